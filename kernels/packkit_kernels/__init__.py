@@ -1,0 +1,1 @@
+"""The compiled core of packkit: planners and kernels, free of any I/O."""

@@ -1,0 +1,196 @@
+"""Every error that packkit raises on purpose.
+
+A refinement also subclasses the builtin it refines, so that code which knows nothing of packkit
+still catches it, and carries what its message says as fields:
+
+    PackkitError
+      + SampleError(ValueError)           one sample is not legal: reason, detail
+      + LengthError(ValueError)           a length that no bin can hold: index, length, capacity
+      + FormatError(ValueError)           a file is not what it should be: path, detail
+          + ChecksumError                 the bytes read are not the bytes written
+      + InputError(ValueError)            the inputs or options of a run do not make sense
+      + FingerprintError(ValueError)      packs were made with another encoder: differences
+      + RejectRateError(ValueError)       too many samples rejected: rejected, read, limit
+      + SourceChangedError(RuntimeError)  an input changed between the two passes: path, detail
+      + OutputExistsError(FileExistsError) the output folder already holds something else: path
+      + LockedError(BlockingIOError)      another packer works in this folder: path
+      + MissingExtraError(ImportError)    an optional dependency is not installed: extra
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+__all__ = [
+    "ChecksumError",
+    "FingerprintError",
+    "FormatError",
+    "InputError",
+    "LengthError",
+    "LockedError",
+    "MissingExtraError",
+    "OutputExistsError",
+    "PackkitError",
+    "RejectRateError",
+    "RejectReason",
+    "SampleError",
+    "SourceChangedError",
+]
+
+
+class PackkitError(Exception):
+    """Base of every error that packkit raises on purpose."""
+
+
+class RejectReason(StrEnum):
+    """Why a sample is left out of the packs, as ``rejects.jsonl`` states it."""
+
+    INVALID_UTF8 = "invalid_utf8"
+    INVALID_JSON = "invalid_json"
+    INVALID_SAMPLE = "invalid_sample"
+    EMPTY_TEXT = "empty_text"
+    IMAGE_COUNT = "image_count"
+    MISSING_IMAGE = "missing_image"
+    UNSAFE_PATH = "unsafe_path"
+    INVALID_BASE64 = "invalid_base64"
+    INVALID_IMAGE = "invalid_image"
+    IMAGE_TOO_LARGE = "image_too_large"
+    OVERLONG = "overlong"
+    TOO_MANY_IMAGES = "too_many_images"
+    NO_TARGETS = "no_targets"
+    DUPLICATE_ID = "duplicate_id"
+
+
+class SampleError(PackkitError, ValueError):
+    """One sample is not legal.
+
+    Attributes:
+        reason: the rule that it breaks, as ``rejects.jsonl`` names it.
+        detail: what was found instead.
+    """
+
+    def __init__(self, reason: RejectReason, detail: str) -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class LengthError(PackkitError, ValueError):
+    """A length that no bin can hold.
+
+    Attributes:
+        index: position of the length in the array given.
+        length: the length, tokens.
+        capacity: tokens a bin can hold.
+    """
+
+    def __init__(self, index: int, length: int, capacity: int) -> None:
+        super().__init__(f"lengths[{index}] must be in 1..{capacity} tokens, got {length}")
+        self.index = index
+        self.length = length
+        self.capacity = capacity
+
+
+class FormatError(PackkitError, ValueError):
+    """A file is not what it should be.
+
+    Attributes:
+        path: the file, with the place inside it where one is known.
+        detail: the rule and what was found.
+    """
+
+    def __init__(self, path: str | Path, detail: str) -> None:
+        super().__init__(f"{path}: {detail}")
+        self.path = str(path)
+        self.detail = detail
+
+
+class ChecksumError(FormatError):
+    """The bytes read are not the bytes that were written."""
+
+
+class InputError(PackkitError, ValueError):
+    """The inputs or options of a run do not make sense together."""
+
+
+class FingerprintError(PackkitError, ValueError):
+    """Packs were made with another encoder than the one at hand.
+
+    Attributes:
+        differences: one line for each part of the encoder that differs.
+    """
+
+    def __init__(self, message: str, differences: Sequence[str]) -> None:
+        super().__init__(f"{message}: {'; '.join(differences)}")
+        self.differences = tuple(differences)
+
+
+class RejectRateError(PackkitError, ValueError):
+    """More samples were rejected than the run allows.
+
+    Attributes:
+        rejected: samples rejected.
+        read: samples read.
+        limit: the largest share that may be rejected, in [0, 1].
+    """
+
+    def __init__(self, rejected: int, read: int, limit: float, place: str | Path) -> None:
+        super().__init__(
+            f"{rejected} of {read} samples rejected, more than --max-reject-rate {limit:g}; "
+            f"reasons in {place}"
+        )
+        self.rejected = rejected
+        self.read = read
+        self.limit = limit
+
+
+class SourceChangedError(PackkitError, RuntimeError):
+    """An input changed between the two passes of a run.
+
+    Attributes:
+        path: the input file.
+        detail: where it changed, and how.
+    """
+
+    def __init__(self, path: str | Path, detail: str) -> None:
+        super().__init__(f"{path}: changed while it was being packed: {detail}; run again")
+        self.path = str(path)
+        self.detail = detail
+
+
+class OutputExistsError(PackkitError, FileExistsError):
+    """The output folder already holds something else.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self, path: str | Path, detail: str) -> None:
+        super().__init__(f"{path}: {detail}")
+        self.path = str(path)
+
+
+class LockedError(PackkitError, BlockingIOError):
+    """Another packer works in this folder.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(f"{path}: another packkit pack is writing here")
+        self.path = str(path)
+
+
+class MissingExtraError(PackkitError, ImportError):
+    """An optional dependency is not installed.
+
+    Attributes:
+        extra: the extra of packkit that brings it.
+    """
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(f"{module} is not installed: pip install 'packkit[{extra}]'")
+        self.extra = extra
