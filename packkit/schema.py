@@ -16,13 +16,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self
 
 import pybase64
 
 from packkit.errors import RejectReason, SampleError
 
-__all__ = ["ROLES", "Base64Image", "Content", "ImageRef", "Message", "Origin", "Pack", "Sample"]
+__all__ = [
+    "ROLES",
+    "Base64Image",
+    "Content",
+    "ImagePeek",
+    "ImageRef",
+    "Message",
+    "Origin",
+    "Pack",
+    "Sample",
+]
 
 ROLES = ("system", "user", "assistant")
 
@@ -33,9 +43,29 @@ _SAMPLE_KEYS = frozenset({"id", "messages", "content", "images", "meta", "token_
 _MESSAGE_KEYS = frozenset({"role", "content", "train"})
 
 
-@runtime_checkable
+class ImagePeek(NamedTuple):
+    """What is known of an image file without reading all of it.
+
+    Attributes:
+        head: its first bytes; all of them where they had to be read anyway.
+        size: bytes of the whole file.
+        mtime_ns: modification time, nanoseconds; 0 where it is not a file of its own.
+    """
+
+    head: bytes
+    size: int
+    mtime_ns: int
+
+
 class ImageRef(Protocol):
     """An image file that stands somewhere else and is read when it is needed."""
+
+    def peek(self, size: int) -> ImagePeek:
+        """Returns at least the first `size` bytes, where the file has as many.
+
+        Raises:
+            SampleError: the image cannot be read.
+        """
 
     def read(self) -> bytes:
         """Returns the bytes of the image file.
@@ -54,6 +84,15 @@ class Base64Image:
     """
 
     text: str
+
+    def peek(self, size: int) -> ImagePeek:
+        """Returns all bytes: base64 is only known to be sound once it is decoded.
+
+        Raises:
+            SampleError: `text` is not standard base64.
+        """
+        data = self.read()
+        return ImagePeek(data, len(data), 0)
 
     def read(self) -> bytes:
         """Returns the decoded bytes.

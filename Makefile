@@ -1,0 +1,43 @@
+# Every target starts from nothing: Python 3.11 or newer, git and make are all it needs.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test check fmt bench proofs clean
+
+demo: $(VENV)/.demo  ## Build the demo data set from real medical images and pack it.
+	$(BIN)/python examples/demo/build.py demo/data --tokenizer demo/tokenizer.json
+	$(BIN)/packkit pack demo/data --out demo/packs --tokenizer demo/tokenizer.json --overwrite
+	@echo "packs: demo/packs    look inside: $(BIN)/packkit stats demo/packs"
+
+test: check  ## Lint, types and all tests.
+	$(BIN)/pytest -q
+
+check: $(VENV)/.dev  ## Lint and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fmt: $(VENV)/.dev  ## Format and mend what can be mended.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## The measured figures of bench/README.md.
+	$(BIN)/pytest bench --benchmark-only -q
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.packkit: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.packkit examples/demo/requirements.txt
+	$(PIP) --no-deps --requirement examples/demo/requirements.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(PIP) --editable '.[dev]'
+	touch $@

@@ -1,0 +1,143 @@
+"""The two protocols behind which every input stands.
+
+A **container** knows how records lie in a file: JSON lines, one JSON array, a tar, Parquet. It
+turns bytes into fields, and every record it yields can be read again by its byte range. A
+**layout** knows what a record's fields mean: LLaVA conversations, captions, questions and answers.
+It turns fields into a `Sample`. Only layouts know markers such as ``<image>``.
+
+To add either, write one class and name it under the entry points ``packkit.containers`` or
+``packkit.layouts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from packkit.errors import RejectReason, SampleError
+from packkit.images import DataRoot
+from packkit.schema import Base64Image, ImageRef, Sample
+
+__all__ = ["Container", "Fields", "Layout", "Record", "Span", "image_from_field", "rest_as_meta"]
+
+Fields = Mapping[str, Any]
+"""One record as its container gives it: JSON values, text, and images as bytes or references."""
+
+
+class Span(NamedTuple):
+    """A byte range of a file that begins and ends between records: one task of pass 1.
+
+    Attributes:
+        start: first byte.
+        stop: first byte after it.
+    """
+
+    start: int
+    stop: int
+
+
+class Record(NamedTuple):
+    """One record of a file.
+
+    Attributes:
+        offset: first byte in the file.
+        size: bytes.
+        checksum: xxh3_64 of those bytes; 0 where pass 1 does not read all of them.
+        fields: what it holds, or why that cannot be read.
+    """
+
+    offset: int
+    size: int
+    checksum: int
+    fields: Fields | SampleError
+
+
+class Container(Protocol):
+    """How records lie in one kind of file."""
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    """File name endings, lower case, such as ``.jsonl``."""
+    staged: ClassVar[bool]
+    """Whether records cannot be read by offset, so that `stage` copies them once."""
+
+    def stage(self, path: Path, copy: Path) -> None:
+        """Writes the records of `path` to `copy`, which `split`, `scan` and `load` then read."""
+
+    def split(self, path: Path) -> list[Span]:
+        """Cuts a file into spans of bounded size; a pure function of its bytes."""
+
+    def scan(self, path: Path, span: Span) -> Iterator[Record]:
+        """Yields the records of a span in order, reading images by reference where it can."""
+
+    def load(self, data: bytes) -> Fields:
+        """Reads one record from its bytes.
+
+        Raises:
+            SampleError: they are not a record.
+        """
+
+
+class Layout(Protocol):
+    """What the fields of a record mean."""
+
+    name: ClassVar[str]
+    roles: ClassVar[tuple[str, ...]]
+    """What ``--columns`` may name the field of; empty where the layout fixes its fields."""
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        """Takes the user's ``--columns``: role in the layout -> name of the field."""
+
+    def matches(self, fields: Fields) -> bool:
+        """Whether the fields look like a record of this layout."""
+
+    def to_sample(self, fields: Fields, root: DataRoot) -> Sample:
+        """Reads a sample.
+
+        Args:
+            fields: what the container gave.
+            root: the folder under which image paths are resolved.
+
+        Raises:
+            SampleError: the record does not make a legal sample.
+        """
+
+
+def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
+    """Returns the image that a field holds: bytes, base64, a path, or Hugging Face's struct.
+
+    A string with a dot is a path, since base64 has none.
+
+    Raises:
+        SampleError: there is no image, or it cannot be told what the value means.
+    """
+    match value:
+        case bytes():
+            return value
+        case str() if "." in value:
+            return root.image(value)
+        case str():
+            return Base64Image(value)
+        case {"bytes": str(text)}:
+            return Base64Image(text)
+        case {"path": str(path)}:
+            return root.image(path)
+        case None | {"bytes": None}:
+            raise SampleError(RejectReason.MISSING_IMAGE, "the image field is empty")
+        case list() | dict() | int() | float():
+            raise SampleError(
+                RejectReason.INVALID_SAMPLE,
+                f"an image must be base64, a path or {{bytes, path}}, got {type(value).__name__}",
+            )
+    # What remains is a reference made by the container itself.
+    return value  # type: ignore[return-value]
+
+
+def rest_as_meta(fields: Fields, used: set[str]) -> dict[str, Any]:
+    """Returns the fields that a layout did not use, so that nothing a record holds is lost."""
+    return {
+        key: value
+        for key, value in fields.items()
+        if key not in used and value is not None and not key.startswith("__")
+    }

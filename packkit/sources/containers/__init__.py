@@ -1,0 +1,1 @@
+"""How records lie in files, one file a kind."""

@@ -1,0 +1,89 @@
+"""JSON documents: one array of any size, or one object.
+
+LLaVA's largest files are a single array of 20 GB. It is streamed: a compiled scan finds where each
+element stands, and only that element is parsed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from packkit_kernels.json_elements import ElementScanner
+
+from packkit.errors import RejectReason, SampleError
+from packkit.sources.base import Record, Span
+from packkit.sources.containers.json_lines import BUFFER_BYTES, SPAN_BYTES, JsonLines
+
+__all__ = ["JsonArray", "JsonObject"]
+
+
+class JsonArray(JsonLines):
+    """A file that is one JSON array of objects."""
+
+    name: ClassVar[str] = "json-array"
+    suffixes: ClassVar[tuple[str, ...]] = (".json",)
+
+    def split(self, path: Path) -> list[Span]:
+        """Cuts the array at the first element that begins after every 64 MiB."""
+        whole = Span(0, path.stat().st_size)
+        starts = [0]
+        with open(path, "rb") as file:
+            for block in _element_ranges(file.fileno(), whole, ElementScanner(depth=1)):
+                for start, _ in block:
+                    if start - starts[-1] >= SPAN_BYTES:
+                        starts.append(start)
+        return [Span(*span) for span in zip(starts, [*starts[1:], whole.stop], strict=True)]
+
+    def scan(self, path: Path, span: Span) -> Iterator[Record]:
+        """Yields the elements of a span; where the array breaks off, a last record says so."""
+        scanner = ElementScanner(depth=1, base=max(span.start - 1, 0))
+        if span.start:
+            # Every span but the first begins at an element, inside the array.
+            scanner.feed(b"[")
+        with open(path, "rb") as file:
+            descriptor = file.fileno()
+            for block in _element_ranges(descriptor, span, scanner):
+                for start, stop in block:
+                    yield self._record(start, os.pread(descriptor, stop - start, start))
+            at_end = span.stop == os.fstat(descriptor).st_size
+        if at_end and scanner.nesting:
+            yield cut_off(scanner, span.stop)
+
+
+class JsonObject(JsonLines):
+    """A file that is one JSON object: one record."""
+
+    name: ClassVar[str] = "json-object"
+    suffixes: ClassVar[tuple[str, ...]] = ()
+
+    def split(self, path: Path) -> list[Span]:
+        """Returns the whole file as one span."""
+        return [Span(0, path.stat().st_size)]
+
+    def scan(self, path: Path, span: Span) -> Iterator[Record]:
+        """Yields the object."""
+        yield self._record(span.start, path.read_bytes())
+
+
+def cut_off(scanner: ElementScanner, stop: int) -> Record:
+    """Returns the record that stands for what is missing at the end of a file."""
+    start = scanner.open_element
+    detail = f"the array is cut off at byte {stop}"
+    return Record(
+        stop if start is None else start,
+        0 if start is None else stop - start,
+        0,
+        SampleError(RejectReason.TRUNCATED_FILE, detail),
+    )
+
+
+def _element_ranges(
+    descriptor: int, span: Span, scanner: ElementScanner
+) -> Iterator[list[tuple[int, int]]]:
+    """Yields start and stop of the elements of a span, block by block."""
+    for offset in range(span.start, span.stop, BUFFER_BYTES):
+        block = os.pread(descriptor, min(BUFFER_BYTES, span.stop - offset), offset)
+        yield [(start, stop) for start, stop in scanner.feed(block).tolist()]

@@ -1,0 +1,102 @@
+"""JSON lines: one record a line, UTF-8."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import orjson
+import xxhash
+
+from packkit.errors import RejectReason, SampleError
+from packkit.sources.base import Fields, Record, Span
+
+__all__ = ["JsonLines", "parse_object"]
+
+SPAN_BYTES = 64 << 20
+BUFFER_BYTES = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+def parse_object(data: bytes) -> Fields:
+    """Parses a JSON object.
+
+    Raises:
+        SampleError: it is not UTF-8, not JSON, or not an object.
+    """
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        try:
+            data.decode()
+        except UnicodeDecodeError as not_text:
+            raise SampleError(RejectReason.INVALID_UTF8, str(not_text)) from None
+        raise SampleError(RejectReason.INVALID_JSON, str(error)) from None
+    if not isinstance(value, dict):
+        raise SampleError(
+            RejectReason.INVALID_SAMPLE, f"a record must be an object, got {type(value).__name__}"
+        )
+    return value
+
+
+class JsonLines:
+    """A file with one JSON object a line; blank lines are no records."""
+
+    name: ClassVar[str] = "jsonl"
+    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
+    staged: ClassVar[bool] = False
+
+    def stage(self, path: Path, copy: Path) -> None:
+        """Never called: lines are read by offset."""
+        raise NotImplementedError(f"{self.name} files are read where they stand")
+
+    def split(self, path: Path) -> list[Span]:
+        """Cuts the file at the first line end after every 64 MiB."""
+        size = path.stat().st_size
+        starts = [0]
+        with open(path, "rb") as file:
+            for target in range(SPAN_BYTES, size, SPAN_BYTES):
+                # A line may be longer than a span.
+                if target > starts[-1]:
+                    file.seek(target - 1)
+                    file.readline()
+                    starts.append(file.tell())
+        stops = [*starts[1:], size]
+        return [Span(*span) for span in zip(starts, stops, strict=True) if span[0] < span[1]]
+
+    def scan(self, path: Path, span: Span) -> Iterator[Record]:
+        """Yields the lines of a span."""
+        for offset, line in read_lines(path, span):
+            yield self._record(offset, line)
+
+    def load(self, data: bytes) -> Fields:
+        """Parses one line.
+
+        Raises:
+            SampleError: it is not a JSON object.
+        """
+        return parse_object(data)
+
+    def _record(self, offset: int, line: bytes) -> Record:
+        checksum = xxhash.xxh3_64_intdigest(line)
+        try:
+            return Record(offset, len(line), checksum, self.load(line))
+        except SampleError as error:
+            return Record(offset, len(line), checksum, error)
+
+
+def read_lines(path: Path, span: Span) -> Iterator[tuple[int, bytes]]:
+    """Yields offset and bytes of every line of a span that is not blank."""
+    with open(path, "rb", buffering=BUFFER_BYTES) as file:
+        # Windows editors put a byte order mark first, which is not JSON.
+        skipped = len(_BOM) if span.start == 0 and file.read(len(_BOM)) == _BOM else 0
+        offset = file.seek(span.start + skipped, os.SEEK_SET)
+        while offset < span.stop:
+            line = file.readline()
+            if not line:
+                break
+            if not line.isspace():
+                yield offset, line
+            offset += len(line)

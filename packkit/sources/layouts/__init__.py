@@ -1,0 +1,1 @@
+"""What the fields of a record mean, one file a layout."""

@@ -1,0 +1,35 @@
+"""Open-Qwen2VL's interleaved documents: ``texts[]`` and ``image_info[]`` aligned by position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from packkit.images import DataRoot
+from packkit.open_qwen2vl import is_open_qwen2vl, sample_from_open_qwen2vl
+from packkit.schema import Sample
+from packkit.sources.base import Fields
+
+__all__ = ["OpenQwen2vlLayout"]
+
+
+class OpenQwen2vlLayout:
+    """Documents in which every position holds a text or an image, the other being null."""
+
+    name: ClassVar[str] = "open-qwen2vl"
+    roles: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        pass
+
+    def matches(self, fields: Fields) -> bool:
+        """Whether there are texts and images side by side."""
+        return is_open_qwen2vl(fields)
+
+    def to_sample(self, fields: Fields, root: DataRoot) -> Sample:
+        """Reads a document.
+
+        Raises:
+            SampleError: texts and images do not line up.
+        """
+        return sample_from_open_qwen2vl(fields)

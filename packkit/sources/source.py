@@ -1,0 +1,212 @@
+"""One input file, ready to be read by offset: staged where needed, its layout known."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packkit.errors import FormatError, InputError, SampleError, SourceChangedError
+from packkit.sources.base import Container, Fields
+from packkit.sources.containers.json_lines import parse_object
+from packkit.sources.discover import InputFile, inner_name
+from packkit.sources.registry import (
+    container_named,
+    installed_containers,
+    installed_layouts,
+    layout_named,
+)
+
+__all__ = ["Source", "open_source"]
+
+AUTO = "auto"
+
+_JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+_HEAD_BYTES = 1 << 16
+_PACK_HEAD = re.compile(rb'\{\s*"(?:data|lengths)"\s*:\s*\[')
+# Records looked at before a file counts as one of which no record can be read.
+_RECORDS_TO_TELL = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One input file as both passes read it.
+
+    Attributes:
+        name: its name in identities, rejects and the manifest.
+        path: the file that is read: the user's own, or its staged copy.
+        container: name of its container.
+        layout: name of its layout.
+        root: folder under which its image paths are resolved.
+        size: bytes of `path`.
+        mtime_ns: modification time of `path`, nanoseconds.
+    """
+
+    name: str
+    path: str
+    container: str
+    layout: str
+    root: str
+    size: int
+    mtime_ns: int
+
+    def check_unchanged(self) -> None:
+        """Looks whether the file is still the one that was opened first.
+
+        Raises:
+            SourceChangedError: its size or its time differ.
+        """
+        try:
+            status = os.stat(self.path)
+        except OSError as error:
+            raise SourceChangedError(self.name, str(error.strerror)) from None
+        if status.st_size != self.size:
+            raise SourceChangedError(self.name, f"{self.size} bytes became {status.st_size}")
+        if status.st_mtime_ns != self.mtime_ns:
+            raise SourceChangedError(self.name, "its modification time differs")
+
+
+def open_source(
+    file: InputFile,
+    *,
+    staging: Path,
+    layout: str = AUTO,
+    columns: Mapping[str, str] | None = None,
+    data_root: str | Path | None = None,
+) -> Source:
+    """Makes a file readable by offset and tells its container and layout.
+
+    Args:
+        file: the input.
+        staging: folder for copies of files that cannot be read by offset.
+        layout: name of the layout; ``auto`` tells it from the first records.
+        columns: role in the layout -> name of the field.
+        data_root: folder of image paths; by default the folder of the file.
+
+    Raises:
+        InputError: the container or the layout cannot be told.
+        FormatError: the file cannot be read as its name says.
+    """
+    path, container = _staged(file, staging)
+    columns = columns or {}
+    if layout == AUTO:
+        layout = _tell_layout(file.name, path, container, columns)
+    else:
+        layout_named(layout, columns)
+    status = path.stat()
+    return Source(
+        name=file.name,
+        path=str(path),
+        container=container.name,
+        layout=layout,
+        root=str(file.path.parent if data_root is None else Path(data_root).absolute()),
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+    )
+
+
+def _staged(file: InputFile, staging: Path) -> tuple[Path, Container]:
+    """Returns a path that can be read by offset and its container, copying where needed."""
+    plain = staging / inner_name(file.name).replace("/", "%2F")
+    if inner_name(file.name) == file.name:
+        plain = file.path
+    elif not plain.exists():
+        _write_once(plain, lambda copy: _decompress(file.path, copy))
+    container = _tell_container(file.name, plain)
+    if not container.staged:
+        return plain, container
+    lines = staging / (file.name.replace("/", "%2F") + ".records")
+    if not lines.exists():
+        _write_once(lines, lambda copy: container.stage(plain, copy))
+    return lines, container
+
+
+def _write_once(target: Path, write: Callable[[Path], None]) -> None:
+    """Lets `write` fill a temporary file that gets its name once it is whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copy = target.with_name(target.name + ".tmp")
+    write(copy)
+    os.rename(copy, target)
+
+
+def _decompress(path: Path, copy: Path) -> None:
+    import pyarrow as pa
+
+    try:
+        with pa.input_stream(str(path), compression="detect") as packed, open(copy, "wb") as plain:
+            shutil.copyfileobj(packed, plain, 1 << 20)
+    except (OSError, pa.ArrowException) as error:
+        raise FormatError(path.name, f"cannot be decompressed ({error})") from None
+
+
+def _tell_container(name: str, path: Path) -> Container:
+    """Returns the container of a file, by its ending and, for JSON, by its first bytes.
+
+    Raises:
+        InputError: no container has this ending.
+    """
+    lower = inner_name(name).lower()
+    if lower.endswith(_JSON_SUFFIXES):
+        return container_named(_tell_json(path, is_lines=not lower.endswith(".json")))
+    for container in installed_containers().values():
+        if lower.endswith(container.suffixes):
+            return container
+    known = sorted(suffix for c in installed_containers().values() for suffix in c.suffixes)
+    raise InputError(f"{name}: unknown ending; packkit reads {', '.join(known)}")
+
+
+def _tell_json(path: Path, *, is_lines: bool) -> str:
+    with open(path, "rb") as file:
+        head = file.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
+        if head.startswith(b"["):
+            return "json-array"
+        if not is_lines:
+            # Many call JSON lines .json: the first line is then an object of its own.
+            file.seek(0)
+            is_lines = _is_object(file.readline()) and any(line.strip() for line in file)
+    if _PACK_HEAD.match(head):
+        return "pack-lines" if is_lines else "pack-file"
+    return "jsonl" if is_lines else "json-object"
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        parse_object(line)
+    except SampleError:
+        return False
+    return True
+
+
+def _tell_layout(name: str, path: Path, container: Container, columns: Mapping[str, str]) -> str:
+    """Returns the layout of a file's first record that can be read.
+
+    Raises:
+        InputError: no layout fits it, or several do.
+    """
+    fields = _first_fields(path, container)
+    if fields is None:
+        # Nothing can be read: whatever the layout, every record is rejected and counted.
+        return "packkit"
+    candidates = [
+        layout for layout in installed_layouts().values() if columns.keys() <= set(layout.roles)
+    ]
+    fitting = [layout.name for layout in candidates if layout(columns).matches(fields)]
+    if len(fitting) == 1:
+        return fitting[0]
+    keys = ", ".join(sorted(fields))
+    if fitting:
+        raise InputError(f"{name}: could be {' or '.join(fitting)} (keys: {keys}); say --format")
+    raise InputError(
+        f"{name}: no known layout has the keys {keys}; name the fields with --format and --columns"
+    )
+
+
+def _first_fields(path: Path, container: Container) -> Fields | None:
+    for span in container.split(path):
+        records = itertools.islice(container.scan(path, span), _RECORDS_TO_TELL)
+        return next((r.fields for r in records if not isinstance(r.fields, SampleError)), None)
+    return None
