@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "ChecksumError",
@@ -57,6 +58,7 @@ class RejectReason(StrEnum):
     INVALID_BASE64 = "invalid_base64"
     INVALID_IMAGE = "invalid_image"
     IMAGE_TOO_LARGE = "image_too_large"
+    TRUNCATED_FILE = "truncated_file"
     OVERLONG = "overlong"
     TOO_MANY_IMAGES = "too_many_images"
     NO_TARGETS = "no_targets"
@@ -134,9 +136,12 @@ class RejectRateError(PackkitError, ValueError):
         rejected: samples rejected.
         read: samples read.
         limit: the largest share that may be rejected, in [0, 1].
+        report: the `PackReport` of the run: the good data is packed all the same.
     """
 
-    def __init__(self, rejected: int, read: int, limit: float, place: str | Path) -> None:
+    def __init__(
+        self, rejected: int, read: int, limit: float, place: str | Path, report: Any
+    ) -> None:
         super().__init__(
             f"{rejected} of {read} samples rejected, more than --max-reject-rate {limit:g}; "
             f"reasons in {place}"
@@ -144,6 +149,7 @@ class RejectRateError(PackkitError, ValueError):
         self.rejected = rejected
         self.read = read
         self.limit = limit
+        self.report = report
 
 
 class SourceChangedError(PackkitError, RuntimeError):

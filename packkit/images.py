@@ -110,25 +110,29 @@ class FileImage:
 
 @dataclass(frozen=True, slots=True)
 class RangeImage:
-    """An image that is a byte range of an open file.
+    """An image that is a byte range of a larger file.
 
     Attributes:
-        descriptor: file descriptor, open for reading.
+        path: the file.
         offset: first byte.
         size: bytes.
     """
 
-    descriptor: int
+    path: str
     offset: int
     size: int
 
     def peek(self, size: int) -> ImagePeek:
         """Returns the first `size` bytes of the range."""
-        return ImagePeek(os.pread(self.descriptor, min(size, self.size), self.offset), self.size, 0)
+        return ImagePeek(self._read(min(size, self.size)), self.size, 0)
 
     def read(self) -> bytes:
         """Returns the bytes of the range."""
-        return os.pread(self.descriptor, self.size, self.offset)
+        return self._read(self.size)
+
+    def _read(self, size: int) -> bytes:
+        with open(self.path, "rb", buffering=0) as file:
+            return os.pread(file.fileno(), size, self.offset)
 
 
 class DataRoot:

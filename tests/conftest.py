@@ -1,9 +1,10 @@
-"""Fixtures that every test shares: the real Qwen3 tokenizer and an encoder built from it."""
+"""Fixtures that every test shares: the real Qwen3 tokenizer, an encoder, the planner's oracles."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tokenizers.pre_tokenizers import ByteLevel
 
 from packkit.encoding import SampleEncoder
 
@@ -21,3 +22,102 @@ def qwen3_folder():
 def encoder(qwen3_folder):
     """A sample encoder with Qwen3's tokenizer, 144 tokens an image, template qwen3."""
     return SampleEncoder(qwen3_folder)
+
+
+@pytest.fixture(scope="session")
+def qwen3_in_transformers(qwen3_folder):
+    """Qwen3's tokenizer as transformers loads it, with its own chat template: the oracle."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(qwen3_folder)
+
+
+@pytest.fixture
+def small_tokenizer():
+    """tokenizer.json of a byte-level BPE with the control tokens of Qwen3, as a fresh dict."""
+    alphabet = sorted(ByteLevel.alphabet())
+    merges = [["t", "h"], ["th", "e"], ["i", "n"], ["Ġ", "the"]]
+    vocab = [*alphabet, *("".join(pair) for pair in merges)]
+    control = [
+        "<|endoftext|>",
+        "<|im_start|>",
+        "<|im_end|>",
+        "<|image_pad|>",
+        "<think>",
+        "</think>",
+    ]
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {"id": len(vocab) + index, "content": token, **flags, "special": True}
+            for index, token in enumerate(control)
+        ],
+        "normalizer": {"type": "NFC"},
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True},
+        "post_processor": None,
+        "decoder": None,
+        "model": {
+            "type": "BPE",
+            "vocab": {token: index for index, token in enumerate(vocab)},
+            "merges": merges,
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def first_fit_decreasing():
+    """Naive First-Fit-Decreasing, one sample at a time over all bins: the planner's oracle."""
+
+    def plan(lengths, capacity, images=None, max_images=None, max_samples=None):
+        """Returns the bins as lists of sample indices in order of placement."""
+        is_limited = max_images is not None
+        weights = images if is_limited else [0] * len(lengths)
+        order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], -weights[i]))
+        bins, room = [], []
+        for sample in order:
+            need = lengths[sample], weights[sample], 1
+            fits = (
+                number
+                for number, free in enumerate(room)
+                if all(some <= most for some, most in zip(need, free, strict=True))
+            )
+            number = next(fits, len(bins))
+            if number == len(bins):
+                bins.append([])
+                room.append((capacity, max_images or 0, max_samples or len(lengths)))
+            bins[number].append(sample)
+            room[number] = tuple(most - some for some, most in zip(need, room[number], strict=True))
+        return bins
+
+    return plan
+
+
+@pytest.fixture(scope="session")
+def fewest_bins():
+    """Brute force: the fewest bins of any packing, for a handful of samples."""
+
+    def count(lengths, capacity, images=None, max_images=None, max_samples=None):
+        weights = images if max_images is not None else [0] * len(lengths)
+        samples = list(zip(lengths, weights, strict=True))
+        empty = (capacity, max_images or 0, max_samples or len(lengths))
+
+        def search(placed, bins, best):
+            if len(bins) >= best or placed == len(samples):
+                return min(len(bins), best)
+            length, weight = samples[placed]
+            for free in {*bins, empty}:
+                tokens, image_room, sample_room = free
+                if length <= tokens and weight <= image_room and sample_room:
+                    rest = list(bins)
+                    if free in rest:
+                        rest.remove(free)
+                    used = (tokens - length, image_room - weight, sample_room - 1)
+                    best = search(placed + 1, [*rest, used], best)
+            return best
+
+        return search(0, [], len(samples))
+
+    return count

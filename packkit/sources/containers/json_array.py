@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from packkit_kernels.json_elements import ElementScanner
-
 from packkit.errors import RejectReason, SampleError
 from packkit.sources.base import Record, Span
 from packkit.sources.containers.json_lines import BUFFER_BYTES, SPAN_BYTES, JsonLines
+from packkit_kernels.json_elements import ElementScanner
 
 __all__ = ["JsonArray", "JsonObject"]
 

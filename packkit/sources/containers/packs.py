@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from packkit_kernels.json_elements import ElementScanner
-
 from packkit.errors import RejectReason, SampleError
 from packkit.sources.base import Record, Span
 from packkit.sources.containers.json_array import cut_off
 from packkit.sources.containers.json_lines import JsonLines, read_lines
+from packkit_kernels.json_elements import ElementScanner
 
 __all__ = ["PackFile", "PackLines"]
 

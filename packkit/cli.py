@@ -1,0 +1,297 @@
+"""The command line: one library call a command.
+
+Nothing heavy is imported before a command runs, so that ``--help`` answers at once. Progress goes
+to stderr, results to stdout; ``--json`` prints the report alone. Exit codes: 0 done, 1 the data or
+the run failed, 2 usage.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from packkit.errors import InputError, PackkitError, RejectRateError
+
+if TYPE_CHECKING:
+    from packkit.encoding import SampleEncoder
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="packkit",
+    help="Pack image-text samples of uneven length into dense sequences, and look at the result.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+
+Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")]
+Packs = Annotated[Path, typer.Argument(help="Pack set, .jsonl of packs, or Open-Qwen2VL folder.")]
+Tokenizer = Annotated[
+    str | None, typer.Option(help="For packs that hold no encoder: tokenizer.json or hub id.")
+]
+
+
+def main() -> None:
+    """Runs the command line and turns expected errors into one line and an exit code."""
+    try:
+        app()
+    except InputError as error:
+        _fail(error, 2)
+    except (PackkitError, OSError, IndexError) as error:
+        _fail(error, 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command goes on from here", 130)
+
+
+@app.command()
+def pack(
+    inputs: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders or globs; without any, stdin.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the pack set.")] = Path("packs"),
+    max_len: Annotated[int, typer.Option(min=1, help="Capacity of a pack, tokens.")] = 4096,
+    tokenizer: Annotated[
+        str, typer.Option(help="tokenizer.json, a folder that holds one, or a hub id.")
+    ] = "Qwen/Qwen3-1.7B",
+    image_tokens: Annotated[
+        str, typer.Option(help="Tokens an image takes: a number or fixed:N.")
+    ] = "144",
+    template: Annotated[Literal["qwen3", "chatml"], typer.Option(help="How turns become text.")] = (
+        "qwen3"
+    ),
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="auto, packkit, llava, caption, vqa, webdataset, open-qwen2vl, or one installed.",
+        ),
+    ] = "auto",
+    columns: Annotated[
+        str, typer.Option(help="Fields of caption and vqa, as image=NAME,text=NAME.")
+    ] = "",
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of image paths [default: that of each file].")
+    ] = None,
+    layout: Annotated[
+        Literal["shards", "files"], typer.Option(help="Shards of packs, or one JSON file a pack.")
+    ] = "shards",
+    shard_size: Annotated[str, typer.Option(help="Bytes at which a shard is closed.")] = "256MiB",
+    algorithm: Annotated[
+        Literal["ffd", "fill", "best"],
+        typer.Option(help="First-Fit-Decreasing, exact filling, or the fewer packs of both."),
+    ] = "ffd",
+    max_images: Annotated[int | None, typer.Option(min=1, help="Images a pack may hold.")] = None,
+    max_samples: Annotated[int | None, typer.Option(min=1, help="Samples a pack may hold.")] = None,
+    overlong: Annotated[
+        Literal["reject", "truncate", "error"],
+        typer.Option(help="What happens to a sample longer than --max-len."),
+    ] = "reject",
+    seed: Annotated[int, typer.Option(min=0, help="Decides who meets whom, and the order.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads [default: processors].")
+    ] = None,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Largest image accepted, width x height.")
+    ] = 50_000_000,
+    check_images: Annotated[
+        bool, typer.Option("--check-images", help="Decode every image once; reject the broken.")
+    ] = False,
+    unique_ids: Annotated[
+        bool, typer.Option("--unique-ids", help="Reject samples whose id came before.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first sample that would be rejected.")
+    ] = False,
+    max_reject_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of rejects above which the run fails.")
+    ] = 0.01,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the pack set in the folder.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Turn image-text data into packs of --max-len tokens."""
+    from packkit import terminal
+    from packkit.engine import usable_cpus
+    from packkit.packing import PackConfig, pack
+
+    if not inputs and sys.stdin.isatty():
+        raise typer.BadParameter("name an INPUT, or pipe JSON lines in")
+    config = PackConfig(
+        max_len=max_len,
+        tokenizer=tokenizer,
+        image_tokens=image_tokens,
+        template=template,
+        format=format_,
+        columns=_columns(columns),
+        data_root=None if data_root is None else str(data_root),
+        layout=layout,
+        shard_size=_size(shard_size),
+        algorithm=algorithm,
+        max_images=max_images,
+        max_samples=max_samples,
+        overlong=overlong,
+        seed=seed,
+        workers=workers or usable_cpus(),
+        max_pixels=max_pixels,
+        check_images=check_images,
+        unique_ids=unique_ids,
+        strict=strict,
+        max_reject_rate=max_reject_rate,
+        overwrite=overwrite,
+    )
+    failure = None
+    with terminal.progress() as on_progress:
+        try:
+            report = pack(inputs or sys.stdin.buffer, out, config, on_progress=on_progress)
+        except RejectRateError as error:
+            # The good data is packed all the same, and its figures say how much was lost.
+            failure, report = error, error.report
+    terminal.print_json(report.to_dict()) if json else terminal.show_report(report, out)
+    if failure is not None:
+        raise failure
+
+
+@app.command()
+def plan(
+    source: Annotated[
+        Path, typer.Argument(metavar="LENGTHS.npy|PACKS", help="Lengths in tokens, or a pack set.")
+    ],
+    max_len: Annotated[str, typer.Option(help="Capacities, tokens, with commas.")] = "4096",
+    json: Json = False,
+) -> None:
+    """What other capacities and algorithms would give; no data is moved."""
+    from packkit import terminal
+    from packkit.whatif import read_lengths, what_if
+
+    rows = what_if(read_lengths(source), _capacities(max_len))
+    if json:
+        terminal.print_json({"plans": [row.to_dict() for row in rows]})
+    else:
+        terminal.show_plans(rows, str(source))
+
+
+@app.command()
+def stats(
+    packs: Packs,
+    packs_per_step: Annotated[
+        int, typer.Option(min=1, help="Global batch for which the noise of sources is measured.")
+    ] = 256,
+    json: Json = False,
+) -> None:
+    """Counts, efficiency, histograms, and how evenly sources are mixed."""
+    from packkit import terminal
+    from packkit.shards import PackReader
+    from packkit.stats import set_stats
+
+    with PackReader(packs) as reader:
+        found = set_stats(reader, packs_per_step=packs_per_step)
+    terminal.print_json(found.to_dict()) if json else terminal.show_stats(found, str(packs))
+
+
+@app.command()
+def verify(
+    packs: Packs,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Encode every sample again and compare its length.")
+    ] = False,
+    tokenizer: Tokenizer = None,
+    json: Json = False,
+) -> None:
+    """Check every checksum and count of a pack set."""
+    from packkit import terminal
+    from packkit.shards import verify_packs
+
+    with terminal.progress() as on_progress:
+        report = verify_packs(
+            packs, deep=deep, encoder=_encoder(tokenizer), on_progress=on_progress
+        )
+    terminal.print_json(report.to_dict()) if json else terminal.show_verification(report)
+    if report.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def index(packs: Packs, tokenizer: Tokenizer = None, json: Json = False) -> None:
+    """Rebuild the sidecars of packs, ours or those that others wrote."""
+    from packkit import terminal
+    from packkit.shards import rebuild_index
+
+    written = [str(path) for path in rebuild_index(packs, encoder=_encoder(tokenizer))]
+    if json:
+        terminal.print_json({"written": written})
+    else:
+        typer.echo("\n".join(f"wrote {path}" for path in written))
+
+
+@app.command()
+def show(
+    packs: Packs,
+    number: Annotated[int, typer.Argument(metavar="N", help="Number of the pack.")],
+    sample: Annotated[int | None, typer.Option(help="Number of a sample in the pack.")] = None,
+    image: Annotated[int | None, typer.Option(help="Number of an image of the sample.")] = None,
+    save: Annotated[Path | None, typer.Option(help="File to write the image to.")] = None,
+) -> None:
+    """Show a pack or one sample of it, or save an image."""
+    from packkit import terminal
+    from packkit.shards import PackReader
+
+    if (image is None) != (save is None) or (image is not None and sample is None):
+        raise typer.BadParameter("--image, --save and --sample go together")
+    with PackReader(packs) as reader:
+        if image is not None and save is not None and sample is not None:
+            save.write_bytes(reader.image(number, sample, image))
+        elif sample is not None:
+            terminal.show_sample(reader[number].data[sample])
+        else:
+            terminal.show_pack(reader[number], number)
+
+
+def _encoder(tokenizer: str | None) -> SampleEncoder | None:
+    from packkit.encoding import SampleEncoder
+
+    return None if tokenizer is None else SampleEncoder(tokenizer)
+
+
+def _columns(text: str) -> dict[str, str]:
+    """Parses ``image=NAME,text=NAME``."""
+    columns = {}
+    for pair in filter(None, text.split(",")):
+        role, equals, field = pair.partition("=")
+        if not (role and equals and field):
+            raise typer.BadParameter(f"--columns must be role=field,..., got {pair!r}")
+        columns[role.strip()] = field.strip()
+    return columns
+
+
+def _size(text: str) -> int:
+    """Parses a size such as 256MiB.
+
+    >>> _size("256MiB") == 256 * 2**20
+    True
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", text.strip().lower())
+    if match is None:
+        raise typer.BadParameter(f"--shard-size must be like 256MiB, got {text!r}")
+    return int(float(match[1]) * _UNITS[match[2] or ""])
+
+
+def _capacities(text: str) -> list[int]:
+    """Parses ``2048,4096``."""
+    if not re.fullmatch(r"\d+(,\d+)*", text):
+        raise typer.BadParameter(f"--max-len must be like 2048,4096, got {text!r}")
+    return [int(number) for number in text.split(",")]
+
+
+def _fail(error: Exception | str, code: int) -> None:
+    """Says in one line on stderr what failed, and exits."""
+    print(f"packkit: {error}", file=sys.stderr)
+    raise SystemExit(code)

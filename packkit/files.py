@@ -1,0 +1,34 @@
+"""Files that appear under their name only when all of their bytes are on disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["sync_folder", "write_atomically"]
+
+
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
+    """Writes a file under a temporary name, flushes it to disk and renames it.
+
+    Args:
+        path: its final name; the folder is made where it is missing.
+        data: all of its bytes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(temporary, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flushes a folder, so that a rename in it outlives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,7 @@
+"""The main job of packkit: image-text data in, dense packs out."""
+
+from packkit.packing.config import PackConfig
+from packkit.packing.job import Progress, pack
+from packkit.packing.report import PackReport
+
+__all__ = ["PackConfig", "PackReport", "Progress", "pack"]

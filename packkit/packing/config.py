@@ -1,0 +1,104 @@
+"""What a packing run can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from packkit.engine import usable_cpus
+from packkit.errors import InputError
+from packkit.images import MAX_PIXELS
+
+__all__ = ["Algorithm", "Overlong", "PackConfig", "PackLayout"]
+
+Algorithm = Literal["ffd", "fill", "best"]
+Overlong = Literal["reject", "truncate", "error"]
+PackLayout = Literal["shards", "files"]
+
+# What a run can be told without changing a byte of its output.
+_NOT_IN_OUTPUT = frozenset({"workers", "overwrite", "strict", "max_reject_rate", "data_root"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackConfig:
+    """Options of `pack`.
+
+    Attributes:
+        max_len: capacity of a pack, tokens.
+        tokenizer: path of a tokenizer.json, a folder that holds one, or a hub id.
+        image_tokens: tokens an image takes: a number or a policy such as ``fixed:144``.
+        template: how turns become text, ``qwen3`` or ``chatml``.
+        format: layout of the records, or ``auto``.
+        columns: role in the layout -> name of the field, for tables.
+        data_root: folder of image paths; by default the folder of each input file.
+        layout: ``shards`` of many packs, or ``files`` with one pack each.
+        shard_size: bytes at which a shard is closed.
+        algorithm: ``ffd``, ``fill``, or ``best`` of both.
+        max_images: images a pack may hold at most.
+        max_samples: samples a pack may hold at most.
+        overlong: what happens to a sample of more than `max_len` tokens.
+        seed: decides which samples of equal length meet, and the order of the packs.
+        workers: threads; by default one for each processor.
+        max_pixels: largest image accepted, width x height.
+        check_images: decode every image once and reject the broken.
+        unique_ids: reject a sample whose id came before.
+        strict: stop at the first sample that would be rejected.
+        max_reject_rate: share of rejected samples above which the run fails, in [0, 1].
+        overwrite: replace a pack set that stands in the output folder.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    max_len: int = 4096
+    tokenizer: str = "Qwen/Qwen3-1.7B"
+    image_tokens: int | str = 144
+    template: str = "qwen3"
+    format: str = "auto"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    data_root: str | None = None
+    layout: PackLayout = "shards"
+    shard_size: int = 256 << 20
+    algorithm: Algorithm = "ffd"
+    max_images: int | None = None
+    max_samples: int | None = None
+    overlong: Overlong = "reject"
+    seed: int = 0
+    workers: int = field(default_factory=usable_cpus)
+    max_pixels: int = MAX_PIXELS
+    check_images: bool = False
+    unique_ids: bool = False
+    strict: bool = False
+    max_reject_rate: float = 0.01
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("max_len", "shard_size", "workers", "max_pixels"):
+            _check_positive(name, getattr(self, name))
+        for name in ("max_images", "max_samples"):
+            if getattr(self, name) is not None:
+                _check_positive(name, getattr(self, name))
+        for name, choices in (
+            ("algorithm", get_args(Algorithm)),
+            ("overlong", get_args(Overlong)),
+            ("layout", get_args(PackLayout)),
+        ):
+            if getattr(self, name) not in choices:
+                given = getattr(self, name)
+                raise InputError(f"{name} must be one of {', '.join(choices)}, got {given!r}")
+        if not 0 <= self.max_reject_rate <= 1:
+            raise InputError(f"max_reject_rate must be in [0, 1], got {self.max_reject_rate}")
+        if self.seed < 0:
+            raise InputError(f"seed must not be negative, got {self.seed}")
+
+    def identity(self) -> dict[str, Any]:
+        """Returns the options that the output depends on, for the manifest and for resuming."""
+        names = sorted(set(self.__slots__) - _NOT_IN_OUTPUT - {"tokenizer"})
+        values = {name: getattr(self, name) for name in names}
+        return {**values, "columns": dict(self.columns)}
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise InputError(f"{name} must be at least 1, got {value}")

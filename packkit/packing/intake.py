@@ -1,0 +1,93 @@
+"""From what the caller names to files: paths as they are, a pipe or an iterable staged first."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import xxhash
+
+from packkit.errors import InputError
+from packkit.schema import Sample
+from packkit.sources import InputFile, find_inputs
+
+__all__ = ["Inputs", "Intake", "take_in"]
+
+Inputs = str | Path | Sequence[str | Path] | io.BufferedIOBase | Iterable[Sample]
+"""Paths (files, folders, globs), an open binary stream of JSON lines, or samples."""
+
+_CHUNK_BYTES = 1 << 20
+
+
+class Intake(NamedTuple):
+    """The input files of a run.
+
+    Attributes:
+        files: the files, in order.
+        identity: what tells these inputs from changed ones, for resuming.
+        data_root: where image paths of staged lines are resolved; None for files of their own.
+    """
+
+    files: list[InputFile]
+    identity: list[dict[str, Any]]
+    data_root: str | None
+
+
+def take_in(inputs: Inputs, staging: Path) -> Intake:
+    """Lists the input files of a run.
+
+    Args:
+        inputs: paths, a stream, or samples.
+        staging: folder for the lines of a stream or of samples.
+
+    Raises:
+        InputError: an input names nothing.
+        SampleError: an image of a sample cannot be read.
+    """
+    if isinstance(inputs, str | Path):
+        inputs = [inputs]
+    if (paths := _paths(inputs)) is not None:
+        files = find_inputs(paths)
+        return Intake(files, [_stamp(file) for file in files], None)
+    if isinstance(inputs, io.BufferedIOBase):
+        return _stage(iter(lambda: inputs.read(_CHUNK_BYTES), b""), staging)
+    return _stage(_sample_lines(inputs), staging)
+
+
+def _paths(inputs: object) -> list[str | Path] | None:
+    """Returns the inputs where they are paths."""
+    if not isinstance(inputs, Sequence):
+        return None
+    paths = [item for item in inputs if isinstance(item, str | Path)]
+    if not inputs or 0 < len(paths) < len(inputs):
+        raise InputError("inputs must be paths or samples, and at least one")
+    return paths or None
+
+
+def _stamp(file: InputFile) -> dict[str, Any]:
+    status = os.stat(file.path)
+    return {"name": file.name, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _sample_lines(samples: Iterable[object]) -> Iterator[bytes]:
+    for number, sample in enumerate(samples):
+        if not isinstance(sample, Sample):
+            raise InputError(f"input {number} must be a Sample, got {type(sample).__name__}")
+        yield orjson.dumps(sample.to_dict()) + b"\n"
+
+
+def _stage(chunks: Iterable[bytes], staging: Path) -> Intake:
+    staging.mkdir(parents=True, exist_ok=True)
+    path = staging / "samples.jsonl"
+    digest = xxhash.xxh3_128()
+    with open(path, "wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+            digest.update(chunk)
+    # Its time is that of this run; its content tells whether an earlier run read the same.
+    identity = {"name": path.name, "xxh3_128": digest.hexdigest()}
+    return Intake([InputFile(path.name, path)], [identity], os.getcwd())

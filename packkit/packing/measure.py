@@ -1,0 +1,317 @@
+"""Pass 1: what every sample of a span weighs, and where it can be read again.
+
+The input is streamed once. Of each sample a row of about a hundred bytes remains: its byte range,
+its length from the encoder, and the size of its images. No image is decoded unless asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import xxhash
+
+from packkit.encoding import EncodedSample, SampleEncoder
+from packkit.errors import RejectReason, SampleError
+from packkit.images import HEAD_BYTES, DataRoot, check_pixels, read_header
+from packkit.packing.config import PackConfig
+from packkit.schema import ImageRef, Sample
+from packkit.sources import Record, Source, Span, container_named, layout_named
+
+__all__ = ["MEASURE_SCHEMA", "Measurement", "Measurer", "Reject", "SpanTask"]
+
+# One call of the tokenizer for this many samples or bytes, whichever comes first.
+_BATCH_SAMPLES = 256
+_BATCH_BYTES = 16 << 20
+
+# One thread parses while the others are inside the tokenizer. Left to the interpreter's own lock,
+# two parsing threads hand it to and fro at every small read and are slower than one.
+_EXAMINING = threading.Lock()
+
+# JSON around a sample's text and images, for the estimate of a shard's size.
+_SAMPLE_OVERHEAD_BYTES = 160
+
+_IMAGE_FIELDS = [
+    ("width", pa.int32()),
+    ("height", pa.int32()),
+    ("tokens", pa.int32()),
+    ("size", pa.int64()),
+    ("mtime_ns", pa.int64()),
+]
+
+MEASURE_SCHEMA = pa.schema(
+    [
+        ("source", pa.int32()),
+        ("position", pa.int64()),
+        ("offset", pa.int64()),
+        ("size", pa.int64()),
+        ("checksum", pa.uint64()),
+        ("length", pa.int32()),
+        ("token_limit", pa.int32()),
+        ("id_hash", pa.uint64()),
+        ("stored", pa.int64()),
+        ("images", pa.list_(pa.struct(_IMAGE_FIELDS))),
+    ]
+)
+"""One row a sample. ``token_limit`` is 0 where the sample is not cut by this run; ``id_hash`` is 0
+where it has no id; ``stored`` estimates its bytes in a shard."""
+
+
+class SpanTask(NamedTuple):
+    """One task of pass 1.
+
+    Attributes:
+        source: number of the source.
+        span: bytes of the source to read.
+    """
+
+    source: int
+    span: Span
+
+
+class Reject(NamedTuple):
+    """A sample left out.
+
+    Attributes:
+        source: name of the source.
+        position: number of the record; within the span, until all spans are counted.
+        id: the sample's id where it could be read.
+        reason: the rule it breaks.
+        detail: what was found.
+    """
+
+    source: str
+    position: int
+    id: str | None
+    reason: str
+    detail: str
+
+
+class Measurement(NamedTuple):
+    """What a span holds.
+
+    Attributes:
+        read: records.
+        table: accepted samples, `MEASURE_SCHEMA`; positions count from the span's start.
+        rejects: the others.
+    """
+
+    read: int
+    table: pa.Table
+    rejects: list[Reject]
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """A legal sample whose length is not known yet."""
+
+    position: int
+    record: Record
+    sample: Sample
+    images: list[dict[str, int]]
+
+
+class Measurer:
+    """Measures spans; safe to call from several threads.
+
+    Args:
+        sources: all inputs.
+        encoder: decides the lengths.
+        config: options of the run.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], encoder: SampleEncoder, config: PackConfig
+    ) -> None:
+        self._sources = sources
+        self._encoder = encoder
+        self._config = config
+
+    def __call__(self, task: SpanTask) -> Measurement:
+        """Measures one span.
+
+        Raises:
+            SampleError: a sample would be rejected and the run is strict.
+        """
+        return _SpanMeasurer(self._sources[task.source], task, self._encoder, self._config).run()
+
+
+class _SpanMeasurer:
+    """The state of one task."""
+
+    def __init__(
+        self, source: Source, task: SpanTask, encoder: SampleEncoder, config: PackConfig
+    ) -> None:
+        self._source = source
+        self._task = task
+        self._encoder = encoder
+        self._config = config
+        self._layout = layout_named(source.layout, config.columns)
+        self._root = DataRoot(source.root)
+        self._read = 0
+        self._rows: list[dict[str, Any]] = []
+        self._rejects: list[Reject] = []
+
+    def run(self) -> Measurement:
+        container = container_named(self._source.container)
+        records = enumerate(container.scan(Path(self._source.path), self._task.span))
+        while batch := self._next_batch(records):
+            self._encode(batch)
+        self._rejects.sort(key=lambda reject: reject.position)
+        return Measurement(
+            self._read, pa.Table.from_pylist(self._rows, schema=MEASURE_SCHEMA), self._rejects
+        )
+
+    def _next_batch(self, records: Iterator[tuple[int, Record]]) -> list[_Candidate]:
+        """Returns the next legal samples; none at the end of the span."""
+        batch: list[_Candidate] = []
+        batch_bytes = 0
+        with _EXAMINING:
+            for position, record in records:
+                self._read += 1
+                if (candidate := self._examine(position, record)) is not None:
+                    batch.append(candidate)
+                batch_bytes += record.size
+                if len(batch) >= _BATCH_SAMPLES or (batch and batch_bytes >= _BATCH_BYTES):
+                    break
+        return batch
+
+    def _examine(self, position: int, record: Record) -> _Candidate | None:
+        """Returns a legal sample with its images looked at, or rejects it."""
+        identifier = None
+        try:
+            if isinstance(record.fields, SampleError):
+                raise record.fields
+            identifier = _id_of(record.fields.get("id"))
+            sample = self._layout.to_sample(record.fields, self._root)
+            identifier = sample.id
+            if not sample.has_trained_text:
+                raise SampleError(RejectReason.EMPTY_TEXT, "no text to train on")
+            images = [self._look_at(number, image) for number, image in enumerate(sample.images)]
+        except SampleError as error:
+            self._reject(position, record, identifier, error)
+            return None
+        return _Candidate(position, record, sample, images)
+
+    def _look_at(self, number: int, image: bytes | ImageRef) -> dict[str, int]:
+        try:
+            if isinstance(image, bytes):
+                head, size, mtime_ns = image, len(image), 0
+            else:
+                head, size, mtime_ns = image.peek(HEAD_BYTES)
+            width, height = self._image_size(head, image)
+            if self._config.check_images:
+                check_pixels(head if len(head) == size else _all_bytes(image))
+        except SampleError as error:
+            raise SampleError(error.reason, f"image {number}: {error.detail}") from None
+        return {
+            "width": width,
+            "height": height,
+            "tokens": 0,
+            "size": size,
+            "mtime_ns": mtime_ns,
+        }
+
+    def _image_size(self, head: bytes, image: bytes | ImageRef) -> tuple[int, int]:
+        limit = self._config.max_pixels
+        try:
+            header = read_header(head, max_pixels=limit)
+        except SampleError as error:
+            if error.reason is not RejectReason.INVALID_IMAGE or isinstance(image, bytes):
+                raise
+            # The header may be longer than what was read of it.
+            header = read_header(image.read(), max_pixels=limit)
+        return header.width, header.height
+
+    def _encode(self, batch: list[_Candidate]) -> None:
+        """Measures the lengths of a batch, in one call of the tokenizer."""
+        for candidate, encoded in self._encoded(batch):
+            if isinstance(encoded, EncodedSample) and encoded.length > self._config.max_len:
+                encoded = self._overlong(candidate, encoded)
+            try:
+                if isinstance(encoded, SampleError):
+                    raise encoded
+                self._check_images(encoded)
+            except SampleError as error:
+                self._reject(candidate.position, candidate.record, candidate.sample.id, error)
+            else:
+                self._rows.append(self._row(candidate, encoded))
+
+    def _encoded(
+        self, batch: list[_Candidate]
+    ) -> Iterator[tuple[_Candidate, EncodedSample | SampleError]]:
+        results = self._encoder.encode_batch(
+            [candidate.sample for candidate in batch],
+            image_sizes=[
+                [(image["width"], image["height"]) for image in candidate.images]
+                for candidate in batch
+            ],
+        )
+        return zip(batch, results, strict=True)
+
+    def _overlong(
+        self, candidate: _Candidate, encoded: EncodedSample
+    ) -> EncodedSample | SampleError:
+        limit = self._config.max_len
+        if self._config.overlong != "truncate":
+            error = SampleError(
+                RejectReason.OVERLONG, f"{encoded.length} tokens, --max-len is {limit}"
+            )
+            if self._config.overlong == "error":
+                raise self._placed(candidate.record, error)
+            return error
+        candidate.sample = dataclasses.replace(candidate.sample, token_limit=limit)
+        return next(self._encoded([candidate]))[1]
+
+    def _check_images(self, encoded: EncodedSample) -> None:
+        limit = self._config.max_images
+        if limit is not None and len(encoded.image_slots) > limit:
+            raise SampleError(
+                RejectReason.TOO_MANY_IMAGES,
+                f"{len(encoded.image_slots)} images, --max-images is {limit}",
+            )
+
+    def _row(self, candidate: _Candidate, encoded: EncodedSample) -> dict[str, Any]:
+        sample, record = candidate.sample, candidate.record
+        for image, (_, tokens) in zip(candidate.images, encoded.image_slots.tolist(), strict=False):
+            image["tokens"] = tokens
+        base64_bytes = sum(-(-image["size"] // 3) * 4 for image in candidate.images)
+        text_bytes = sum(len(text) for text in sample.texts)
+        return {
+            "source": self._task.source,
+            "position": candidate.position,
+            "offset": record.offset,
+            "size": record.size,
+            "checksum": record.checksum,
+            "length": encoded.length,
+            "token_limit": sample.token_limit or 0,
+            "id_hash": 0 if sample.id is None else xxhash.xxh3_64_intdigest(sample.id.encode()),
+            "stored": base64_bytes + text_bytes + _SAMPLE_OVERHEAD_BYTES,
+            "images": candidate.images,
+        }
+
+    def _reject(
+        self, position: int, record: Record, identifier: str | None, error: SampleError
+    ) -> None:
+        if self._config.strict:
+            raise self._placed(record, error)
+        self._rejects.append(
+            Reject(self._source.name, position, identifier, error.reason.value, error.detail)
+        )
+
+    def _placed(self, record: Record, error: SampleError) -> SampleError:
+        place = f"{self._source.name}: record at byte {record.offset}"
+        return SampleError(error.reason, f"{place}: {error.detail}")
+
+
+def _id_of(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _all_bytes(image: bytes | ImageRef) -> bytes:
+    return image if isinstance(image, bytes) else image.read()

@@ -1,0 +1,160 @@
+"""Pass 2: one task makes one shard.
+
+It gathers the shard's samples by byte range, reads the images that are files of their own, and
+writes pack after pack. Memory is one shard's payload. Whatever differs from pass 1 is an error: by
+now the plan rests on it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from packkit.errors import SampleError, SourceChangedError
+from packkit.images import DataRoot, FileImage
+from packkit.packing.arrange import ShardTask
+from packkit.packing.config import PackConfig
+from packkit.packing.gather import OUTSTANDING_READS, ReadRange, read_ranges
+from packkit.packing.measured import Measured
+from packkit.schema import Origin, Sample
+from packkit.shards import PackedSample, ShardEntry, ShardWriter
+from packkit.sources import Source, container_named, layout_named
+
+__all__ = ["ShardMaker", "read_sample"]
+
+
+class ShardMaker:
+    """Writes shards; safe to call from several threads.
+
+    Args:
+        out: folder of the pack set.
+        sources: all inputs.
+        measured: what pass 1 found.
+        config: options of the run.
+    """
+
+    def __init__(
+        self, out: Path, sources: Sequence[Source], measured: Measured, config: PackConfig
+    ) -> None:
+        self._out = out
+        self._sources = sources
+        self._measured = measured
+        self._config = config
+
+    def __call__(self, task: ShardTask) -> ShardEntry:
+        """Writes one shard and commits it.
+
+        Raises:
+            SourceChangedError: an input is not what it was in pass 1.
+        """
+        samples = self._gather(task.samples)
+        name = f"shard-{task.number:05d}"
+        with ShardWriter(
+            self._out, name, layout=self._config.layout, first_pack=task.first_pack
+        ) as writer:
+            for start, stop in zip(task.bin_offsets, task.bin_offsets[1:], strict=False):
+                rows = task.samples[start:stop].tolist()
+                # Taken out as they are written, so that memory falls while the file grows.
+                writer.write([self._packed(row, samples.pop(row)) for row in rows])
+            return writer.commit()
+
+    def _gather(self, rows: NDArray[np.int64]) -> dict[int, Sample]:
+        """Returns the samples of the rows, their image files read."""
+        readers = {
+            number: _Reader(self._sources[number], self._config)
+            for number in np.unique(self._measured.source[rows]).tolist()
+        }
+        samples = {}
+        for item, data in read_ranges(self._sources, self._ranges(rows)):
+            sample = readers[item.source].read(data, item.offset)
+            samples[item.key] = dataclasses.replace(
+                sample,
+                origin=self._origin(item.key),
+                token_limit=int(self._measured.token_limit[item.key]) or sample.token_limit,
+            )
+        return self._with_files(samples)
+
+    def _ranges(self, rows: NDArray[np.int64]) -> Iterator[ReadRange]:
+        found = self._measured
+        columns = (found.source, found.offset, found.size, found.checksum)
+        values = (column[rows].tolist() for column in columns)
+        return map(ReadRange, *values, rows.tolist())
+
+    def _origin(self, row: int) -> Origin:
+        source = self._sources[int(self._measured.source[row])]
+        return Origin(source.name, int(self._measured.position[row]))
+
+    def _with_files(self, samples: dict[int, Sample]) -> dict[int, Sample]:
+        """Returns the same samples with the images that are files of their own in memory."""
+        files = [
+            (row, number, image)
+            for row, sample in samples.items()
+            for number, image in enumerate(sample.images)
+            if isinstance(image, FileImage)
+        ]
+        images = {row: list(samples[row].images) for row, _, _ in files}
+        with ThreadPoolExecutor(OUTSTANDING_READS) as threads:
+            read = threads.map(lambda place: self._read_file(*place), files)
+            for (row, number, _), data in zip(files, read, strict=True):
+                images[row][number] = data
+        changed = {
+            row: dataclasses.replace(samples[row], images=tuple(images[row])) for row in images
+        }
+        return {**samples, **changed}
+
+    def _read_file(self, row: int, number: int, image: FileImage) -> bytes:
+        try:
+            data, *stamp = image.read_all()
+        except SampleError as error:
+            raise SourceChangedError(image.path, error.detail) from None
+        if tuple(stamp) != self._measured.image_stamps(row)[number]:
+            raise SourceChangedError(image.path, "its size or modification time differs")
+        return data
+
+    def _packed(self, row: int, sample: Sample) -> PackedSample:
+        found = self._measured
+        return PackedSample(
+            sample,
+            int(found.length[row]),
+            tuple(found.image_sizes(row)),
+            tuple(found.image_tokens(row)),
+        )
+
+
+def read_sample(source: Source, config: PackConfig, measured: Measured, row: int) -> Sample:
+    """Reads one sample again, its images by reference.
+
+    Raises:
+        SourceChangedError: the input is not what it was in pass 1.
+    """
+    item = ReadRange(
+        0,
+        int(measured.offset[row]),
+        int(measured.size[row]),
+        int(measured.checksum[row]),
+        row,
+    )
+    ((_, data),) = read_ranges([source], [item])
+    return _Reader(source, config).read(data, item.offset)
+
+
+class _Reader:
+    """Reads the samples of one source from their bytes."""
+
+    def __init__(self, source: Source, config: PackConfig) -> None:
+        self._source = source
+        self._container = container_named(source.container)
+        self._layout = layout_named(source.layout, config.columns)
+        self._root = DataRoot(source.root)
+
+    def read(self, data: bytes, offset: int) -> Sample:
+        try:
+            return self._layout.to_sample(self._container.load(data), self._root)
+        except SampleError as error:
+            detail = f"the record at byte {offset} is no sample now ({error})"
+            raise SourceChangedError(self._source.name, detail) from None

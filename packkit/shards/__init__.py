@@ -1,0 +1,28 @@
+"""The on-disk format: packs as JSON that any reader can read, made fast and checked by an index."""
+
+from packkit.shards.index import FORMAT_VERSION, ShardIndex
+from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
+from packkit.shards.pack_writer import PackWriter, encoder_checksums
+from packkit.shards.reader import PackReader, PackSet
+from packkit.shards.rebuild import rebuild_index
+from packkit.shards.rows import PackedSample
+from packkit.shards.verify import VerifyReport, verify_packs
+from packkit.shards.writer import ShardWriter
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "REJECTS",
+    "Manifest",
+    "PackReader",
+    "PackSet",
+    "PackWriter",
+    "PackedSample",
+    "ShardEntry",
+    "ShardIndex",
+    "ShardWriter",
+    "VerifyReport",
+    "encoder_checksums",
+    "rebuild_index",
+    "verify_packs",
+]

@@ -1,0 +1,164 @@
+"""``manifest.json``: what a whole pack set is, written last.
+
+Its presence means that the set is whole. It states what was read, packed and rejected, the encoder
+that the lengths come from, and the checksum of every other file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+import xxhash
+
+from packkit.errors import ChecksumError, FormatError
+from packkit.shards.index import FORMAT_VERSION
+
+__all__ = ["MANIFEST", "REJECTS", "Manifest", "ShardEntry"]
+
+MANIFEST = "manifest.json"
+REJECTS = "rejects.jsonl"
+_FORMAT = "packkit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardEntry:
+    """What the manifest says of a shard.
+
+    Attributes:
+        name: ``shard-00000``; what its files or folder are called without their ending.
+        packs: packs.
+        samples: samples.
+        images: images stored.
+        tokens: tokens of its samples.
+        bytes: size of its packs on disk.
+        sha256: of the shard; in the layout ``files``, of its files one after another.
+        index_checksum: xxh3_64 of the sidecar, hexadecimal.
+    """
+
+    name: str
+    packs: int
+    samples: int
+    images: int
+    tokens: int
+    bytes: int
+    sha256: str
+    index_checksum: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A whole pack set.
+
+    Attributes:
+        capacity: tokens that a pack can hold.
+        layout: ``shards`` or ``files``.
+        encoder: `SampleEncoder.describe()`; None where the packs were written without one.
+        options: what decided the packs, as the writer states it.
+        samples_read: records found in the inputs.
+        samples_packed: samples that stand in a pack.
+        samples_rejected: samples left out; read = packed + rejected.
+        rejects: number of rejected samples by reason.
+        duplicate_ids: samples whose id an earlier sample has.
+        packs: packs.
+        tokens: tokens of all packed samples.
+        images: images that take tokens.
+        efficiency: tokens / (packs x capacity), in [0, 1].
+        lower_bound: packs that any packing needs at least.
+        gap: (packs - lower_bound) / lower_bound.
+        sources: one entry an input file: name, format, read, packed, rejected.
+        shards: one entry a shard, in order.
+        rejects_sha256: of rejects.jsonl.
+        encoder_sha256: of each file under encoder/, by name.
+
+    Raises:
+        FormatError: the counts contradict one another.
+    """
+
+    capacity: int
+    layout: str
+    encoder: Mapping[str, Any] | None
+    options: Mapping[str, Any]
+    samples_read: int
+    samples_packed: int
+    samples_rejected: int
+    rejects: Mapping[str, int]
+    duplicate_ids: int
+    packs: int
+    tokens: int
+    images: int
+    efficiency: float
+    lower_bound: int
+    gap: float
+    sources: Sequence[Mapping[str, Any]]
+    shards: Sequence[ShardEntry]
+    rejects_sha256: str
+    encoder_sha256: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        for name, value, expected in (
+            ("samples_read", self.samples_read, self.samples_packed + self.samples_rejected),
+            ("samples_rejected", self.samples_rejected, sum(self.rejects.values())),
+            ("samples_packed", self.samples_packed, sum(entry.samples for entry in self.shards)),
+            ("packs", self.packs, sum(entry.packs for entry in self.shards)),
+            ("tokens", self.tokens, sum(entry.tokens for entry in self.shards)),
+        ):
+            if value != expected:
+                raise FormatError(MANIFEST, f"{name} is {value}, its parts add up to {expected}")
+
+    def to_json(self) -> bytes:
+        """Returns the bytes of manifest.json: a pure function of the fields."""
+        fields = {"format": _FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+        checksum = xxhash.xxh3_64_hexdigest(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS))
+        return orjson.dumps(
+            {**fields, "checksum": checksum},
+            option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE,
+        )
+
+    @classmethod
+    def from_json(cls, data: bytes, place: str | Path = MANIFEST) -> Self:
+        """Reads manifest.json.
+
+        Args:
+            data: its bytes.
+            place: its path, for errors.
+
+        Raises:
+            FormatError: it is not the manifest of a pack set of this format version.
+            ChecksumError: it was changed after it was written.
+        """
+        try:
+            fields = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise FormatError(place, f"is not JSON ({error})") from None
+        if not isinstance(fields, dict) or fields.pop("format", None) != _FORMAT:
+            raise FormatError(place, f'format must be "{_FORMAT}"')
+        version = fields.pop("format_version", None)
+        if version != FORMAT_VERSION:
+            raise FormatError(place, f"format_version must be {FORMAT_VERSION}, got {version}")
+        fields.pop("checksum", None)
+        try:
+            fields["shards"] = [ShardEntry(**entry) for entry in fields["shards"]]
+            manifest = cls(**fields)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FormatError(place, f"does not describe a pack set ({error})") from None
+        if manifest.to_json() != data:
+            raise ChecksumError(place, "is not what was written: its checksum differs")
+        return manifest
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Reads the manifest of a pack set.
+
+        Raises:
+            FormatError: there is none, or it cannot be read.
+        """
+        path = folder / MANIFEST
+        try:
+            return cls.from_json(path.read_bytes(), path)
+        except FileNotFoundError:
+            raise FormatError(folder, f"holds no {MANIFEST}: the pack set is not whole") from None

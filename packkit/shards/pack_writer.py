@@ -1,0 +1,150 @@
+"""Writing a pack set from a program: packs in, shards and a manifest out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from packkit.encoding import SampleEncoder
+from packkit.errors import FormatError, OutputExistsError
+from packkit.files import write_atomically
+from packkit.images import image_size
+from packkit.schema import Pack
+from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
+from packkit.shards.rows import UNKNOWN_TOKENS, PackedSample
+from packkit.shards.writer import ShardWriter
+
+__all__ = ["PackWriter", "encoder_checksums"]
+
+
+class PackWriter:
+    """Writes packs to a new pack set; the set is whole once it is closed without an error.
+
+    Args:
+        out: folder of the set; made where it is missing.
+        capacity: tokens that a pack may hold.
+        encoder: checks the lengths and is kept in the set, so that a loader needs no other.
+        shard_size: bytes at which a shard is closed.
+        layout: ``shards`` or ``files``.
+
+    Raises:
+        OutputExistsError: `out` already holds a pack set.
+    """
+
+    def __init__(
+        self,
+        out: str | Path,
+        *,
+        capacity: int = 4096,
+        encoder: SampleEncoder | None = None,
+        shard_size: int = 256 << 20,
+        layout: Literal["shards", "files"] = "shards",
+    ) -> None:
+        self._out = Path(out)
+        if (self._out / MANIFEST).exists():
+            raise OutputExistsError(self._out, "already holds a pack set")
+        self._capacity = capacity
+        self._encoder = encoder
+        self._shard_size = shard_size
+        self._layout: Literal["shards", "files"] = layout
+        self._entries: list[ShardEntry] = []
+        self._shard: ShardWriter | None = None
+        self._images = 0
+
+    def write(self, pack: Pack) -> None:
+        """Writes one pack.
+
+        Raises:
+            FormatError: it is over the capacity, or a length is not what the encoder counts.
+            SampleError: an image cannot be read, or a sample cannot be trained on.
+        """
+        if pack.tokens > self._capacity:
+            raise FormatError(self._out, f"{pack.tokens} tokens, capacity {self._capacity}")
+        items = [self._measure(number, pack) for number in range(len(pack.data))]
+        if self._shard is None:
+            packs = sum(entry.packs for entry in self._entries)
+            name = f"shard-{len(self._entries):05d}"
+            self._shard = ShardWriter(self._out, name, layout=self._layout, first_pack=packs)
+        self._shard.write(items)
+        self._images += sum(count != 0 for item in items for count in item.image_tokens)
+        if self._shard.size >= self._shard_size:
+            self._close_shard()
+
+    def close(self) -> Manifest:
+        """Writes what is missing and then the manifest, which makes the set whole."""
+        self._close_shard()
+        write_atomically(self._out / REJECTS, b"")
+        if self._encoder is not None:
+            self._encoder.save(self._out / "encoder")
+        manifest = self._manifest()
+        write_atomically(self._out / MANIFEST, manifest.to_json())
+        return manifest
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        elif self._shard is not None:
+            self._shard.abandon()
+
+    def _measure(self, number: int, pack: Pack) -> PackedSample:
+        sample, length = pack.data[number], pack.lengths[number]
+        sizes = [image_size(image) for image in sample.images]
+        if self._encoder is None:
+            return PackedSample(sample, length, sizes, [UNKNOWN_TOKENS] * len(sizes))
+        encoded = self._encoder.encode(sample, image_sizes=sizes)
+        if encoded.length != length:
+            raise FormatError(
+                self._out, f"sample {number}: length {length}, the encoder counts {encoded.length}"
+            )
+        tokens: list[int] = encoded.image_slots[:, 1].tolist()
+        return PackedSample(sample, length, sizes, tokens + [0] * (len(sizes) - len(tokens)))
+
+    def _close_shard(self) -> None:
+        if self._shard is not None:
+            self._entries.append(self._shard.commit())
+            self._shard = None
+
+    def _manifest(self) -> Manifest:
+        packs = sum(entry.packs for entry in self._entries)
+        tokens = sum(entry.tokens for entry in self._entries)
+        samples = sum(entry.samples for entry in self._entries)
+        bound = -(-tokens // self._capacity)
+        return Manifest(
+            capacity=self._capacity,
+            layout=self._layout,
+            encoder=None if self._encoder is None else self._encoder.describe(),
+            options={},
+            samples_read=samples,
+            samples_packed=samples,
+            samples_rejected=0,
+            rejects={},
+            duplicate_ids=0,
+            packs=packs,
+            tokens=tokens,
+            images=self._images,
+            efficiency=tokens / (packs * self._capacity) if packs else 1.0,
+            lower_bound=bound,
+            gap=(packs - bound) / bound if packs else 0.0,
+            sources=[],
+            shards=self._entries,
+            rejects_sha256=hashlib.sha256(b"").hexdigest(),
+            encoder_sha256=encoder_checksums(self._out),
+        )
+
+
+def encoder_checksums(folder: Path) -> dict[str, str]:
+    """Returns the sha256 of every file of the encoder kept in a set, by name."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((folder / "encoder").glob("*.json"))
+    }
