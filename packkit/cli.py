@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from packkit.errors import InputError, PackkitError, RejectRateError
 
 if TYPE_CHECKING:
+    from io import BufferedIOBase
+
     from packkit.encoding import SampleEncoder
+    from packkit.packing import PackReport
 
 __all__ = ["app", "main"]
 
@@ -151,10 +154,10 @@ def pack(
     failure = None
     with terminal.progress() as on_progress:
         try:
-            report = pack(inputs or sys.stdin.buffer, out, config, on_progress=on_progress)
+            report = pack(inputs or _stdin(), out, config, on_progress=on_progress)
         except RejectRateError as error:
             # The good data is packed all the same, and its figures say how much was lost.
-            failure, report = error, error.report
+            failure, report = error, cast("PackReport", error.report)
     terminal.print_json(report.to_dict()) if json else terminal.show_report(report, out)
     if failure is not None:
         raise failure
@@ -253,6 +256,10 @@ def show(
             terminal.show_sample(reader[number].data[sample])
         else:
             terminal.show_pack(reader[number], number)
+
+
+def _stdin() -> BufferedIOBase:
+    return cast("BufferedIOBase", sys.stdin.buffer)
 
 
 def _encoder(tokenizer: str | None) -> SampleEncoder | None:

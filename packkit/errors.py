@@ -22,7 +22,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 __all__ = [
     "ChecksumError",
@@ -140,7 +139,7 @@ class RejectRateError(PackkitError, ValueError):
     """
 
     def __init__(
-        self, rejected: int, read: int, limit: float, place: str | Path, report: Any
+        self, rejected: int, read: int, limit: float, place: str | Path, report: object
     ) -> None:
         super().__init__(
             f"{rejected} of {read} samples rejected, more than --max-reject-rate {limit:g}; "

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packkit.errors import FormatError
-from packkit.planning import plan_histogram
+from packkit.planning import Algorithm, plan_histogram
 from packkit.shards import PackReader
 
 __all__ = ["WhatIf", "read_lengths", "what_if"]
 
-_ALGORITHMS = ("ffd", "fill")
+_ALGORITHMS: tuple[Algorithm, ...] = ("ffd", "fill")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -282,7 +283,7 @@ class _Job:
             efficiency=manifest.efficiency,
             lower_bound=manifest.lower_bound,
             gap=manifest.gap,
-            fill_packs=arrangement.plan.fill_packs(),
+            fill_packs=arrangement.plan.fill_packs,
             shards=len(manifest.shards),
             bytes=sum(shard.bytes for shard in manifest.shards),
             seconds=round(time.time() - started, 3),
