@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
 from typing import NamedTuple
 
 from packkit.errors import RejectReason, SampleError
 
 __all__ = ["FORMATS", "HEAD_BYTES", "MAX_PIXELS", "ImageHeader", "read_header"]
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+"""The formats that are accepted, as Pillow names them."""
 
 MAX_PIXELS = 50_000_000
 """Largest image accepted by default, pixels: a PNG of ten kilobytes can hold more than that."""
@@ -31,7 +33,7 @@ _EXIF = b"Exif\0\0"
 _EXIF_ORIENTATION = 0x0112
 _ORIENTATIONS_THAT_SWAP = (5, 6, 7, 8)
 _TIFF_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
-_TIFF_INTEGERS = {1: "B", 3: "H", 4: "I"}
+_TIFF_INTEGERS = {3: "H", 4: "I"}
 
 # Frame headers (ITU T.81, table B.1); 0xC4, 0xC8 and 0xCC are tables and extensions.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -39,7 +41,6 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})
 _JPEG_APP1, _JPEG_SCAN, _JPEG_END = 0xE1, 0xDA, 0xD9
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 
 _WEBP_HAS_EXIF = 0x08
@@ -80,13 +81,12 @@ def read_header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     >>> read_header(b"RIFF\\x1a\\0\\0\\0WEBPVP8L\\x0d\\0\\0\\0/\\x3f\\xc0\\x0b\\0")
     ImageHeader(format='WEBP', width=64, height=48)
     """
-    kind, parse = _format_of(data)
     try:
-        width, height, orientation = parse(data)
+        kind, (width, height, orientation) = _frame(data)
     except (struct.error, IndexError):
-        raise _invalid(f"the {kind} header is cut off") from None
+        raise _invalid("the header is cut off") from None
     if not width or not height:
-        raise _invalid(f"the {kind} header states {width} x {height} pixels")
+        raise _invalid(f"the header states {width} x {height} pixels")
     if width * height > max_pixels:
         raise SampleError(
             RejectReason.IMAGE_TOO_LARGE,
@@ -97,10 +97,13 @@ def read_header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     return ImageHeader(kind, width, height)
 
 
-def _format_of(data: bytes) -> tuple[str, Callable[[bytes], _Frame]]:
-    for kind, (has_magic, parse) in _FORMATS.items():
-        if has_magic(data):
-            return kind, parse
+def _frame(data: bytes) -> tuple[str, _Frame]:
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG", _jpeg(data)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG", _png(data)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP", _webp(data)
     raise _invalid(f"not a JPEG, PNG or WebP file: it begins with {data[:8]!r}")
 
 
@@ -129,8 +132,9 @@ def _jpeg(data: bytes) -> _Frame:
 
 def _next_marker(data: bytes, position: int) -> int:
     """Returns where the next marker's code stands, past what writers leave between segments."""
-    while data[position] != 0xFF:
-        position += 1
+    position = data.find(b"\xff", position)
+    if position < 0:
+        raise _invalid("the header is cut off")
     while data[position] == 0xFF:
         position += 1
     return position
@@ -138,9 +142,9 @@ def _next_marker(data: bytes, position: int) -> int:
 
 def _png(data: bytes) -> _Frame:
     """Reads IHDR, then walks the chunks up to the first IDAT (PNG, sections 5 and 11)."""
-    kind, width, height, depth, color = struct.unpack_from(">4sIIBB", data, 12)
+    width, height, depth, color = struct.unpack_from(">IIBB", data, 16)
     (checksum,) = struct.unpack_from(">I", data, 29)
-    is_sound = kind == b"IHDR" and zlib.crc32(data[12:29]) == checksum
+    is_sound = data[8:16] == b"\0\0\0\x0dIHDR" and zlib.crc32(data[12:29]) == checksum
     if not is_sound or depth not in _PNG_DEPTHS.get(color, ()):
         raise _invalid("the PNG header is broken")
     position = 33
@@ -158,9 +162,10 @@ def _webp(data: bytes) -> _Frame:
     """Reads the first chunk (RFC 9649); of a file with EXIF, which stands last, all of them."""
     match data[12:16]:
         case b"VP8X":
-            flags, width, _, height, _ = struct.unpack_from("<I HB HB", data, 20)
-            width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
-            return _Frame(width, height, _webp_orientation(data) if flags & _WEBP_HAS_EXIF else 1)
+            sizes = struct.unpack_from("3s3s", data, 24)
+            width, height = (int.from_bytes(size, "little") + 1 for size in sizes)
+            has_exif = data[20] & _WEBP_HAS_EXIF
+            return _Frame(width, height, _webp_orientation(data) if has_exif else 1)
         case b"VP8L" if data[20] == 0x2F:
             (bits,) = struct.unpack_from("<I", data, 21)
             return _Frame((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, 1)
@@ -173,40 +178,31 @@ def _webp(data: bytes) -> _Frame:
 def _webp_orientation(data: bytes) -> int:
     (size,) = struct.unpack_from("<I", data, 4)
     position = 30
-    while position < size + 8:
-        kind, size_of_chunk = struct.unpack_from("<4sI", data, position)
+    while position < 8 + size:
+        kind, length = struct.unpack_from("<4sI", data, position)
         if kind == b"EXIF":
-            exif = data[position + 8 : position + 8 + size_of_chunk]
-            return _orientation(exif.removeprefix(_EXIF))
-        position += 8 + size_of_chunk + size_of_chunk % 2
+            return _orientation(data[position + 8 : position + 8 + length].removeprefix(_EXIF))
+        position += 8 + length + length % 2
     return 1
 
 
-def _orientation(exif: bytes) -> int:
-    """Returns the orientation of a TIFF block; displays ignore a block that cannot be read."""
-    order = _TIFF_BYTE_ORDERS.get(exif[:4], "")
+def _orientation(tiff: bytes) -> int:
+    """Returns the orientation of an EXIF block; displays ignore one that cannot be read."""
+    order = _TIFF_BYTE_ORDERS.get(tiff[:4])
+    if order is None:
+        return 1
     try:
-        (position,) = struct.unpack_from(order + "I", exif, 4)
-        (entries,) = struct.unpack_from(order + "H", exif, position)
+        (position,) = struct.unpack_from(order + "I", tiff, 4)
+        (entries,) = struct.unpack_from(order + "H", tiff, position)
         for entry in range(position + 2, position + 2 + 12 * entries, 12):
-            tag, kind = struct.unpack_from(order + "HH", exif, entry)
+            tag, kind = struct.unpack_from(order + "HH", tiff, entry)
             if tag == _EXIF_ORIENTATION and kind in _TIFF_INTEGERS:
-                (value,) = struct.unpack_from(order + _TIFF_INTEGERS[kind], exif, entry + 8)
+                (value,) = struct.unpack_from(order + _TIFF_INTEGERS[kind], tiff, entry + 8)
                 return int(value)
     except struct.error:
-        pass
+        return 1
     return 1
 
 
 def _invalid(detail: str) -> SampleError:
     return SampleError(RejectReason.INVALID_IMAGE, detail)
-
-
-_FORMATS: dict[str, tuple[Callable[[bytes], bool], Callable[[bytes], _Frame]]] = {
-    "JPEG": (lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
-    "PNG": (lambda data: data.startswith(_PNG_SIGNATURE), _png),
-    "WEBP": (lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP", _webp),
-}
-
-FORMATS = tuple(_FORMATS)
-"""The formats that are accepted, as Pillow names them."""

@@ -1,8 +1,9 @@
 """Writing packs so that a reader sees a whole shard or none.
 
-A shard grows under a temporary name. To commit it, its index is made, both are flushed to disk, the
-shard gets its name, then the index. A crash leaves temporary files, or a shard whose index misses;
-the manifest, written after the last shard, decides what counts.
+A shard grows under a temporary name. To commit it, its packs are flushed to disk, its index is
+written whole, and last the packs get their name. So packs that have their name have their index,
+and a crash leaves temporary files or an index without packs, which nothing reads. The manifest,
+written after the last shard, decides what counts.
 """
 
 from __future__ import annotations
@@ -139,6 +140,7 @@ class _LineStore(_Store):
         super().__init__(folder, name, first_pack)
         self._path = folder / f"{name}.jsonl"
         self._temporary = folder / f"{name}.jsonl.tmp"
+        self._has_index = False
         self._file: BinaryIO = open(self._temporary, "wb", buffering=0)  # noqa: SIM115
 
     def append(self, text: bytes, digest: Any) -> tuple[int, str | None]:  # noqa: ANN401
@@ -152,13 +154,19 @@ class _LineStore(_Store):
     def commit(self, index: bytes) -> None:
         os.fsync(self._file.fileno())
         self._file.close()
-        os.rename(self._temporary, self._path)
-        # Its flush of the folder covers the rename above.
+        self._has_index = True
         write_atomically(index_path(self._path, is_folder=False), index)
+        os.rename(self._temporary, self._path)
+        self._has_index = False
+        sync_folder(self._folder)
 
     def abandon(self) -> None:
         self._file.close()
         self._temporary.unlink(missing_ok=True)
+        if self._has_index:
+            # Written for packs that did not get their name; perhaps under a temporary name itself.
+            for path in self._folder.glob(f"{self._name}.index.arrow*"):
+                path.unlink()
 
 
 class _FileStore(_Store):

@@ -1,0 +1,157 @@
+"""The index: what is put in comes out, without a copy, or not at all."""
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pytest
+import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from packkit.errors import ChecksumError, FormatError
+from packkit.schema import Origin
+from packkit.shards import ShardIndex
+from packkit.shards.index_builder import IndexBuilder
+from packkit.shards.rows import ImageRow, PackRow, SampleRow
+
+_INT32, _INT64 = st.integers(-1, 2**31 - 1), st.integers(-1, 2**63 - 1)
+_UINT64 = st.integers(0, 2**64 - 1)
+_ORIGINS = st.builds(Origin, st.text(max_size=5), st.integers(0, 2**63 - 1))
+_SAMPLES = st.builds(SampleRow, _INT32, st.none() | st.text(max_size=5), st.none() | _ORIGINS)
+_IMAGES = st.builds(ImageRow, _INT32, _INT64, _INT64, _INT32, _INT32, _INT32, _UINT64)
+
+
+def _rows(file):
+    samples = st.lists(_SAMPLES, max_size=3).map(tuple)
+    images = st.lists(_IMAGES, max_size=3).map(tuple)
+    row = st.builds(PackRow, _INT64, _INT64, _INT32, _UINT64, samples, images, file)
+    return st.lists(row, max_size=5)
+
+
+def _build(rows, *, is_folder=False):
+    builder = IndexBuilder(is_folder=is_folder)
+    for row in rows:
+        builder.append(row)
+    return builder.to_bytes()
+
+
+_ROW = PackRow(
+    0,
+    10,
+    5,
+    7,
+    (SampleRow(3, "roco", Origin("a.jsonl", 4)), SampleRow(2, None, None)),
+    (ImageRow(0, 2, 4, 640, 480, 144, 9),),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=_rows(st.none()))
+def test_rows_come_back_from_a_shard(rows):
+    index = ShardIndex.from_buffer(_build(rows), "here")
+    assert [index.row(number) for number in range(len(index))] == rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=_rows(st.text(max_size=9)))
+def test_rows_come_back_from_a_folder(rows):
+    index = ShardIndex.from_buffer(_build(rows, is_folder=True), "here")
+    assert [index.row(number) for number in range(len(index))] == rows
+
+
+def test_the_file_is_one_uncompressed_batch_of_the_types_documented():
+    data = _build([_ROW])
+    reader = pa.ipc.open_file(pa.BufferReader(data))
+    assert reader.num_record_batches == 1
+    images = "list<item: struct<sample: int32 not null, offset: int64 not null, size: int64 not "
+    images += "null, width: int32 not null, height: int32 not null, tokens: int32 not null, "
+    images += "checksum: uint64 not null> not null>"
+    samples = "list<item: struct<length: int32 not null, source: int32 not null, "
+    samples += "origin: int32 not null, position: int64 not null> not null>"
+    assert {field.name: str(field.type) for field in reader.schema} == {
+        "offset": "int64",
+        "size": "int64",
+        "tokens": "int32",
+        "checksum": "uint64",
+        "samples": samples,
+        "images": images,
+    }
+    # The checksum stands in the file as it is: nothing is compressed.
+    marked = _build([_ROW._replace(checksum=0x0123456789ABCDEF)])
+    assert (0x0123456789ABCDEF).to_bytes(8, "little") in marked
+
+
+def test_labels_are_numbered_as_they_first_appear():
+    samples = (SampleRow(1, "b", Origin("z", 0)), SampleRow(1, "a", Origin("y", 0)))
+    data = _build([_ROW._replace(samples=samples), _ROW])
+    metadata = pa.ipc.open_file(pa.BufferReader(data)).schema.metadata
+    assert orjson.loads(metadata[b"packkit.sources"]) == ["b", "a", "roco"]
+    assert orjson.loads(metadata[b"packkit.origins"]) == ["z", "y", "a.jsonl"]
+    assert metadata[b"packkit.format_version"] == b"1"
+
+
+def test_arrays_are_views_of_the_file(tmp_path):
+    path = tmp_path / "shard.index.arrow"
+    path.write_bytes(_build([_ROW] * 100))
+    index = ShardIndex.open(path)
+    buffer = pa.py_buffer(_build([_ROW] * 100))
+    start, stop = buffer.address, buffer.address + buffer.size
+    in_memory = ShardIndex.from_buffer(buffer, path)
+    columns = [*in_memory.pack, *in_memory.sample, *in_memory.image]
+    for column in [*columns, in_memory.first_sample, in_memory.first_image]:
+        assert start <= column.ctypes.data < stop
+        assert not column.flags.writeable
+    assert np.array_equal(index.first_sample, np.arange(0, 201, 2))
+
+
+def test_another_file_under_its_name_is_refused(tmp_path):
+    path = tmp_path / "shard.index.arrow"
+    path.write_bytes(_build([_ROW]))
+    checksum = xxhash.xxh3_64_hexdigest(path.read_bytes())
+    assert len(ShardIndex.open(path, checksum=checksum)) == 1
+    path.write_bytes(_build([_ROW, _ROW]))
+    with pytest.raises(ChecksumError, match=r"shard\.index\.arrow.*manifest"):
+        ShardIndex.open(path, checksum=checksum)
+    path.unlink()
+    with pytest.raises(FormatError, match="cannot read it"):
+        ShardIndex.open(path, checksum=checksum)
+
+
+def test_other_versions_and_other_tables_are_refused():
+    table = pa.table({"offset": [1]})
+    with pytest.raises(FormatError, match="format_version must be 1"):
+        ShardIndex.from_buffer(_ipc(table), "here")
+    metadata = {b"packkit.format_version": b"1"}
+    with pytest.raises(FormatError, match="columns"):
+        ShardIndex.from_buffer(_ipc(table.replace_schema_metadata(metadata)), "here")
+    two = pa.concat_tables([table, table])
+    with pytest.raises(FormatError, match="2 record batches"):
+        ShardIndex.from_buffer(_ipc(two), "here")
+
+
+def test_damage_is_an_error_or_harmless_but_never_a_crash():
+    data = _build([_ROW] * 3)
+    random = np.random.default_rng(0)
+    for _ in range(400):
+        damaged = bytearray(data)
+        damaged[random.integers(len(data))] ^= 1 << int(random.integers(8))
+        _read_or_refuse(bytes(damaged))
+    for size in range(0, len(data), 7):
+        with pytest.raises(FormatError):
+            ShardIndex.from_buffer(data[:size], "here")
+
+
+def _read_or_refuse(data):
+    try:
+        index = ShardIndex.from_buffer(data, "here")
+    except FormatError:
+        return
+    for column in [*index.pack, *index.sample, *index.image]:
+        column.sum()
+
+
+def _ipc(table):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()

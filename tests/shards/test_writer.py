@@ -1,0 +1,179 @@
+"""A shard is whole under its name, or has no name."""
+
+import builtins
+import hashlib
+import os
+
+import pytest
+import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from packkit import files
+from packkit.errors import FormatError, InputError, SampleError
+from packkit.schema import Pack, Sample
+from packkit.shards import PackReader, ShardWriter
+from packkit.shards.index import ShardIndex, index_path
+
+_LAYOUTS = ["shards", "files"]
+
+
+class Killed(BaseException):
+    """Stands for a signal that nothing catches."""
+
+
+@pytest.fixture
+def write_shard(some_packs, measured):
+    def write(folder, layout):
+        with ShardWriter(folder, "shard-00000", layout=layout, first_pack=40) as writer:
+            for pack in some_packs[:3]:
+                writer.write(measured(pack))
+            return writer.commit()
+
+    return write
+
+
+def contents(folder):
+    """Returns every file under a folder by its name."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("layout", _LAYOUTS)
+def test_the_entry_says_what_is_on_disk(tmp_path, write_shard, some_packs, layout):
+    entry = write_shard(tmp_path, layout)
+    shard = tmp_path / ("shard-00000" if layout == "files" else "shard-00000.jsonl")
+    parts = sorted(shard.glob("*.json")) if layout == "files" else [shard]
+    data = b"".join(path.read_bytes() for path in parts)
+    index = index_path(shard, is_folder=layout == "files").read_bytes()
+    samples = [sample for pack in some_packs[:3] for sample in pack.data]
+    assert entry.name == "shard-00000"
+    assert entry.packs == 3
+    assert entry.samples == len(samples)
+    assert entry.images == sum(len(sample.images) for sample in samples)
+    assert entry.tokens == sum(pack.tokens for pack in some_packs[:3])
+    assert entry.bytes == len(data)
+    assert entry.sha256 == hashlib.sha256(data).hexdigest()
+    assert entry.index_checksum == xxhash.xxh3_64_hexdigest(index)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_both_layouts_hold_the_same_texts(tmp_path_factory, random_packs, measured, data):
+    packs = data.draw(random_packs)
+    folder = tmp_path_factory.mktemp("layouts")
+    for layout in _LAYOUTS:
+        with ShardWriter(folder, "shard-00000", layout=layout, first_pack=7) as writer:
+            for pack in packs:
+                writer.write(measured(pack))
+            writer.commit()
+    lines = (folder / "shard-00000.jsonl").read_bytes().split(b"\n")[:-1]
+    files = {path.name: path.read_bytes() for path in (folder / "shard-00000").glob("*.json")}
+    assert files == {f"pack-{7 + number:08d}.json": line for number, line in enumerate(lines)}
+    in_shard = ShardIndex.open(folder / "shard-00000.index.arrow")
+    in_files = ShardIndex.open(folder / "shard-00000" / "packs.index.arrow")
+    for number in range(len(packs)):
+        one, other = in_shard.row(number), in_files.row(number)
+        assert (one.samples, one.checksum, one.size) == (other.samples, other.checksum, other.size)
+        relative = [image._replace(offset=image.offset - one.offset) for image in one.images]
+        assert relative == list(other.images)
+
+
+@pytest.mark.parametrize("layout", _LAYOUTS)
+def test_an_error_leaves_nothing(tmp_path, some_packs, measured, layout):
+    unreadable = Sample(content=("text",), meta={"pixels": b""})
+    with (
+        pytest.raises(SampleError),
+        ShardWriter(tmp_path, "shard-00000", layout=layout) as writer,
+    ):
+        writer.write(measured(some_packs[0]))
+        writer.write(measured(Pack((unreadable,), (1,))))
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("layout", _LAYOUTS)
+def test_what_is_not_committed_is_abandoned(tmp_path, some_packs, measured, layout):
+    with ShardWriter(tmp_path, "shard-00000", layout=layout) as writer:
+        writer.write(measured(some_packs[0]))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("layout", _LAYOUTS)
+@pytest.mark.parametrize("failure", [OSError, Killed])
+# A killed process closes no file.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_whatever_step_fails_no_half_shard_has_a_name(
+    tmp_path, monkeypatch, write_shard, layout, failure
+):
+    whole = tmp_path / "whole"
+    write_shard(whole, layout)
+    step = 0
+    while True:
+        out = tmp_path / f"step-{step}"
+        with monkeypatch.context() as patch:
+            calls = fail_at(patch, step, failure)
+            if failure is Killed:
+                # No clean-up runs when a process is killed.
+                patch.setattr(ShardWriter, "abandon", lambda self: None)
+            try:
+                write_shard(out, layout)
+            except failure:
+                pass
+            else:
+                break
+        assert len(calls) == step + 1
+        found = contents(out)
+        named = {name: data for name, data in found.items() if ".tmp" not in name}
+        # Whatever has its name is what an undisturbed run writes, and the packs come last.
+        assert named.items() <= contents(whole).items()
+        if any(name.endswith((".jsonl", ".json")) for name in named):
+            assert named == contents(whole)
+        if failure is OSError:
+            assert named == found
+        # The next run is not hindered by what was left.
+        write_shard(out, layout)
+        assert contents(out) == contents(whole)
+        step += 1
+    assert step > 5
+
+
+def fail_at(patch, step, failure):
+    """Makes the given call, counted over all that reach the disk, fail before it acts."""
+    calls = []
+
+    def counted(name, function):
+        def call(*args, **kwargs):
+            if name == "open" and "r" in (args[1] if len(args) > 1 else "r"):
+                return function(*args, **kwargs)
+            calls.append(name)
+            if len(calls) == step + 1:
+                raise failure(name)
+            return function(*args, **kwargs)
+
+        return call
+
+    for name in ("fsync", "rename", "replace"):
+        patch.setattr(os, name, counted(name, getattr(os, name)))
+    patch.setattr(builtins, "open", counted("open", open))
+    patch.setattr(files, "sync_folder", counted("sync_folder", files.sync_folder))
+    return calls
+
+
+@pytest.mark.parametrize("layout", _LAYOUTS)
+def test_what_a_killed_run_left_does_not_read_as_a_set(tmp_path, write_shard, layout):
+    write_shard(tmp_path, layout)
+    with pytest.raises(FormatError, match=r"manifest\.json"):
+        PackReader(tmp_path)
+
+
+def test_layouts_that_do_not_exist_are_refused(tmp_path):
+    with pytest.raises(InputError, match="layout must be one of shards, files, got 'tar'"):
+        ShardWriter(tmp_path, "shard-00000", layout="tar")
+
+
+@pytest.mark.parametrize("field", ["image_sizes", "image_tokens"])
+def test_measurements_must_fit_the_images(tmp_path, some_packs, measured, field):
+    items = measured(some_packs[0])
+    items[0] = items[0]._replace(**{field: []})
+    with ShardWriter(tmp_path, "shard-00000") as writer, pytest.raises(ValueError, match="zip"):
+        writer.write(items)
