@@ -41,6 +41,7 @@ Content = tuple[str | None, ...]
 
 _SAMPLE_KEYS = frozenset({"id", "messages", "content", "images", "meta", "token_limit", "origin"})
 _MESSAGE_KEYS = frozenset({"role", "content", "train"})
+_PART_KEYS = frozenset({"type", "text"})
 
 
 class ImagePeek(NamedTuple):
@@ -135,7 +136,7 @@ class Message:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise _illegal(f"role must be one of {', '.join(ROLES)}, got {self.role!r}")
+            raise _illegal(f"role must be one of {', '.join(ROLES)}, got {_kind(self.role)}")
 
     @property
     def is_trained(self) -> bool:
@@ -156,7 +157,7 @@ class Message:
         train = message.get("train")
         if train is not None and not isinstance(train, bool):
             raise _illegal(f"train must be true or false, got {_kind(train)}")
-        return cls(str(message.get("role")), _content_from_json(message.get("content")), train)
+        return cls(message.get("role"), _content_from_json(message.get("content")), train)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON form."""
@@ -356,11 +357,12 @@ def _content_from_json(content: object) -> Content:
 
 
 def _part_from_json(part: object) -> str | None:
-    if isinstance(part, dict):
-        match part.get("type"):
-            case "text" if isinstance(part.get("text"), str):
-                return str(part["text"])
-            case "image" if len(part) == 1:
+    if isinstance(part, dict) and part.keys() <= _PART_KEYS:
+        match part.get("type"), part.get("text"):
+            case "text", str(text):
+                return text
+            # Tables give every part the same keys, and null where it has none.
+            case "image", None:
                 return None
     raise _illegal(
         f'a part must be {{"type": "image"}} or {{"type": "text", "text": string}}, '
@@ -397,7 +399,9 @@ def _images_from_json(images: object) -> list[Base64Image]:
 
 
 def _meta_from_json(record: dict[str, Any]) -> dict[str, Any]:
-    meta = record.get("meta") or {}
+    meta = record.get("meta")
+    if meta is None:
+        meta = {}
     if not isinstance(meta, dict):
         raise _illegal(f"meta must be an object, got {_kind(meta)}")
     extra = {key: value for key, value in record.items() if key not in _SAMPLE_KEYS}
@@ -417,6 +421,6 @@ def _origin_from_json(value: object) -> Origin | None:
         return None
     if isinstance(value, dict) and value.keys() == {"source", "position"}:
         source, position = value["source"], value["position"]
-        if isinstance(source, str) and isinstance(position, int):
+        if isinstance(source, str) and type(position) is int:
             return Origin(source, position)
     raise _illegal(f'origin must be {{"source": string, "position": integer}}, got {_kind(value)}')

@@ -1,16 +1,16 @@
-"""Options of packing runs, with the local tokenizer."""
+"""Runs of the main job with the local tokenizer, loaded once."""
 
 import pytest
 
-from packkit.packing import PackConfig
+from packkit.packing import PackConfig, pack
 
 
 @pytest.fixture
-def config(qwen3_folder):
-    """Options with the local tokenizer, tiny shards and no tolerance for rejects."""
+def run(encoder):
+    """`pack` with tiny shards; options of `PackConfig` by name."""
 
-    def make(**changes):
-        options = {"tokenizer": str(qwen3_folder), "shard_size": 20_000, "workers": 2}
-        return PackConfig(**{**options, **changes})
+    def start(inputs, out, *, on_progress=None, **options):
+        config = PackConfig(**{"shard_size": 20_000, "workers": 2, **options})
+        return pack(inputs, out, config, encoder=encoder, on_progress=on_progress)
 
-    return make
+    return start

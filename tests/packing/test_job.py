@@ -23,7 +23,6 @@ from packkit.errors import (
     SampleError,
     SourceChangedError,
 )
-from packkit.packing import pack
 from packkit.packing.workfolder import WorkFolder
 from packkit.schema import Message, Sample
 from packkit.shards import PackReader, verify_packs
@@ -55,12 +54,12 @@ def rejects_of(out):
     return [orjson.loads(line) for line in (out / "rejects.jsonl").read_bytes().splitlines()]
 
 
-def test_every_fault_is_a_reject_with_its_reason_and_nothing_else_is_lost(tmp_path, config):
+def test_every_fault_is_a_reject_with_its_reason_and_nothing_else_is_lost(tmp_path, run):
     faults = list(FAULTS.values())
     records = [record for i, fault in enumerate(faults) for record in (caption(i + 1), fault)]
     path = write_lines(tmp_path / "data" / "mixed.jsonl", records)
     out = tmp_path / "packs"
-    report = pack(path, out, config(max_reject_rate=1, max_len=1024, max_pixels=1000))
+    report = run(path, out, max_reject_rate=1, max_len=1024, max_pixels=1000)
     assert report.samples_read == len(records)
     assert report.samples_packed == len(faults)
     assert report.samples_rejected == len(faults)
@@ -76,20 +75,20 @@ def test_every_fault_is_a_reject_with_its_reason_and_nothing_else_is_lost(tmp_pa
     assert verify_packs(out, deep=True).problems == []
 
 
-def test_images_are_stored_as_they_came(tmp_path, config):
+def test_images_are_stored_as_they_came(tmp_path, run):
     pictures = {f"{i}.png": png(i) for i in range(5)}
     for name, data in pictures.items():
         (tmp_path / "data" / "images").mkdir(parents=True, exist_ok=True)
         (tmp_path / "data" / "images" / name).write_bytes(data)
     records = [caption(i, images=[{"path": f"images/{i}.png"}], meta={"n": i}) for i in range(5)]
     path = write_lines(tmp_path / "data" / "paths.jsonl", records)
-    pack(path, tmp_path / "packs", config())
+    run(path, tmp_path / "packs")
     samples = [sample for one in PackReader(tmp_path / "packs") for sample in one.data]
     assert {f"{s.meta['n']}.png": s.images[0] for s in samples} == pictures
 
 
 @pytest.mark.parametrize("layout", ["shards", "files"])
-def test_output_does_not_depend_on_workers_or_place(tmp_path, config, layout):
+def test_output_does_not_depend_on_workers_or_place(tmp_path, run, layout):
     outputs = []
     for number, workers in enumerate((1, 2, 5)):
         # The same data elsewhere: absolute paths must not reach the packs.
@@ -98,23 +97,23 @@ def test_output_does_not_depend_on_workers_or_place(tmp_path, config, layout):
             records = [caption(part * 40 + i) for i in range(40)]
             write_lines(data / f"part-{part}.jsonl", records)
         out = tmp_path / f"packs-{number}"
-        pack(data, out, config(workers=workers, layout=layout, max_len=512))
+        run(data, out, workers=workers, layout=layout, max_len=512)
         outputs.append(set_bytes(out))
     assert outputs[0] == outputs[1] == outputs[2]
     assert len(outputs[0]) > 8
 
 
-def test_seed_changes_the_packs_and_not_the_samples(tmp_path, config):
+def test_seed_changes_the_packs_and_not_the_samples(tmp_path, run):
     path = write_lines(tmp_path / "a.jsonl", map(caption, range(60)))
     ids = []
     for seed in (0, 1):
-        pack(path, tmp_path / str(seed), config(seed=seed, max_len=512))
+        run(path, tmp_path / str(seed), seed=seed, max_len=512)
         ids.append([s.id for one in PackReader(tmp_path / str(seed)) for s in one.data])
     assert ids[0] != ids[1]
     assert sorted(ids[0]) == sorted(ids[1])
 
 
-def test_concatenated_sources_come_out_mixed(tmp_path, config):
+def test_concatenated_sources_come_out_mixed(tmp_path, run):
     rng = np.random.default_rng(0)
     sample_text = ["a", "scan", "of", "the", "chest", "in", "axial", "view"]
     records = [
@@ -126,7 +125,7 @@ def test_concatenated_sources_come_out_mixed(tmp_path, config):
         for _ in range(4000)
     ]
     path = write_lines(tmp_path / "a.jsonl", records)
-    pack(path, tmp_path / "packs", config(max_len=64, shard_size=1 << 24))
+    run(path, tmp_path / "packs", max_len=64, shard_size=1 << 24)
     with PackReader(tmp_path / "packs") as reader:
         stats = set_stats(reader)
     assert stats.single_source_packs < 0.01
@@ -136,66 +135,66 @@ def test_concatenated_sources_come_out_mixed(tmp_path, config):
     assert noise < 1.2 * independent
 
 
-def test_overlong_samples_are_cut_rejected_or_an_error(tmp_path, config):
+def test_overlong_samples_are_cut_rejected_or_an_error(tmp_path, run):
     long = caption(1, text="one word after another " * 100)
     path = write_lines(tmp_path / "a.jsonl", [long, caption(2)])
-    pack(path, tmp_path / "cut", config(max_len=256, overlong="truncate"))
+    run(path, tmp_path / "cut", max_len=256, overlong="truncate")
     samples = {s.id: s for one in PackReader(tmp_path / "cut") for s in one.data}
     assert samples["caption/1"].token_limit == 256
     assert samples["caption/2"].token_limit is None
     assert samples["caption/1"].texts == (long["content"][1]["text"],)
     assert verify_packs(tmp_path / "cut", deep=True).problems == []
     with pytest.raises(SampleError, match=r"a\.jsonl: record at byte 0: \d+ tokens"):
-        pack(path, tmp_path / "error", config(max_len=256, overlong="error"))
+        run(path, tmp_path / "error", max_len=256, overlong="error")
 
 
-def test_too_many_rejects_fail_the_run_and_keep_the_good_data(tmp_path, config):
+def test_too_many_rejects_fail_the_run_and_keep_the_good_data(tmp_path, run):
     path = write_lines(tmp_path / "a.jsonl", [caption(1), b"no json", caption(2)])
     with pytest.raises(RejectRateError, match="1 of 3 samples rejected") as failure:
-        pack(path, tmp_path / "packs", config())
+        run(path, tmp_path / "packs")
     assert failure.value.report.samples_packed == 2
     assert len(PackReader(tmp_path / "packs")) == 1
 
 
-def test_strict_stops_at_the_first_reject(tmp_path, config):
+def test_strict_stops_at_the_first_reject(tmp_path, run):
     path = write_lines(tmp_path / "a.jsonl", [caption(1), b"no json"])
     with pytest.raises(SampleError, match=r"invalid_json: a\.jsonl: record at byte"):
-        pack(path, tmp_path / "packs", config(strict=True))
+        run(path, tmp_path / "packs", strict=True)
     assert not (tmp_path / "packs" / "manifest.json").exists()
 
 
-def test_repeated_ids_are_counted_or_rejected(tmp_path, config):
+def test_repeated_ids_are_counted_or_rejected(tmp_path, run):
     records = [caption(1), caption(2), caption(1), caption(1)]
     path = write_lines(tmp_path / "a.jsonl", records)
-    assert pack(path, tmp_path / "kept", config()).duplicate_ids == 2
-    report = pack(path, tmp_path / "unique", config(unique_ids=True, max_reject_rate=1))
+    assert run(path, tmp_path / "kept").duplicate_ids == 2
+    report = run(path, tmp_path / "unique", unique_ids=True, max_reject_rate=1)
     assert report.samples_packed == 2
     assert [r["position"] for r in rejects_of(tmp_path / "unique")] == [2, 3]
     assert {r["reason"] for r in rejects_of(tmp_path / "unique")} == {"duplicate_id"}
     assert verify_packs(tmp_path / "unique").problems == []
 
 
-def test_limits_on_images_and_samples_hold(tmp_path, config):
+def test_limits_on_images_and_samples_hold(tmp_path, run):
     path = write_lines(tmp_path / "a.jsonl", map(caption, range(40)))
-    pack(path, tmp_path / "packs", config(max_images=3, max_samples=2, max_len=2048))
+    run(path, tmp_path / "packs", max_images=3, max_samples=2, max_len=2048)
     sizes = [len(one.data) for one in PackReader(tmp_path / "packs")]
     assert max(sizes) == 2
     assert sum(sizes) == 40
 
 
-def test_samples_and_streams_are_inputs_too(tmp_path, config):
+def test_samples_and_streams_are_inputs_too(tmp_path, run):
     samples = [Sample.from_dict(caption(i)) for i in range(9)]
-    pack(samples, tmp_path / "samples", config())
+    run(samples, tmp_path / "samples")
     lines = b"".join(orjson.dumps(caption(i)) + b"\n" for i in range(9))
-    pack(io.BytesIO(lines), tmp_path / "stream", config())
+    run(io.BytesIO(lines), tmp_path / "stream")
     first, second = (set_bytes(tmp_path / name) for name in ("samples", "stream"))
     assert first["shard-00000.jsonl"] == second["shard-00000.jsonl"]
 
 
-def test_packs_can_be_packed_again(tmp_path, config):
+def test_packs_can_be_packed_again(tmp_path, run):
     path = write_lines(tmp_path / "a.jsonl", map(caption, range(50)))
-    pack(path, tmp_path / "once", config())
-    report = pack(tmp_path / "once", tmp_path / "again", config(max_len=512))
+    run(path, tmp_path / "once")
+    report = run(tmp_path / "once", tmp_path / "again", max_len=512)
     assert report.samples_packed == 50
     before, after = (
         sorted((s.id, s.content, s.images) for one in PackReader(tmp_path / name) for s in one.data)
@@ -204,30 +203,30 @@ def test_packs_can_be_packed_again(tmp_path, config):
     assert before == after
 
 
-def test_folder_with_other_contents_is_refused(tmp_path, config):
+def test_folder_with_other_contents_is_refused(tmp_path, run):
     path = write_lines(tmp_path / "a.jsonl", map(caption, range(5)))
     out = tmp_path / "packs"
-    pack(path, out, config())
+    run(path, out)
     with pytest.raises(OutputExistsError, match="already holds a pack set; --overwrite"):
-        pack(path, out, config())
-    pack(path, out, config(overwrite=True, seed=3))
+        run(path, out)
+    run(path, out, overwrite=True, seed=3)
     assert verify_packs(out).problems == []
     foreign = tmp_path / "home"
     foreign.mkdir()
     (foreign / "thesis.tex").write_text("precious")
     with pytest.raises(OutputExistsError, match="files that no pack set has"):
-        pack(path, foreign, config())
+        run(path, foreign)
     assert (foreign / "thesis.tex").read_text() == "precious"
 
 
-def test_one_packer_a_folder(tmp_path, config):
+def test_one_packer_a_folder(tmp_path, run):
     path = write_lines(tmp_path / "a.jsonl", map(caption, range(5)))
     with WorkFolder(tmp_path / "packs"), pytest.raises(LockedError, match="another packkit pack"):
-        pack(path, tmp_path / "packs", config())
-    assert pack(path, tmp_path / "packs", config()).samples_packed == 5
+        run(path, tmp_path / "packs")
+    assert run(path, tmp_path / "packs").samples_packed == 5
 
 
-def test_input_that_changes_between_the_passes_is_an_error(tmp_path, config):
+def test_input_that_changes_between_the_passes_is_an_error(tmp_path, run):
     path = write_lines(tmp_path / "a.jsonl", map(caption, range(20)))
 
     def meddle(phase, done, total):
@@ -238,20 +237,20 @@ def test_input_that_changes_between_the_passes_is_an_error(tmp_path, config):
 
     times = os.stat(path)
     with pytest.raises(SourceChangedError, match=r"a\.jsonl: changed.*record at byte 0 differs"):
-        pack(path, tmp_path / "packs", config(), on_progress=meddle)
+        run(path, tmp_path / "packs", on_progress=meddle)
     assert not (tmp_path / "packs" / "manifest.json").exists()
 
 
-def test_untrainable_turns_are_rejected(tmp_path, config):
+def test_untrainable_turns_are_rejected(tmp_path, run):
     asks = Sample(messages=(Message("user", ("Which plane?",)),))
     answered = Sample(messages=(Message("user", ("Plane?",)), Message("assistant", ("Axial.",))))
-    report = pack([asks, answered], tmp_path / "packs", config(max_reject_rate=1))
+    report = run([asks, answered], tmp_path / "packs", max_reject_rate=1)
     assert (report.samples_packed, report.samples_rejected) == (1, 1)
 
 
-def test_no_input_is_an_error(tmp_path, config):
+def test_no_input_is_an_error(tmp_path, run):
     with pytest.raises(InputError, match="no such file"):
-        pack(tmp_path / "none.jsonl", tmp_path / "packs", config())
+        run(tmp_path / "none.jsonl", tmp_path / "packs")
 
 
 KILLED = """
@@ -278,13 +277,13 @@ def test_killed_run_ends_byte_identical(tmp_path, qwen3_folder):
     for attempt in range(200):
         process = start(out)
         # Later and later, until a run gets through.
-        wanted = 1 + 3 * attempt
+        wanted = 1 + 12 * attempt
         while process.poll() is None and len(list(out.rglob("*.*"))) < wanted:
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         if process.wait() == 0:
             break
         kills += 1
-    assert kills >= 5
+    assert kills >= 3
     assert set_bytes(out) == whole
     assert verify_packs(out).problems == []

@@ -132,7 +132,7 @@ def some_packs(images, small_encoder):
             samples.append(
                 Sample(
                     id=f"{name}/{positions[name]}",
-                    content=(None, f"Finding {number}: \"none\".", None),
+                    content=(None, f'Finding {number}: "none".', None),
                     images=(image, images[0]),
                     token_limit=20 if number == 5 else None,
                     origin=Origin(name, positions[name]),

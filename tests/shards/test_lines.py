@@ -13,7 +13,6 @@ from packkit.schema import Pack, Sample
 from packkit.shards.lines import cut_images, encode_pack, pack_from_record, parse_record
 
 
-
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_text_is_the_json_of_the_pack_with_images_last(random_packs, data):

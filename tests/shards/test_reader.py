@@ -1,0 +1,331 @@
+"""Reading: the packs that were written, or an error that names the place."""
+
+import os
+import pickle
+import resource
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import orjson
+import pybase64
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from packkit.errors import ChecksumError, FingerprintError, FormatError
+from packkit.schema import Pack, Sample
+from packkit.shards import MANIFEST, PackReader, PackSet, PackWriter
+
+_LAYOUTS = ["shards", "files"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("layout", _LAYOUTS)
+def test_packs_and_images_come_back(tmp_path_factory, random_packs, write_set, layout, data):
+    packs = data.draw(random_packs)
+    out = tmp_path_factory.mktemp("set")
+    write_set(out, packs, layout=layout, capacity=2**31)
+    with PackReader(out) as reader:
+        assert len(reader) == len(packs)
+        assert list(reader) == packs
+        for number, pack in enumerate(packs):
+            assert reader[number] == reader[number - len(packs)] == pack
+            assert orjson.loads(reader.line(number)) == orjson.loads(orjson.dumps(pack.to_dict()))
+            for place, sample in enumerate(pack.data):
+                for image, expected in enumerate(sample.images):
+                    assert reader.image(number, place, image) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_bare_file_reads_the_same_with_and_without_its_index(
+    tmp_path_factory, random_packs, write_set, read_all, data
+):
+    packs = data.draw(random_packs)[:5]
+    out = tmp_path_factory.mktemp("set")
+    write_set(out, packs)
+    for path in out.glob("*.jsonl"):
+        if path.name.startswith("shard"):
+            assert read_all(path) == packs
+            path.with_suffix(".index.arrow").unlink()
+            assert read_all(path) == packs
+
+
+def test_what_other_writers_of_json_lines_do_is_read(tmp_path, some_packs, read_all):
+    records = [pack.to_dict() for pack in some_packs[:3]]
+    # Other keys first, spaces, line ends of Windows, a blank line, no line end at the end.
+    swapped = [{"lengths": r["lengths"], "version": [1, 2], "data": r["data"]} for r in records]
+    spaced = [orjson.dumps(r).replace(b'","', b'" , "') for r in swapped]
+    path = tmp_path / "packs.jsonl"
+    path.write_bytes(b"\r\n".join([spaced[0], spaced[1], b"", spaced[2]]))
+    assert read_all(path) == some_packs[:3]
+    with PackReader(path) as reader:
+        assert reader.image(2, 0, 1) == some_packs[2].data[0].images[1]
+
+
+@pytest.mark.parametrize("number", [12, -13, 10**12])
+def test_numbers_out_of_range_are_index_errors(whole_set, number):
+    with PackReader(whole_set.path) as reader, pytest.raises(IndexError):
+        reader[number]
+
+
+@pytest.mark.parametrize("place", [(12, 0, 0), (0, 1, 0), (0, 0, 2), (0, -2, 0), (0, 0, -3)])
+def test_images_out_of_range_are_index_errors(whole_set, place):
+    with PackReader(whole_set.path) as reader, pytest.raises(IndexError):
+        reader.image(*place)
+
+
+def test_it_is_a_pack_set(whole_set):
+    reader: PackSet = PackReader(whole_set.path)
+    assert len(reader) == 12
+
+
+def test_flat_arrays_cover_the_set(whole_set):
+    with PackReader(whole_set.path) as reader:
+        lengths = [length for pack in whole_set.packs for length in pack.lengths]
+        assert reader.lengths.tolist() == lengths
+        images = [index.image for index in map(reader.index, range(reader.shards))]
+        tokens = [tokens for image in images for tokens in image.tokens.tolist()]
+        assert len(tokens) == sum(len(s.images) for pack in whole_set.packs for s in pack.data)
+
+
+def test_indexes_are_opened_when_they_are_needed(whole_set):
+    for name in ("shard-00000", "shard-00002"):
+        (whole_set.path / f"{name}.index.arrow").unlink()
+    with PackReader(whole_set.path) as reader:
+        assert len(reader) == 12
+        assert reader[7] == whole_set.packs[7]
+        with pytest.raises(FormatError, match=r"shard-00000\.index\.arrow"):
+            reader[0]
+
+
+def test_a_pickled_reader_reads(whole_set):
+    with PackReader(whole_set.path) as reader:
+        reader[0]
+        with pickle.loads(pickle.dumps(reader)) as copy:
+            assert list(copy) == whole_set.packs
+        assert list(reader) == whole_set.packs
+
+
+@pytest.mark.parametrize("layout", _LAYOUTS)
+def test_threads_share_a_reader(tmp_path, some_packs, write_set, layout):
+    write_set(tmp_path / "packs", some_packs, layout=layout)
+    with PackReader(tmp_path / "packs") as reader, ThreadPoolExecutor(8) as threads:
+        numbers = [number % 12 for number in range(600)]
+        for number, pack in zip(numbers, threads.map(reader.__getitem__, numbers), strict=True):
+            assert pack == some_packs[number]
+
+
+def test_a_fork_reads_and_leaves_the_parent_alone(whole_set):
+    with PackReader(whole_set.path) as reader:
+        first = reader[0]
+        child = os.fork()
+        if not child:
+            try:
+                is_same = list(reader) == whole_set.packs
+                reader.close()
+            finally:
+                os._exit(0 if is_same else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert reader[0] == first
+
+
+def test_more_shards_than_a_process_may_keep_open(tmp_path, some_packs, read_all):
+    with PackWriter(tmp_path, shard_size=1) as writer:
+        for _ in range(8):
+            for pack in some_packs:
+                writer.write(pack)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 80, hard))
+    try:
+        assert read_all(tmp_path) == some_packs * 8
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_closed_reader_refuses(whole_set):
+    reader = PackReader(whole_set.path)
+    reader.close()
+    with pytest.raises(ValueError, match="closed"):
+        reader[0]
+
+
+def damage(path, position):
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_damaged_image_is_named(whole_set):
+    path = whole_set.path / "shard-00001.jsonl"
+    with PackReader(whole_set.path) as reader:
+        index = reader.index(1)
+        second = index.images_of(2).start + 1
+        damage(path, int(index.image.offset[second]) + 4)
+        name = whole_set.packs[7].data[0].id
+        place = rf'^shard-00001\.jsonl: pack 2: sample "{name}": image 1: '
+        with pytest.raises(ChecksumError, match=place):
+            reader[7]
+        with pytest.raises(ChecksumError, match=place):
+            reader.image(7, 0, 1)
+        assert reader.image(7, 0, 0) == whole_set.packs[7].data[0].images[0]
+        assert reader[6] == whole_set.packs[6]
+
+
+def test_damaged_text_is_named(whole_set):
+    path = whole_set.path / "shard-00001.jsonl"
+    damage(path, path.read_bytes().index(b"none"))
+    with PackReader(whole_set.path) as reader:
+        with pytest.raises(ChecksumError, match=r"^shard-00001\.jsonl: pack 0: "):
+            reader[5]
+        with pytest.raises(ChecksumError):
+            reader.line(5)
+    with PackReader(whole_set.path, verify=False) as reader:
+        assert reader[5] != whole_set.packs[5]
+
+
+def test_a_file_cut_short_is_named(whole_set):
+    path = whole_set.path / "shard-00001.jsonl"
+    os.truncate(path, path.stat().st_size - 5)
+    for verify in (True, False):
+        with PackReader(whole_set.path, verify=verify) as reader:
+            with pytest.raises(FormatError, match=r"^shard-00001\.jsonl: pack 4: "):
+                reader[9]
+            assert reader[8] == whole_set.packs[8]
+
+
+def test_a_missing_shard_is_named(whole_set):
+    (whole_set.path / "shard-00001.jsonl").unlink()
+    with (
+        PackReader(whole_set.path) as reader,
+        pytest.raises(FormatError, match="shard-00001.jsonl"),
+    ):
+        reader[5]
+
+
+def test_a_damaged_index_is_refused_when_it_is_opened(whole_set):
+    path = whole_set.path / "shard-00001.index.arrow"
+    damage(path, path.stat().st_size // 2)
+    with PackReader(whole_set.path) as reader:
+        assert reader[0] == whole_set.packs[0]
+        with pytest.raises(ChecksumError, match=r"shard-00001\.index\.arrow"):
+            reader[5]
+
+
+def test_a_shard_changed_since_its_bare_index_was_made_is_noticed(whole_set, read_all):
+    path = whole_set.path / "shard-00000.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[::-1]))
+    os.utime(path, ns=(0, path.with_suffix(".index.arrow").stat().st_mtime_ns + 10**9))
+    assert read_all(path) == whole_set.packs[4::-1]
+
+
+def test_open_qwen2vl_packs_are_read(foreign_folder, images):
+    with PackReader(foreign_folder) as reader:
+        assert reader.manifest is None
+        # By name: tar0/0, tar0/2, tar1/1, tar1/3.
+        assert [len(pack.data) for pack in reader] == [1, 3, 2, 4]
+        caption = Sample(id="00000", content=(None, 'caption "0"'), images=(images[0],))
+        expected = Pack((caption,), (150,))
+        first = reader[0]
+        assert first.lengths == expected.lengths
+        assert (first.data[0].content, first.data[0].images) == (caption.content, caption.images)
+        assert first.data[0].id == "00000"
+        assert reader.image(3, 2, 0) == images[2]
+        assert reader.line(1) == (foreign_folder / "tar0/2f3a_packed.json").read_bytes()
+
+
+def test_foreign_lengths_are_counted_again_and_that_is_said_once(
+    foreign_folder, small_encoder, recwarn
+):
+    with PackReader(foreign_folder, encoder=small_encoder) as reader:
+        packs = list(reader)
+    assert len([w for w in recwarn if "counted again" in str(w.message)]) == 1
+    recwarn.clear()
+    for pack in packs:
+        assert list(pack.lengths) == [small_encoder.length(sample) for sample in pack.data]
+
+
+def test_lengths_of_a_set_without_an_encoder_are_counted_again(
+    tmp_path, some_packs, small_encoder, write_set
+):
+    wrong = [Pack(pack.data, (1,) * len(pack.data)) for pack in some_packs]
+    write_set(tmp_path / "packs", wrong)
+    with (
+        pytest.warns(UserWarning, match="counted again"),
+        PackReader(tmp_path / "packs", encoder=small_encoder) as reader,
+    ):
+        assert list(reader) == some_packs
+
+
+def test_a_foreign_pack_over_the_capacity_names_the_way_out(foreign_folder, small_encoder):
+    with (
+        pytest.warns(UserWarning, match="counted again"),
+        PackReader(foreign_folder, encoder=small_encoder, capacity=80) as reader,
+    ):
+        assert reader[0].tokens <= 80
+        with pytest.raises(FormatError, match=r"3f3a_packed\.json.*capacity 80.*packkit pack"):
+            reader[3]
+
+
+def test_another_encoder_is_refused(whole_set, encoder):
+    with PackReader(whole_set.path, encoder=whole_set.encoder) as reader:
+        assert reader.load_encoder().fingerprint == whole_set.encoder.fingerprint
+    with pytest.raises(FingerprintError, match="image_tokens"):
+        PackReader(whole_set.path, encoder=encoder)
+
+
+@pytest.mark.parametrize("name", ["nothing", "empty", "text.jsonl"])
+def test_what_holds_no_packs_is_refused(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.jsonl").write_text("hello\n")
+    with pytest.raises(FormatError, match=name):
+        PackReader(tmp_path / name)
+
+
+def test_a_set_without_its_manifest_is_not_read_as_something_else(whole_set):
+    (whole_set.path / MANIFEST).unlink()
+    with pytest.raises(FormatError, match=r"manifest\.json"):
+        PackReader(whole_set.path)
+
+
+def test_reading_a_set_loads_neither_numba_nor_the_parser_of_base64(whole_set, monkeypatch):
+    seen = []
+    parse = orjson.loads
+    with PackReader(whole_set.path) as reader:
+        reader.index(0)
+        monkeypatch.setattr(
+            "packkit.shards.lines.orjson.loads", lambda text: seen.append(text) or parse(text)
+        )
+        reader.image(0, 0, 0)
+        assert seen == []
+        pack = reader[0]
+        assert seen and not any(
+            pybase64.b64encode(image) in bytes(text)
+            for text in seen
+            for sample in pack.data
+            for image in sample.images
+        )
+
+
+def test_real_images_come_back_unchanged(tmp_path, read_all):
+    spec = find_spec("skimage")
+    folder = Path(spec.submodule_search_locations[0]) / "data"
+    files = [
+        folder / name for name in ("retina.jpg", "ihc.png", "rocket.jpg", "microaneurysms.png")
+    ]
+    originals = tuple(path.read_bytes() for path in files)
+    sample = Sample(content=(None,) * len(files), images=originals)
+    with PackWriter(tmp_path) as writer:
+        writer.write(Pack((sample,), (600,)))
+    with PackReader(tmp_path) as reader:
+        assert reader[0].data[0].images == originals
+        assert tuple(reader.image(0, 0, number) for number in range(len(files))) == originals
+        image = reader.index(0).image
+        sizes = list(zip(image.width.tolist(), image.height.tolist(), strict=True))
+        assert sizes == [(1411, 1411), (512, 512), (640, 427), (102, 102)]
+    assert sys.modules.get("skimage.data") is None
