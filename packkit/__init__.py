@@ -10,23 +10,64 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from packkit.encoding import EncodedSample as EncodedSample
+    from packkit.encoding import SampleEncoder as SampleEncoder
+    from packkit.errors import ChecksumError as ChecksumError
+    from packkit.errors import FingerprintError as FingerprintError
+    from packkit.errors import FormatError as FormatError
+    from packkit.errors import InputError as InputError
+    from packkit.errors import LengthError as LengthError
+    from packkit.errors import LockedError as LockedError
+    from packkit.errors import MissingExtraError as MissingExtraError
+    from packkit.errors import OutputExistsError as OutputExistsError
     from packkit.errors import PackkitError as PackkitError
+    from packkit.errors import RejectRateError as RejectRateError
+    from packkit.errors import RejectReason as RejectReason
+    from packkit.errors import SampleError as SampleError
+    from packkit.errors import SourceChangedError as SourceChangedError
+    from packkit.packing import PackConfig as PackConfig
+    from packkit.packing import PackReport as PackReport
+    from packkit.packing import pack as pack
+    from packkit.planning import HistogramPlan as HistogramPlan
+    from packkit.planning import PackPlan as PackPlan
+    from packkit.planning import plan_histogram as plan_histogram
+    from packkit.planning import plan_packs as plan_packs
     from packkit.schema import Message as Message
     from packkit.schema import Origin as Origin
     from packkit.schema import Pack as Pack
     from packkit.schema import Sample as Sample
+    from packkit.shards import PackReader as PackReader
+    from packkit.shards import PackWriter as PackWriter
+    from packkit.shards import rebuild_index as rebuild_index
+    from packkit.shards import verify_packs as verify_packs
 
 __version__ = "0.1.0"
 
-_OWNERS = {
-    "Message": "packkit.schema",
-    "Origin": "packkit.schema",
-    "Pack": "packkit.schema",
-    "PackkitError": "packkit.errors",
-    "Sample": "packkit.schema",
+_MODULES = {
+    "packkit.encoding": ("EncodedSample", "SampleEncoder"),
+    "packkit.errors": (
+        "ChecksumError",
+        "FingerprintError",
+        "FormatError",
+        "InputError",
+        "LengthError",
+        "LockedError",
+        "MissingExtraError",
+        "OutputExistsError",
+        "PackkitError",
+        "RejectRateError",
+        "RejectReason",
+        "SampleError",
+        "SourceChangedError",
+    ),
+    "packkit.packing": ("PackConfig", "PackReport", "pack"),
+    "packkit.planning": ("HistogramPlan", "PackPlan", "plan_histogram", "plan_packs"),
+    "packkit.schema": ("Message", "Origin", "Pack", "Sample"),
+    "packkit.shards": ("PackReader", "PackWriter", "rebuild_index", "verify_packs"),
 }
+_OWNERS = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = ["Message", "Origin", "Pack", "PackkitError", "Sample"]
+__all__ = sorted(_OWNERS)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

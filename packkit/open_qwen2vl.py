@@ -29,7 +29,8 @@ def is_open_qwen2vl(record: Mapping[str, Any]) -> bool:
 def sample_from_open_qwen2vl(record: Mapping[str, Any]) -> Sample:
     """Reads a document; keys that the form does not use are kept under ``meta``.
 
-    The stored ``length`` is left out: it counts otherwise than any training run does.
+    The stored ``length`` is left out: it counts otherwise than any training run does. So is what
+    stands beside ``image_base64``.
 
     Raises:
         SampleError: texts and images do not line up.
@@ -56,9 +57,10 @@ def sample_from_open_qwen2vl(record: Mapping[str, Any]) -> Sample:
                     RejectReason.INVALID_SAMPLE,
                     f"position {position} must hold either a text or an image",
                 )
-    used = {"texts", "image_info", "length", *_ID_KEYS}
+    id_key = next((key for key in _ID_KEYS if record.get(key) is not None), None)
+    used = {"texts", "image_info", "length", "__key__", id_key}
     return Sample(
-        id=next((str(record[key]) for key in _ID_KEYS if record.get(key) is not None), None),
+        id=None if id_key is None else str(record[id_key]),
         # Empty texts stand where the original left out a part.
         content=tuple(part for part in content if part != ""),
         images=tuple(images),

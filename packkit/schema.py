@@ -157,7 +157,7 @@ class Message:
         train = message.get("train")
         if train is not None and not isinstance(train, bool):
             raise _illegal(f"train must be true or false, got {_kind(train)}")
-        return cls(message.get("role"), _content_from_json(message.get("content")), train)
+        return cls(str(message.get("role")), _content_from_json(message.get("content")), train)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON form."""
@@ -399,9 +399,7 @@ def _images_from_json(images: object) -> list[Base64Image]:
 
 
 def _meta_from_json(record: dict[str, Any]) -> dict[str, Any]:
-    meta = record.get("meta")
-    if meta is None:
-        meta = {}
+    meta = {} if record.get("meta") is None else record["meta"]
     if not isinstance(meta, dict):
         raise _illegal(f"meta must be an object, got {_kind(meta)}")
     extra = {key: value for key, value in record.items() if key not in _SAMPLE_KEYS}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 __all__ = ["ElementScanner"]
 
-_NESTING, _IN_STRING, _ESCAPED, _IN_ARRAY, _START, _LAST = range(6)
+_NESTING, _IN_STRING, _ESCAPED, _IN_ARRAY, _START, _LAST, _IS_OVER, _REST = range(8)
 
 _QUOTE, _BACKSLASH, _COMMA = ord('"'), ord("\\"), ord(",")
 _OPEN_ARRAY, _CLOSE_ARRAY, _OPEN_OBJECT, _CLOSE_OBJECT = ord("["), ord("]"), ord("{"), ord("}")
@@ -31,9 +31,14 @@ def _scan(
     """Writes the ranges that close in `buffer`; returns their number."""
     nesting, in_string, escaped = state[_NESTING], state[_IN_STRING], state[_ESCAPED]
     in_array, start, last = state[_IN_ARRAY], state[_START], state[_LAST]
+    is_over, rest = state[_IS_OVER], state[_REST]
     found = 0
     for i in range(len(buffer)):
         byte = buffer[i]
+        if is_over:
+            if byte > 32 and rest < 0:
+                rest = base + i
+            continue
         if in_string:
             if escaped:
                 escaped = 0
@@ -62,9 +67,11 @@ def _scan(
                 in_array = 1 if byte == _OPEN_ARRAY else 0
         elif closes:
             nesting -= 1
+            is_over = nesting <= 0
         last = base + i + 1
     state[_NESTING], state[_IN_STRING], state[_ESCAPED] = nesting, in_string, escaped
     state[_IN_ARRAY], state[_START], state[_LAST] = in_array, start, last
+    state[_IS_OVER], state[_REST] = is_over, rest
     return found
 
 
@@ -85,8 +92,8 @@ class ElementScanner:
     def __init__(self, *, depth: int, base: int = 0) -> None:
         self._depth = depth
         self._base = base
-        self._state: NDArray[np.int64] = np.zeros(6, np.int64)
-        self._state[_START] = -1
+        self._state: NDArray[np.int64] = np.zeros(8, np.int64)
+        self._state[[_START, _REST]] = -1
 
     def feed(self, data: bytes | memoryview) -> NDArray[np.int64]:
         """Scans the next bytes of the text.
@@ -112,3 +119,9 @@ class ElementScanner:
         """Byte offset of an element that has begun and not ended, if there is one."""
         start = int(self._state[_START])
         return None if start < 0 else start
+
+    @property
+    def rest(self) -> int | None:
+        """Byte offset of what follows the text after its last bracket, if anything does."""
+        rest = int(self._state[_REST])
+        return None if rest < 0 else rest

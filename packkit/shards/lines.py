@@ -55,12 +55,13 @@ def encode_pack(
         size += len(head)
         for image in range(len(sample.images)):
             data = sample.image_bytes(image)
-            quoted = b'%s"%s"' % (b"," if image else b"", pybase64.b64encode(data))
-            start = size + (2 if image else 1)
-            size += len(quoted)
-            pieces.append(quoted)
+            opening, base64 = b',"' if image else b'"', pybase64.b64encode(data)
+            # Joined once at the end: a copy of its own for each image would cost as much again.
+            pieces += (opening, base64, b'"')
+            size += len(opening)
             checksum = xxhash.xxh3_64_intdigest(data)
-            places.append(ImagePlace(number, start, size - 1 - start, checksum))
+            places.append(ImagePlace(number, size, len(base64), checksum))
+            size += len(base64) + 1
         pieces.append(b"]}")
         size += 2
     pieces.append(b'],"lengths":%s}' % orjson.dumps(list(lengths)))
@@ -93,7 +94,7 @@ def cut_images(text: bytes, ranges: Iterable[tuple[int, int]]) -> tuple[bytes, l
     return b"".join(rest), images
 
 
-def parse_record(text: bytes, place: str) -> tuple[list[dict[str, Any]], list[int]]:
+def parse_record(text: bytes, place: str) -> dict[str, Any]:
     """Parses the text of a pack, with its images or without.
 
     Args:
@@ -101,7 +102,7 @@ def parse_record(text: bytes, place: str) -> tuple[list[dict[str, Any]], list[in
         place: where it stands, for the error.
 
     Returns:
-        The samples as they are stored, and their lengths.
+        The pack as it is stored: ``data`` is a list of objects, ``lengths`` one of as many tokens.
 
     Raises:
         FormatError: it is not a pack.
@@ -119,7 +120,7 @@ def parse_record(text: bytes, place: str) -> tuple[list[dict[str, Any]], list[in
         raise FormatError(place, "lengths must be a list of positive integers")
     if len(data) != len(lengths):
         raise FormatError(place, f"{len(data)} samples but {len(lengths)} lengths")
-    return data, lengths
+    return record
 
 
 def stored_images(record: dict[str, Any]) -> list[Any]:
@@ -145,16 +146,12 @@ def base64_of(element: object) -> str | None:
 
 
 def pack_from_record(
-    data: Sequence[dict[str, Any]],
-    lengths: Sequence[int],
-    images: Sequence[Sequence[bytes]],
-    place: str,
+    record: dict[str, Any], images: Sequence[Sequence[bytes]], place: str
 ) -> Pack:
     """Returns the pack that was stored.
 
     Args:
-        data: samples as stored, the base64 of their images there or cut out.
-        lengths: tokens of each sample.
+        record: what `parse_record` gave, the base64 of the images there or cut out.
         images: the decoded images of each sample.
         place: where the pack stands, for the error.
 
@@ -162,12 +159,12 @@ def pack_from_record(
         FormatError: a sample is not legal.
     """
     samples: list[Sample] = []
-    for number, (record, own) in enumerate(zip(data, images, strict=True)):
+    for number, (sample, own) in enumerate(zip(record["data"], images, strict=True)):
         try:
-            samples.append(_read_sample(record, own))
+            samples.append(_read_sample(sample, own))
         except SampleError as error:
-            raise FormatError(f"{place}: {sample_name(record, number)}", str(error)) from None
-    return Pack(tuple(samples), tuple(lengths))
+            raise FormatError(f"{place}: {sample_name(sample, number)}", str(error)) from None
+    return Pack(tuple(samples), tuple(record["lengths"]))
 
 
 def sample_name(record: dict[str, Any], number: int) -> str:

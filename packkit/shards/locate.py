@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from packkit.errors import FormatError
-from packkit.shards.index import ShardIndex, index_path
+from packkit.shards.index import index_path
 from packkit.shards.manifest import MANIFEST, Manifest
-from packkit.shards.scan import scan_packs
 
 __all__ = ["Shard", "locate"]
+
+_FOREIGN = "*_packed.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One shard of a set.
+    """Where one shard of a set stands.
 
     Attributes:
         name: how errors call it.
@@ -35,33 +35,39 @@ class Shard:
         """Where its index stands, or would stand."""
         return index_path(self.path, is_folder=self.is_folder)
 
-    def open_index(self) -> ShardIndex:
-        """Maps the index; of packs that have none, makes it by one scan of their text.
-
-        Raises:
-            ChecksumError: the index is not the one that was written.
-            FormatError: neither index nor packs can be read.
-        """
-        if self.index_checksum is not None or self._has_current_index():
-            return ShardIndex.open(self.index_path, checksum=self.index_checksum)
-        return ShardIndex.from_buffer(self.scan(None), self.index_path)
-
-    def scan(self, image_tokens: Callable[..., Sequence[int]] | None) -> bytes:
-        """Returns the bytes of an index made from the packs alone."""
-        return scan_packs(self.path, is_folder=self.is_folder, image_tokens=image_tokens)
-
-    def _has_current_index(self) -> bool:
+    @property
+    def has_index(self) -> bool:
+        """Whether there must be an index, or there is one that is not older than its packs."""
+        if self.index_checksum is not None:
+            return True
         index = self.index_path
         return index.exists() and (
             self.is_folder or index.stat().st_mtime_ns >= self.path.stat().st_mtime_ns
         )
+
+    def place(self, pack: int, file: str | None) -> str:
+        """Returns how errors call one of its packs.
+
+        Args:
+            pack: its number in the shard.
+            file: name of its file, where every pack has its own.
+        """
+        return f"{self.name}: pack {pack}" if file is None else f"{self.name}/{file}"
+
+    def pack_files(self) -> list[str]:
+        """Returns the names of the files of a folder of packs, in order."""
+        files = [*self.path.glob("pack-*.json"), *self.path.rglob(_FOREIGN)]
+        return sorted(file.relative_to(self.path).as_posix() for file in files)
 
 
 def locate(path: Path) -> tuple[list[Shard], Manifest | None]:
     """Finds the shards under a path.
 
     Args:
-        path: a pack set, a ``.jsonl`` of packs, or a folder of pack files such as Open-Qwen2VL's.
+        path: a pack set, a ``.jsonl`` of packs, or a folder of Open-Qwen2VL's pack files.
+
+    Returns:
+        The shards, and the manifest of a set of our own.
 
     Raises:
         FormatError: there are no packs, or the set is not whole.
@@ -71,14 +77,13 @@ def locate(path: Path) -> tuple[list[Shard], Manifest | None]:
     if (path / MANIFEST).is_file():
         manifest = Manifest.read(path)
         is_folder = manifest.layout == "files"
-        ending = "" if is_folder else ".jsonl"
-        names = [entry.name + ending for entry in manifest.shards]
+        names = [entry.name + ("" if is_folder else ".jsonl") for entry in manifest.shards]
         return [
             Shard(name, path / name, is_folder, entry.index_checksum)
             for name, entry in zip(names, manifest.shards, strict=True)
         ], manifest
     if next(path.glob("shard-*"), None) is not None:
         raise FormatError(path, f"has shards but no {MANIFEST}: the run that makes it is not done")
-    if path.is_dir() and next(path.rglob("*_packed.json"), None) is not None:
+    if next(path.rglob(_FOREIGN), None) is not None:
         return [Shard(path.name, path, True, None)], None
-    raise FormatError(path, "holds neither a manifest.json nor packs (*.jsonl, *_packed.json)")
+    raise FormatError(path, f"holds neither a {MANIFEST} nor packs (*.jsonl, {_FOREIGN})")

@@ -30,7 +30,7 @@ class PackWriter:
         layout: ``shards`` or ``files``.
 
     Raises:
-        OutputExistsError: `out` already holds a pack set.
+        OutputExistsError: `out` already holds a pack set, or the shards of one never finished.
     """
 
     def __init__(
@@ -45,6 +45,8 @@ class PackWriter:
         self._out = Path(out)
         if (self._out / MANIFEST).exists():
             raise OutputExistsError(self._out, "already holds a pack set")
+        if next(self._out.glob("shard-*"), None) is not None:
+            raise OutputExistsError(self._out, "holds shards of a run that did not finish")
         self._capacity = capacity
         self._encoder = encoder
         self._shard_size = shard_size

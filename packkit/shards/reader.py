@@ -1,37 +1,38 @@
 """Reading packs by number, and images by byte range.
 
-A pack's line is read with one call, its images are cut out by the ranges in the index, and only the
-rest is parsed. Everything goes through positional reads, so one reader serves many threads, and it
-can be pickled and used after a fork.
+A pack's text is read with one call, its images are cut out by the ranges in the index, and only the
+rest is parsed. Indexes are opened when they are needed, so opening a set costs its manifest alone.
+Everything goes through positional reads: one reader serves many threads, and it can be pickled and
+used after a fork.
 """
 
 from __future__ import annotations
 
-import os
-import threading
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
-import pybase64
-import xxhash
 from numpy.typing import NDArray
 
 from packkit.encoding import SampleEncoder
-from packkit.errors import ChecksumError, FingerprintError, FormatError
+from packkit.errors import FingerprintError, FormatError, InputError
 from packkit.schema import Pack
+from packkit.shards.file_pool import FilePool
 from packkit.shards.index import ShardIndex
-from packkit.shards.lines import cut_images, pack_from_record, parse_record, sample_name
 from packkit.shards.locate import Shard, locate
+from packkit.shards.open_shard import OpenShard
+
+if TYPE_CHECKING:
+    from packkit.shards.verify import VerifyReport
 
 __all__ = ["PackReader", "PackSet"]
 
-DEFAULT_CAPACITY = 4096
+_DEFAULT_CAPACITY = 4096
 
 
 class PackSet(Protocol):
@@ -52,10 +53,11 @@ class PackReader:
 
     Args:
         path: a pack set, a ``.jsonl`` of packs, or a folder of Open-Qwen2VL's ``*_packed.json``.
-            Packs without an index are scanned once on first use; `rebuild_index` spares that.
-        encoder: for packs that others wrote: their lengths are counted again with it. For a set
-            with an encoder of its own, it must be the same.
-        capacity: tokens that a pack may hold, for packs that others wrote; 4,096 by default.
+            Packs without an index are scanned once, now and after unpickling; for many of them
+            ``packkit index`` spares that.
+        encoder: for packs without a fingerprint: their lengths are counted again with it as they
+            are read. For a set with an encoder of its own, it must be the same.
+        capacity: tokens that a pack may hold; by default the set's own, or 4,096.
         verify: whether every checksum is compared when its bytes are read.
 
     Attributes:
@@ -66,6 +68,7 @@ class PackReader:
     Raises:
         FormatError: there are no packs, or the set is not whole.
         FingerprintError: `encoder` is not the one that the set was made with.
+        InputError: the set was made for a larger capacity.
     """
 
     def __init__(
@@ -78,25 +81,43 @@ class PackReader:
     ) -> None:
         self.path = Path(path)
         self._verify = verify
-        self._shards, self.manifest = locate(self.path)
-        self._encoder = encoder
-        if self.manifest is None:
-            self.capacity = capacity or DEFAULT_CAPACITY
-        else:
-            self.capacity = self.manifest.capacity
-            self._check_encoder()
+        self._located, self.manifest = locate(self.path)
+        own = _DEFAULT_CAPACITY if self.manifest is None else self.manifest.capacity
+        self.capacity = own if capacity is None else capacity
+        if self.manifest is not None and self.capacity < own:
+            raise InputError(
+                f"{self.path}: capacity must be at least the {own} tokens that its packs were made "
+                f"for, got {capacity}; repack them with packkit pack"
+            )
+        self._recounter = self._find_recounter(encoder)
         self._open()
 
     def _open(self) -> None:
-        self._lock = threading.Lock()
-        self._indexes: dict[int, ShardIndex] = {}
-        self._descriptors: dict[Path, int] = {}
-        self._was_recounted = False
+        self._is_closed = False
+        self._files = FilePool()
+        self._shards = [
+            OpenShard(shard, self._files, verify=self._verify) for shard in self._located
+        ]
         if self.manifest is None:
-            packs = [len(self.index(number)) for number in range(len(self._shards))]
+            packs = [len(shard.index) for shard in self._shards]
         else:
             packs = [entry.packs for entry in self.manifest.shards]
         self._first = [0, *accumulate(packs)]
+
+    def _find_recounter(self, encoder: SampleEncoder | None) -> SampleEncoder | None:
+        """Returns the encoder that must count lengths again, if one must."""
+        own = None if self.manifest is None else self.manifest.encoder
+        if encoder is None:
+            return None
+        if own is None:
+            warnings.warn(
+                f"{self.path}: packs without a fingerprint; their lengths are counted again",
+                stacklevel=3,
+            )
+            return encoder
+        if differences := encoder.differences(own):
+            raise FingerprintError(f"{self.path}: made with another encoder", differences)
+        return None
 
     def __len__(self) -> int:
         """Returns the number of packs."""
@@ -114,24 +135,10 @@ class PackReader:
             FormatError: it is no pack, or it is over the capacity once counted again.
         """
         shard, row = self._find(number)
-        index, place = self.index(shard), self._place(shard, row)
-        images = index.images_of(row)
-        text = self._text(shard, row)
-        ranges = zip(
-            (index.image.offset[images] - index.pack.offset[row]).tolist(),
-            index.image.size[images].tolist(),
-            strict=True,
-        )
-        rest, encoded = cut_images(text, ranges)
-        data, lengths = parse_record(rest, place)
-        decoded: list[list[bytes]] = [[] for _ in data]
-        checksums = index.image.checksum[images].tolist()
-        owners = index.image.sample[images].tolist()
-        for base64, owner, checksum in zip(encoded, owners, checksums, strict=True):
-            where = f"{place}: {sample_name(data[owner], owner)}: image {len(decoded[owner])}"
-            decoded[owner].append(self._decode(base64, checksum, where))
-        pack = pack_from_record(data, lengths, decoded, place)
-        return self._recounted(pack, place) if self.manifest is None else pack
+        pack = shard.pack(row)
+        if self._recounter is None:
+            return pack
+        return self._recounted(pack, self._recounter, shard.place(row))
 
     def __iter__(self) -> Iterator[Pack]:
         """Yields every pack in order."""
@@ -139,10 +146,10 @@ class PackReader:
             yield self[number]
 
     def image(self, pack: int, sample: int, image: int) -> bytes:
-        """Returns the bytes of one image file; the pack around it is not parsed.
+        """Returns the bytes of one image file; the pack around it is not read.
 
         Args:
-            pack: number of the pack.
+            pack: number of the pack; negative numbers count from the end.
             sample: number of the sample in the pack.
             image: number of the image in the sample.
 
@@ -151,16 +158,7 @@ class PackReader:
             ChecksumError: its bytes are not those that were written.
         """
         shard, row = self._find(pack)
-        index = self.index(shard)
-        images = index.images_of(row)
-        own = np.flatnonzero(index.image.sample[images] == sample)
-        if not 0 <= image < len(own):
-            raise IndexError(f"pack {pack}, sample {sample} has {len(own)} images, no {image}")
-        entry = images.start + int(own[image])
-        size, offset = int(index.image.size[entry]), int(index.image.offset[entry])
-        where = f"{self._place(shard, row)}: sample {sample}: image {image}"
-        data = self._read(shard, row, size, offset)
-        return self._decode(data, int(index.image.checksum[entry]), where)
+        return shard.image(row, sample, image)
 
     def line(self, number: int) -> bytes:
         """Returns the JSON text of a pack as it is stored, without a line end.
@@ -169,36 +167,34 @@ class PackReader:
             IndexError: there is no such pack.
             ChecksumError: its bytes are not those that were written.
         """
-        return self._text(*self._find(number))
-
-    def shard(self, number: int) -> Shard:
-        """Returns where a shard stands."""
-        return self._shards[number]
-
-    def first_pack(self, shard: int) -> int:
-        """Returns the number of the first pack of a shard."""
-        return self._first[shard]
+        shard, row = self._find(number)
+        return shard.text(row)
 
     @property
     def shards(self) -> int:
         """Number of shards."""
         return len(self._shards)
 
+    def shard(self, number: int) -> Shard:
+        """Returns where a shard stands."""
+        return self._located[number]
+
+    def first_pack(self, shard: int) -> int:
+        """Returns the number of the first pack of a shard."""
+        return self._first[shard]
+
     def index(self, shard: int) -> ShardIndex:
-        """Returns the index of one shard, opened on first use.
+        """Returns the index of one shard as flat arrays, opened on first use.
 
         Raises:
             ChecksumError: it is not the one that was written.
         """
-        with self._lock:
-            if shard not in self._indexes:
-                self._indexes[shard] = self._shards[shard].open_index()
-            return self._indexes[shard]
+        return self._shards[shard].index
 
     @property
     def lengths(self) -> NDArray[np.int32]:
-        """int32 [samples], tokens of every sample in the order of the packs."""
-        parts = [self.index(shard).sample.length for shard in range(self.shards)]
+        """int32 [samples], tokens of every sample as stored, in the order of the packs."""
+        parts = [shard.index.sample.length for shard in self._shards]
         return np.concatenate([np.empty(0, np.int32), *parts])
 
     def load_encoder(self) -> SampleEncoder:
@@ -206,6 +202,7 @@ class PackReader:
 
         Raises:
             FormatError: the set holds none.
+            FingerprintError: the files under encoder/ are not those of the manifest.
         """
         if self.manifest is None or self.manifest.encoder is None:
             raise FormatError(self.path, "holds no encoder; name a tokenizer")
@@ -214,12 +211,16 @@ class PackReader:
             raise FingerprintError(f"{self.path}: encoder/ is not the manifest's", differences)
         return encoder
 
+    def verify(self, *, deep: bool = False) -> VerifyReport:
+        """Compares all that the set says of itself with what it holds, see `verify_packs`."""
+        from packkit.shards.verify import verify_packs
+
+        return verify_packs(self.path, deep=deep, encoder=self._recounter)
+
     def close(self) -> None:
-        """Closes its files; it must not be used afterwards."""
-        with self._lock:
-            self._indexes.clear()
-            while self._descriptors:
-                os.close(self._descriptors.popitem()[1])
+        """Closes its files; packs and images cannot be read afterwards."""
+        self._is_closed = True
+        self._files.close()
 
     def __enter__(self) -> Self:
         return self
@@ -232,82 +233,36 @@ class PackReader:
     ) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if hasattr(self, "_descriptors"):
-            self.close()
-
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        for name in ("_lock", "_indexes", "_descriptors"):
-            del state[name]
-        return state
+        return {
+            name: value for name, value in vars(self).items() if name not in ("_files", "_shards")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        vars(self).update(state)
         self._open()
 
-    def _find(self, number: int) -> tuple[int, int]:
-        """Returns the shard of a pack and its row there."""
+    def _find(self, number: int) -> tuple[OpenShard, int]:
+        """Returns the shard of a pack and the pack's number there."""
+        if self._is_closed:
+            raise ValueError(f"{self.path}: the reader is closed")
         wanted = number + len(self) if number < 0 else number
         if not 0 <= wanted < len(self):
-            raise IndexError(f"pack {number} of {len(self)}")
+            raise IndexError(f"{self.path} has {len(self)} packs, no pack {number}")
         shard = bisect_right(self._first, wanted) - 1
-        return shard, wanted - self._first[shard]
+        return self._shards[shard], wanted - self._first[shard]
 
-    def _place(self, shard: int, row: int) -> str:
-        return f"{self._shards[shard].name}: pack {row}"
-
-    def _text(self, shard: int, row: int) -> bytes:
-        pack = self.index(shard).pack
-        text = self._read(shard, row, int(pack.size[row]), int(pack.offset[row]))
-        if self._verify and xxhash.xxh3_64_intdigest(text) != int(pack.checksum[row]):
-            raise ChecksumError(self._place(shard, row), "its checksum differs from the index")
-        return text
-
-    def _read(self, shard: int, row: int, size: int, offset: int) -> bytes:
-        where = self._shards[shard]
-        if not where.is_folder:
-            return os.pread(self._descriptor(where.path), size, offset)
-        # A set may have more pack files than a process may keep open.
-        with open(where.path / str(self.index(shard).file(row)), "rb", buffering=0) as file:
-            return os.pread(file.fileno(), size, offset)
-
-    def _descriptor(self, path: Path) -> int:
-        with self._lock:
-            if path not in self._descriptors:
-                self._descriptors[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            return self._descriptors[path]
-
-    def _decode(self, base64: bytes | memoryview, checksum: int, place: str) -> bytes:
-        try:
-            data = pybase64.b64decode(base64, validate=True)
-        except ValueError as error:
-            raise ChecksumError(place, f"is no base64 ({error})") from None
-        if self._verify and xxhash.xxh3_64_intdigest(data) != checksum:
-            raise ChecksumError(place, "its checksum differs from the index")
-        return data
-
-    def _check_encoder(self) -> None:
-        own = None if self.manifest is None else self.manifest.encoder
-        if self._encoder is None or own is None:
-            return
-        if differences := self._encoder.differences(own):
-            raise FingerprintError(f"{self.path}: made with another encoder", differences)
-
-    def _recounted(self, pack: Pack, place: str) -> Pack:
-        """Returns the pack with lengths counted by our own encoder, which others' need not match.
+    def _recounted(self, pack: Pack, encoder: SampleEncoder, place: str) -> Pack:
+        """Returns the pack with the lengths that it is trained with, which others' need not be.
 
         Raises:
             FormatError: it is over the capacity.
         """
-        if self._encoder is None:
-            return pack
-        if not self._was_recounted:
-            self._was_recounted = True
-            warnings.warn(f"{self.path}: no fingerprint; lengths are counted again", stacklevel=3)
-        counted = Pack(pack.data, tuple(map(self._encoder.length, pack.data)))
+        counted = Pack(pack.data, tuple(map(encoder.length, pack.data)))
         if counted.tokens > self.capacity:
             raise FormatError(
-                place, f"{counted.tokens} tokens, capacity {self.capacity}; repack: packkit pack"
+                place,
+                f"{counted.tokens} tokens by this encoder, capacity {self.capacity}; "
+                "repack with packkit pack",
             )
         return counted

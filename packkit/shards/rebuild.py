@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from packkit.encoding import SampleEncoder
-from packkit.errors import SampleError
 from packkit.files import write_atomically
-from packkit.schema import Sample
 from packkit.shards.locate import locate
 
-__all__ = ["count_image_tokens", "rebuild_index"]
-
-ImageTokens = Callable[[Sample, Sequence[tuple[int, int]]], Sequence[int]]
+__all__ = ["rebuild_index"]
 
 
 def rebuild_index(path: str | Path, *, encoder: SampleEncoder | None = None) -> list[Path]:
@@ -29,28 +24,13 @@ def rebuild_index(path: str | Path, *, encoder: SampleEncoder | None = None) -> 
     Raises:
         FormatError: a pack cannot be read.
     """
+    # Numba takes half a second to load, and readers of packs with an index do without it.
+    from packkit.shards.scan import scan_shard
+
     folder = Path(path)
     shards, manifest = locate(folder)
     if encoder is None and manifest is not None and manifest.encoder is not None:
         encoder = SampleEncoder.load(folder / "encoder")
-    image_tokens = None if encoder is None else count_image_tokens(encoder)
     for shard in shards:
-        write_atomically(shard.index_path, shard.scan(image_tokens))
+        write_atomically(shard.index_path, scan_shard(shard, encoder=encoder))
     return [shard.index_path for shard in shards]
-
-
-def count_image_tokens(encoder: SampleEncoder) -> ImageTokens:
-    """Returns a function that counts the tokens of each image of a sample, 0 past its cut."""
-
-    def count(sample: Sample, sizes: Sequence[tuple[int, int]]) -> Sequence[int]:
-        if not sizes:
-            return ()
-        try:
-            slots = encoder.encode(sample, image_sizes=sizes).image_slots
-        except SampleError:
-            # Others' packs may hold samples that nothing can be trained on.
-            return [0] * len(sizes)
-        kept: list[int] = slots[:, 1].tolist()
-        return kept + [0] * (len(sizes) - len(kept))
-
-    return count

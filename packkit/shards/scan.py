@@ -2,21 +2,23 @@
 
 Finds every image's byte range by following brackets and strings, so that it works on what other
 writers left, pretty-printed or not. For packs that packkit wrote the result is byte-identical to
-the index written with them.
+the index written with them. Every image is decoded from base64 for its checksum, and its header is
+read for its size.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import xxhash
 
+from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.errors import FormatError, SampleError
+from packkit.image_tokens import ImageSizes
 from packkit.images import image_size
-from packkit.schema import Base64Image, Sample
+from packkit.schema import Base64Image, Pack
 from packkit.shards.index_builder import IndexBuilder
 from packkit.shards.lines import (
     base64_of,
@@ -25,96 +27,177 @@ from packkit.shards.lines import (
     sample_name,
     stored_images,
 )
-from packkit.shards.rows import UNKNOWN_TOKENS, ImagePlace, PackedSample, PackRow, make_row
+from packkit.shards.locate import Shard
+from packkit.shards.rows import UNKNOWN_TOKENS, ImagePlace, PackedSample, make_row
 from packkit_kernels.json_elements import ElementScanner
 
-__all__ = ["scan_pack", "scan_packs"]
+__all__ = ["PackText", "ScannedPack", "image_tokens", "scan_pack", "scan_shard"]
 
-ImageTokens = Callable[[Sample, Sequence[tuple[int, int]]], Sequence[int]]
-"""Returns the tokens of each image of a sample, given their sizes."""
+_LINE_BUFFER_BYTES = 1 << 20
+
+# The pack, its data, a sample, an array in it.
+_ARRAY_DEPTH = 4
 
 
-def scan_packs(path: Path, *, is_folder: bool, image_tokens: ImageTokens | None) -> bytes:
-    """Returns the bytes of the index of a file of packs, or of a folder of pack files.
+class PackText(NamedTuple):
+    """The text of a pack as it stands in its file.
+
+    Attributes:
+        text: JSON, white space around it left out.
+        offset: where it begins.
+        file: name of its file, where every pack has its own.
+        place: how errors call it.
+    """
+
+    text: bytes
+    offset: int
+    file: str | None
+    place: str
+
+
+class ScannedPack(NamedTuple):
+    """What the text of a pack holds.
+
+    Attributes:
+        pack: the pack, its images in memory.
+        sizes: width and height of every image of each sample; 0 where a header cannot be read.
+        places: where the images stand in the text.
+    """
+
+    pack: Pack
+    sizes: list[ImageSizes]
+    places: list[ImagePlace]
+
+
+def scan_shard(shard: Shard, *, encoder: SampleEncoder | None) -> bytes:
+    """Returns the bytes of the index of a shard.
 
     Args:
-        path: the file, or the folder with ``pack-*.json`` or ``*_packed.json`` below it.
-        is_folder: which of them it is.
-        image_tokens: counts the tokens of images; None leaves them unknown.
+        shard: where its packs stand.
+        encoder: counts the tokens of images; without one they stay unknown.
 
     Raises:
         FormatError: a pack cannot be read.
     """
-    index = IndexBuilder(is_folder=is_folder)
-    for text, offset, file, place in _texts(path, is_folder=is_folder):
-        index.append(scan_pack(text, offset, file, place, image_tokens))
+    index = IndexBuilder(is_folder=shard.is_folder)
+    for item in _texts(shard):
+        pack, sizes, places = scan_pack(item.text, item.place)
+        tokens = [[UNKNOWN_TOKENS] * len(own) for own in sizes]
+        if encoder is not None:
+            encoded = encoder.encode_batch(pack.data, image_sizes=sizes)
+            tokens = [image_tokens(*one) for one in zip(encoded, sizes, strict=True)]
+        items = list(map(PackedSample, pack.data, pack.lengths, sizes, tokens))
+        index.append(make_row(item.text, items, places, offset=item.offset, file=item.file))
     return index.to_bytes()
 
 
-def scan_pack(
-    text: bytes, offset: int, file: str | None, place: str, image_tokens: ImageTokens | None
-) -> PackRow:
-    """Returns what the index says of one pack.
+def scan_pack(text: bytes, place: str) -> ScannedPack:
+    """Reads a pack from its text alone.
 
     Args:
-        text: its JSON text.
-        offset: where it begins in its file.
-        file: name of the file, where every pack has its own.
+        text: JSON.
         place: where it stands, for errors.
-        image_tokens: counts the tokens of images; None leaves them unknown.
 
     Raises:
-        FormatError: it is no pack, or an image of it is no base64.
+        FormatError: it is no pack, or an image of it is not plain base64.
     """
-    data, lengths = parse_record(text, place)
-    images = [
-        _decode(record, f"{place}: {sample_name(record, i)}") for i, record in enumerate(data)
-    ]
-    pack = pack_from_record(data, lengths, images, place)
-    items = [
-        _measure(sample, length, image_tokens)
-        for sample, length in zip(pack.data, pack.lengths, strict=True)
-    ]
-    return make_row(text, items, _places(text, data, images, place), offset=offset, file=file)
+    record = parse_record(text, place)
+    ranges = _element_ranges(text, record, place)
+    images: list[list[bytes]] = []
+    places: list[ImagePlace] = []
+    for number, sample in enumerate(record["data"]):
+        where = f"{place}: {sample_name(sample, number)}"
+        found = _images(text, sample, ranges, where)
+        images.append([image for image, _, _ in found])
+        for image, offset, size in found:
+            places.append(ImagePlace(number, offset, size, xxhash.xxh3_64_intdigest(image)))
+    pack = pack_from_record(record, images, place)
+    return ScannedPack(pack, [list(map(_size_or_unknown, own)) for own in images], places)
 
 
-def _texts(path: Path, *, is_folder: bool) -> Iterator[tuple[bytes, int, str | None, str]]:
-    """Yields text, offset, file and place of every pack."""
-    if is_folder:
-        for file in _pack_files(path):
-            name = file.relative_to(path).as_posix()
-            yield file.read_bytes(), 0, name, name
+def image_tokens(encoded: EncodedSample | SampleError, sizes: ImageSizes) -> list[int]:
+    """Returns the tokens of each image of a sample.
+
+    Args:
+        encoded: what the encoder gave for the sample.
+        sizes: one for each image.
+
+    Returns:
+        0 for images past the cut; -1 for all where the sample cannot be trained on.
+    """
+    if isinstance(encoded, SampleError):
+        return [UNKNOWN_TOKENS] * len(sizes)
+    kept: list[int] = encoded.image_slots[:, 1].tolist()
+    return kept + [0] * (len(sizes) - len(kept))
+
+
+def _texts(shard: Shard) -> Iterator[PackText]:
+    if shard.is_folder:
+        for number, name in enumerate(shard.pack_files()):
+            data = (shard.path / name).read_bytes()
+            yield PackText(*_stripped(data, 0), name, shard.place(number, name))
         return
-    offset = 0
-    with open(path, "rb") as lines:
-        for number, line in enumerate(lines):
-            text = line.removesuffix(b"\n")
-            yield text, offset, None, f"{path.name}: pack {number}"
+    offset = packs = 0
+    with open(shard.path, "rb", buffering=_LINE_BUFFER_BYTES) as lines:
+        for line in lines:
+            if not line.isspace():
+                yield PackText(*_stripped(line, offset), None, shard.place(packs, None))
+                packs += 1
             offset += len(line)
 
 
-def _pack_files(folder: Path) -> list[Path]:
-    return sorted([*folder.glob("pack-*.json"), *folder.rglob("*_packed.json")])
+def _stripped(data: bytes, offset: int) -> tuple[bytes, int]:
+    """Returns a text without the white space around it, and where it begins."""
+    return data.strip(), offset + len(data) - len(data.lstrip())
 
 
-def _image_texts(record: dict[str, Any]) -> list[str]:
-    texts = map(base64_of, stored_images(record))
-    return [text for text in texts if text is not None]
+def _element_ranges(
+    text: bytes, record: dict[str, Any], place: str
+) -> dict[int, list[tuple[int, int]]]:
+    """Finds the elements of every array that stands in a sample, which is four brackets deep.
+
+    An object is parsed in the order of its text, so the elements found are those parsed, in order.
+
+    Returns:
+        By the id of the parsed array, start and end of each of its elements.
+    """
+    found = ElementScanner(depth=_ARRAY_DEPTH).feed(text).tolist()
+    arrays = list(_arrays(record, _ARRAY_DEPTH))
+    if len(found) != sum(map(len, arrays)):
+        raise FormatError(place, "an object in it has the same key twice")
+    ranges = iter(found)
+    return {id(array): list(itertools.islice(ranges, len(array))) for array in arrays}
 
 
-def _decode(record: dict[str, Any], place: str) -> list[bytes]:
-    try:
-        return [Base64Image(text).read() for text in _image_texts(record)]
-    except SampleError as error:
-        raise FormatError(place, str(error)) from None
+def _arrays(value: object, depth: int) -> Iterator[list[Any]]:
+    """Yields the arrays that stand `depth` brackets deep, in the order of the text."""
+    if depth == 1:
+        if isinstance(value, list):
+            yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _arrays(inner, depth - 1)
 
 
-def _measure(sample: Sample, length: int, image_tokens: ImageTokens | None) -> PackedSample:
-    sizes = [_size_or_unknown(image) for image in sample.images if isinstance(image, bytes)]
-    tokens = [UNKNOWN_TOKENS] * len(sizes)
-    if image_tokens is not None:
-        tokens = list(image_tokens(sample, sizes))
-    return PackedSample(sample, length, sizes, tokens)
+def _images(
+    text: bytes, sample: dict[str, Any], ranges: dict[int, list[tuple[int, int]]], place: str
+) -> list[tuple[bytes, int, int]]:
+    """Returns each image of a sample with offset and size of its base64 in the text."""
+    array = stored_images(sample)
+    images: list[tuple[bytes, int, int]] = []
+    for element, (start, stop) in zip(array, ranges.get(id(array), []), strict=True):
+        encoded = base64_of(element)
+        if encoded is None:
+            continue
+        where = f"{place}: image {len(images)}"
+        offset = text.find(b'"%s"' % encoded.encode(), start, stop) + 1
+        if not offset:
+            raise FormatError(where, "its base64 must be written without escapes")
+        try:
+            images.append((Base64Image(encoded).read(), offset, len(encoded)))
+        except SampleError as error:
+            raise FormatError(where, str(error)) from None
+    return images
 
 
 def _size_or_unknown(image: bytes) -> tuple[int, int]:
@@ -122,41 +205,3 @@ def _size_or_unknown(image: bytes) -> tuple[int, int]:
         return image_size(image)
     except SampleError:
         return 0, 0
-
-
-def _places(
-    text: bytes, data: Sequence[dict[str, Any]], images: Sequence[Sequence[bytes]], place: str
-) -> list[ImagePlace]:
-    """Returns where the images stand in the text of a pack."""
-    elements = [
-        (start, stop)
-        for start, stop in ElementScanner(depth=2).feed(text).tolist()
-        if text[start : start + 1] == b"{"
-    ]
-    if len(elements) != len(data):
-        raise FormatError(place, f"{len(elements)} samples found in its text, {len(data)} parsed")
-    places = []
-    for number, ((start, stop), record) in enumerate(zip(elements, data, strict=True)):
-        ranges = _image_ranges(text[start:stop], record, f"{place}: {sample_name(record, number)}")
-        for (offset, size), image in zip(ranges, images[number], strict=True):
-            checksum = xxhash.xxh3_64_intdigest(image)
-            places.append(ImagePlace(number, start + offset, size, checksum))
-    return places
-
-
-def _image_ranges(text: bytes, record: dict[str, Any], place: str) -> Iterator[tuple[int, int]]:
-    """Yields offset and size of the base64 of each image in the text of a sample."""
-    elements = ElementScanner(depth=2).feed(text).tolist()
-    stored = stored_images(record)
-    # The arrays of a sample stand in its text in the order in which its keys were parsed.
-    arrays = [value for value in record.values() if isinstance(value, list)]
-    before = sum(len(array) for array in itertools.takewhile(lambda a: a is not stored, arrays))
-    for (start, stop), element in zip(elements[before:], stored, strict=False):
-        encoded = base64_of(element)
-        if encoded is None:
-            continue
-        quoted = b'"%s"' % encoded.encode()
-        found = text.find(quoted, start, stop)
-        if found < 0:
-            raise FormatError(place, "its base64 is written with escapes; pack it again")
-        yield found + 1, len(quoted) - 2

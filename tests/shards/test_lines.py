@@ -39,7 +39,7 @@ def test_places_hold_the_images_and_the_rest_gives_the_pack_back(random_packs, d
         assert [tuple(own) for own in found] == [sample.images for sample in pack.data]
         rest, encoded = cut_images(text, [(place.offset, place.size) for place in places])
         assert len(rest) + sum(map(len, encoded)) == len(text)
-        assert pack_from_record(*parse_record(rest, "here"), found, "here") == pack
+        assert pack_from_record(parse_record(rest, "here"), found, "here") == pack
 
 
 @pytest.mark.parametrize("meta", [{"pixels": b"\x00"}, {"text": "\ud800"}, {"count": 2**64}])
@@ -71,7 +71,7 @@ def test_what_is_no_pack_is_refused(text, rule):
 def test_an_illegal_sample_is_named_by_its_id():
     record = {"id": "roco/9", "content": [{"type": "image"}], "images": []}
     with pytest.raises(FormatError, match='^here: sample "roco/9": image_count'):
-        pack_from_record([record], [5], [[]], "here")
+        pack_from_record({"data": [record], "lengths": [5]}, [[]], "here")
 
 
 def test_open_qwen2vl_samples_become_canonical(images):
@@ -81,7 +81,7 @@ def test_open_qwen2vl_samples_become_canonical(images):
         "key": "00017",
         "license": "CC0",
     }
-    pack = pack_from_record([record], [150], [[images[0]]], "here")
+    pack = pack_from_record({"data": [record], "lengths": [150]}, [[images[0]]], "here")
     sample = Sample(
         id="00017", content=("before", None), images=(images[0],), meta={"license": "CC0"}
     )
@@ -93,4 +93,4 @@ def test_a_canonical_sample_may_carry_the_keys_of_open_qwen2vl():
     record = orjson.loads(orjson.dumps(sample.to_dict()))
     # As another writer of canonical samples might put them: beside the content.
     record |= record.pop("meta")
-    assert pack_from_record([record], [1], [[]], "here").data == (sample,)
+    assert pack_from_record({"data": [record], "lengths": [1]}, [[]], "here").data == (sample,)

@@ -1,7 +1,8 @@
 """JSON documents: one array of any size, or one object.
 
 LLaVA's largest files are a single array of 20 GB. It is streamed: a compiled scan finds where each
-element stands, and only that element is parsed.
+element stands, and only that element is parsed. Memory is one block and one element; cutting the
+array into spans costs a first scan of the file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from typing import ClassVar
 
 from packkit.errors import RejectReason, SampleError
 from packkit.sources.base import Record, Span
-from packkit.sources.containers.json_lines import BUFFER_BYTES, SPAN_BYTES, JsonLines
+from packkit.sources.containers.json_lines import (
+    BUFFER_BYTES,
+    BYTE_ORDER_MARK,
+    SPAN_BYTES,
+    JsonLines,
+)
 from packkit_kernels.json_elements import ElementScanner
 
 __all__ = ["JsonArray", "JsonObject"]
@@ -37,7 +43,7 @@ class JsonArray(JsonLines):
         return [Span(*span) for span in zip(starts, [*starts[1:], whole.stop], strict=True)]
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
-        """Yields the elements of a span; where the array breaks off, a last record says so."""
+        """Yields the elements of a span; a last record says what is wrong with the array's end."""
         scanner = ElementScanner(depth=1, base=max(span.start - 1, 0))
         if span.start:
             # Every span but the first begins at an element, inside the array.
@@ -47,9 +53,13 @@ class JsonArray(JsonLines):
             for block in _element_ranges(descriptor, span, scanner):
                 for start, stop in block:
                     yield self._record(start, os.pread(descriptor, stop - start, start))
-            at_end = span.stop == os.fstat(descriptor).st_size
-        if at_end and scanner.nesting:
+            is_last = span.stop == os.fstat(descriptor).st_size
+        if is_last and scanner.nesting:
             yield cut_off(scanner, span.stop)
+        elif scanner.rest is not None:
+            detail = f"{span.stop - scanner.rest} bytes follow the end of the array"
+            error = SampleError(RejectReason.INVALID_JSON, detail)
+            yield Record(scanner.rest, span.stop - scanner.rest, 0, error)
 
 
 class JsonObject(JsonLines):
@@ -64,13 +74,20 @@ class JsonObject(JsonLines):
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
         """Yields the object."""
-        yield self._record(span.start, path.read_bytes())
+        yield self._record(*read_document(path))
+
+
+def read_document(path: Path) -> tuple[int, bytes]:
+    """Returns a whole file and where it begins, which is after a byte order mark."""
+    data = path.read_bytes()
+    start = len(BYTE_ORDER_MARK) if data.startswith(BYTE_ORDER_MARK) else 0
+    return start, data[start:]
 
 
 def cut_off(scanner: ElementScanner, stop: int) -> Record:
     """Returns the record that stands for what is missing at the end of a file."""
     start = scanner.open_element
-    detail = f"the array is cut off at byte {stop}"
+    detail = f"cut off at byte {stop}"
     return Record(
         stop if start is None else start,
         0 if start is None else stop - start,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -17,7 +16,7 @@ __all__ = ["JsonLines", "parse_object"]
 
 SPAN_BYTES = 64 << 20
 BUFFER_BYTES = 1 << 20
-_BOM = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def parse_object(data: bytes) -> Fields:
@@ -90,9 +89,11 @@ class JsonLines:
 def read_lines(path: Path, span: Span) -> Iterator[tuple[int, bytes]]:
     """Yields offset and bytes of every line of a span that is not blank."""
     with open(path, "rb", buffering=BUFFER_BYTES) as file:
+        file.seek(span.start)
         # Windows editors put a byte order mark first, which is not JSON.
-        skipped = len(_BOM) if span.start == 0 and file.read(len(_BOM)) == _BOM else 0
-        offset = file.seek(span.start + skipped, os.SEEK_SET)
+        if span.start == 0 and file.read(len(BYTE_ORDER_MARK)) != BYTE_ORDER_MARK:
+            file.seek(0)
+        offset = file.tell()
         while offset < span.stop:
             line = file.readline()
             if not line:

@@ -1,21 +1,25 @@
 """Packs, ours and those of Open-Qwen2VL, taken apart into the samples that they hold.
 
-Each sample is a record with a byte range of its own, so that packing again reads it alone.
+Each sample is a record with a byte range of its own, so that packing again reads it alone. A pack
+is held in memory while its samples are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from packkit.errors import RejectReason, SampleError
-from packkit.sources.base import Record, Span
-from packkit.sources.containers.json_array import cut_off
-from packkit.sources.containers.json_lines import JsonLines, read_lines
 from packkit_kernels.json_elements import ElementScanner
 
+from packkit.errors import RejectReason, SampleError
+from packkit.sources.base import Fields, Record, Span
+from packkit.sources.containers.json_array import cut_off, read_document
+from packkit.sources.containers.json_lines import JsonLines, parse_object, read_lines
+
 __all__ = ["PackFile", "PackLines"]
+
+_Range = tuple[int, int]
 
 
 class PackLines(JsonLines):
@@ -25,24 +29,26 @@ class PackLines(JsonLines):
     suffixes: ClassVar[tuple[str, ...]] = ()
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
-        """Yields the samples of the packs of a span."""
+        """Yields the samples of the packs of a span; a line that is no pack is one record."""
         for offset, line in read_lines(path, span):
             yield from self._samples(offset, line)
 
     def _samples(self, offset: int, pack: bytes) -> Iterator[Record]:
-        scanner = ElementScanner(depth=2, base=offset)
-        lengths = samples = 0
-        for start, stop in scanner.feed(pack).tolist():
-            element = pack[start - offset : stop - offset]
-            if element[:1].isdigit():
-                lengths += 1
-            else:
-                samples += 1
-                yield self._record(start, element)
-        if scanner.nesting:
-            yield cut_off(scanner, offset + len(pack))
-        elif samples != lengths:
-            detail = f"the pack at byte {offset} has {samples} samples but {lengths} lengths"
+        scanner = ElementScanner(depth=2)
+        elements = [(start, stop) for start, stop in scanner.feed(pack).tolist()]
+        is_whole = not scanner.nesting
+        try:
+            outline = _outline(pack, elements, is_whole=is_whole)
+            samples = _ranges_of_data(outline, elements)
+        except SampleError as error:
+            yield Record(offset, len(pack), 0, error)
+            return
+        for start, stop in samples:
+            yield self._record(offset + start, pack[start:stop])
+        if not is_whole:
+            yield cut_off(scanner, offset, len(pack))
+        elif len(samples) != len(outline["lengths"]):
+            detail = f"a pack of {len(samples)} samples and {len(outline['lengths'])} lengths"
             yield Record(offset, 0, 0, SampleError(RejectReason.INVALID_SAMPLE, detail))
 
 
@@ -58,4 +64,36 @@ class PackFile(PackLines):
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
         """Yields the samples of the pack."""
-        yield from self._samples(span.start, path.read_bytes())
+        yield from self._samples(*read_document(path))
+
+
+def _outline(pack: bytes, elements: Iterable[_Range], *, is_whole: bool) -> Fields:
+    """Parses a pack with a 0 in place of every element; one that is cut off is closed first.
+
+    Raises:
+        SampleError: the pack is no JSON object.
+    """
+    pieces = []
+    end = 0
+    for start, stop in elements:
+        pieces.append(pack[end:start])
+        end = stop
+    pieces.append(pack[end:] if is_whole else b"]}")
+    return parse_object(b"0".join(pieces))
+
+
+def _ranges_of_data(outline: Fields, elements: list[_Range]) -> list[_Range]:
+    """Returns which of the elements are samples.
+
+    Raises:
+        SampleError: the outline is not that of a pack.
+    """
+    ranges = {}
+    first = 0
+    for key, value in outline.items():
+        if isinstance(value, list):
+            ranges[key] = elements[first : first + len(value)]
+            first += len(value)
+    if first != len(elements) or "data" not in ranges:
+        raise SampleError(RejectReason.INVALID_SAMPLE, "a pack must have lists data and lengths")
+    return ranges["data"]

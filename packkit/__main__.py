@@ -1,0 +1,5 @@
+"""``python -m packkit``: the command line."""
+
+from packkit.cli import main
+
+main()

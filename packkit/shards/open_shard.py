@@ -1,0 +1,159 @@
+"""One shard open for reading: its packs and images by byte range, checked against its index."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+import pybase64
+import xxhash
+
+from packkit.errors import ChecksumError, FormatError
+from packkit.schema import Pack
+from packkit.shards.file_pool import FilePool
+from packkit.shards.index import ShardIndex
+from packkit.shards.lines import cut_images, pack_from_record, parse_record, sample_name
+from packkit.shards.locate import Shard
+
+__all__ = ["OpenShard"]
+
+
+class OpenShard:
+    """Reads one shard; packs are numbered from its start.
+
+    Args:
+        shard: where it stands.
+        files: reads its bytes.
+        verify: whether every checksum is compared when its bytes are read.
+    """
+
+    def __init__(self, shard: Shard, files: FilePool, *, verify: bool) -> None:
+        self.shard = shard
+        self._files = files
+        self._verify = verify
+        self._index: ShardIndex | None = None
+
+    @property
+    def index(self) -> ShardIndex:
+        """Its index, opened on first use.
+
+        Raises:
+            ChecksumError: it is not the one that was written.
+            FormatError: it cannot be read.
+        """
+        # Two threads may both open it: either result serves.
+        if self._index is None:
+            self._index = self._open_index()
+        return self._index
+
+    def place(self, pack: int) -> str:
+        """Returns how errors call a pack."""
+        return self.shard.place(pack, self.index.file(pack))
+
+    def text(self, pack: int) -> bytes:
+        """Returns the JSON text of a pack.
+
+        Raises:
+            ChecksumError: it is not what was written.
+            FormatError: its file is missing or cut short.
+        """
+        column = self.index.pack
+        text = self._read(pack, int(column.size[pack]), int(column.offset[pack]))
+        if self._verify and xxhash.xxh3_64_intdigest(text) != int(column.checksum[pack]):
+            raise self._damage(pack, text)
+        return text
+
+    def pack(self, pack: int) -> Pack:
+        """Returns a pack, its images in memory.
+
+        Raises:
+            ChecksumError: it is not what was written.
+            FormatError: it is no pack.
+        """
+        place, owners = self.place(pack), self.index.image.sample
+        rest, encoded = self._cut(pack, self.text(pack))
+        record = parse_record(rest, place)
+        images: list[list[bytes]] = [[] for _ in record["data"]]
+        for row, base64 in enumerate(encoded, self.index.images_of(pack).start):
+            images[int(owners[row])].append(self._decode(base64, pack, row))
+        return pack_from_record(record, images, place)
+
+    def image(self, pack: int, sample: int, image: int) -> bytes:
+        """Returns the bytes of one image file; the pack around it is not read.
+
+        Raises:
+            IndexError: there is no such image.
+            ChecksumError: it is not what was written.
+            FormatError: its file is missing or cut short.
+        """
+        rows = self.index.images_of(pack)
+        own = np.flatnonzero(self.index.image.sample[rows] == sample)
+        if not 0 <= image < len(own):
+            raise IndexError(
+                f"{self.place(pack)}: sample {sample} has {len(own)} images, no image {image}"
+            )
+        row = rows.start + int(own[image])
+        column = self.index.image
+        base64 = self._read(pack, int(column.size[row]), int(column.offset[row]))
+        return self._decode(base64, pack, row)
+
+    def _open_index(self) -> ShardIndex:
+        path, checksum = self.shard.index_path, self.shard.index_checksum
+        if self.shard.has_index:
+            return ShardIndex.open(path, checksum=checksum if self._verify else None)
+        # Numba takes half a second to load, and packs with an index do without it.
+        from packkit.shards.scan import scan_shard
+
+        return ShardIndex.from_buffer(scan_shard(self.shard, encoder=None), path)
+
+    def _read(self, pack: int, size: int, offset: int) -> bytes:
+        file = self.index.file(pack)
+        path = self.shard.path if file is None else self.shard.path / file
+        try:
+            data = self._files.read(path, size, offset)
+        except FileNotFoundError:
+            raise FormatError(self.place(pack), "its file is missing") from None
+        if len(data) < size:
+            end = offset + len(data)
+            raise FormatError(
+                self.place(pack), f"its file ends at byte {end}, must reach byte {offset + size}"
+            )
+        return data
+
+    def _cut(self, pack: int, text: bytes) -> tuple[bytes, list[memoryview]]:
+        rows, column = self.index.images_of(pack), self.index.image
+        offsets = column.offset[rows] - self.index.pack.offset[pack]
+        ranges = zip(offsets.tolist(), column.size[rows].tolist(), strict=True)
+        return cut_images(text, ranges)
+
+    def _decode(self, base64: bytes | memoryview, pack: int, row: int) -> bytes:
+        try:
+            data = pybase64.b64decode(base64, validate=True)
+        except ValueError as error:
+            raise ChecksumError(self._image_place(pack, row), f"is not base64 ({error})") from None
+        if self._verify and xxhash.xxh3_64_intdigest(data) != int(self.index.image.checksum[row]):
+            raise ChecksumError(self._image_place(pack, row), "its bytes are not those written")
+        return data
+
+    def _damage(self, pack: int, text: bytes) -> ChecksumError:
+        """Names the first image that differs, or else the pack."""
+        try:
+            for row, base64 in enumerate(
+                self._cut(pack, text)[1], self.index.images_of(pack).start
+            ):
+                self._decode(base64, pack, row)
+        except ChecksumError as error:
+            return error
+        return ChecksumError(self.place(pack), "its text is not the one written")
+
+    def _image_place(self, pack: int, row: int) -> str:
+        """Returns how errors call an image; its sample by its id, where that can still be read."""
+        rows, owners = self.index.images_of(pack), self.index.image.sample
+        sample = int(owners[row])
+        image = int(np.count_nonzero(owners[rows.start : row] == sample))
+        name = f"sample {sample}"
+        column = self.index.pack
+        with suppress(FormatError, IndexError):
+            text = self._read(pack, int(column.size[pack]), int(column.offset[pack]))
+            name = sample_name(parse_record(self._cut(pack, text)[0], "")["data"][sample], sample)
+        return f"{self.place(pack)}: {name}: image {image}"
