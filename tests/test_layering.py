@@ -11,16 +11,18 @@ ROWS = (
     ("packkit_kernels",),
     ("packkit.errors",),
     ("packkit.schema", "packkit.files", "packkit.engine"),
-    ("packkit.images", "packkit.open_qwen2vl"),
+    ("packkit.image_headers", "packkit.open_qwen2vl"),
+    ("packkit.images",),
     ("packkit.image_tokens", "packkit.templates", "packkit.tokenizer"),
     ("packkit.encoding",),
     ("packkit.shards",),
     ("packkit.sources",),
     ("packkit.planning",),
     ("packkit.packing",),
-    ("packkit.stats",),
+    ("packkit.stats", "packkit.whatif"),
     ("packkit.terminal",),
     ("packkit.cli",),
+    ("packkit.__main__",),
 )
 RANK = {module: rank for rank, row in enumerate(ROWS) for module in row}
 

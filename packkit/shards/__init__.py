@@ -1,6 +1,7 @@
 """The on-disk format: packs as JSON that any reader can read, made fast and checked by an index."""
 
-from packkit.shards.index import FORMAT_VERSION, ShardIndex
+from packkit.shards.index import ShardIndex
+from packkit.shards.index_schema import FORMAT_VERSION
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
 from packkit.shards.pack_writer import PackWriter, encoder_checksums
 from packkit.shards.reader import PackReader, PackSet

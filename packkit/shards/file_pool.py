@@ -30,7 +30,7 @@ class FilePool:
         """
         # Held by this frame, the file outlives its eviction by another thread.
         file = self._open(path)
-        return os.pread(file.descriptor, size, offset)
+        return os.pread(file.descriptor, max(0, min(size, file.size - offset)), offset)
 
     def close(self) -> None:
         """Closes the files."""
@@ -41,3 +41,4 @@ class _OpenFile:
     def __init__(self, path: Path) -> None:
         self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self.descriptor)
+        self.size = os.fstat(self.descriptor).st_size

@@ -11,27 +11,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
 from packkit.errors import ChecksumError, FormatError
 from packkit.schema import Origin
+from packkit.shards.index_schema import ImageColumns, PackColumns, SampleColumns, index_labels
 from packkit.shards.rows import ImageRow, PackRow, SampleRow
 
-__all__ = [
-    "FORMAT_VERSION",
-    "ImageColumns",
-    "PackColumns",
-    "SampleColumns",
-    "ShardIndex",
-    "index_path",
-    "index_schema",
-]
+__all__ = ["ShardIndex"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ShardIndex:
@@ -92,17 +85,20 @@ class ShardIndex:
         try:
             batch = _only_batch(data)
             samples, images = batch.column("samples"), batch.column("images")
-            return cls(
+            sources, origins = index_labels(batch.schema)
+            index = cls(
                 pack=PackColumns(*(batch.column(name).to_numpy() for name in PackColumns._fields)),
                 sample=SampleColumns(*_flat(samples, SampleColumns._fields)),
                 image=ImageColumns(*_flat(images, ImageColumns._fields)),
                 first_sample=samples.offsets.to_numpy(),
                 first_image=images.offsets.to_numpy(),
-                sources=_labels(batch.schema, _SOURCES),
-                origins=_labels(batch.schema, _ORIGINS),
+                sources=sources,
+                origins=origins,
                 files=batch.column("file") if "file" in batch.schema.names else None,
             )
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            index._check()
+            return index
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise FormatError(path, f"must be the index of a shard ({error})") from None
 
     def __len__(self) -> int:
@@ -134,6 +130,30 @@ class ShardIndex:
             self.file(pack),
         )
 
+    def _check(self) -> None:
+        """Raises ValueError where a number leads outside of what it points into.
+
+        An index without a manifest has no checksum of its own, and must not be trusted blindly.
+        """
+        _check_offsets("samples", self.first_sample, len(self.sample.length))
+        _check_offsets("images", self.first_image, len(self.image.sample))
+        samples, images = np.diff(self.first_sample), np.diff(self.first_image)
+        pack, image = self.pack, self.image
+        start = np.repeat(pack.offset, images)
+        stop = start + np.repeat(pack.size, images)
+        for name, is_inside in (
+            ("source", (self.sample.source >= -1) & (self.sample.source < len(self.sources))),
+            ("origin", (self.sample.origin >= -1) & (self.sample.origin < len(self.origins))),
+            ("offset", (pack.offset >= 0) & (pack.size >= 0)),
+            ("sample", (image.sample >= 0) & (image.sample < np.repeat(samples, images))),
+            (
+                "image",
+                (image.offset >= start) & (image.size >= 0) & (image.size <= stop - image.offset),
+            ),
+        ):
+            if not is_inside.all():
+                raise ValueError(f"{name} number {int(is_inside.argmin())} is out of range")
+
     def _sample_row(self, length: int, source: int, origin: int, position: int) -> SampleRow:
         return SampleRow(
             length,
@@ -142,3 +162,27 @@ class ShardIndex:
         )
 
 
+def _only_batch(data: bytes | pa.Buffer) -> pa.RecordBatch:
+    """Returns the record batch of an index file.
+
+    Raises:
+        ValueError: it is none.
+    """
+    reader = pa.ipc.open_file(pa.BufferReader(data))
+    index_labels(reader.schema)
+    if reader.num_record_batches != 1:
+        raise ValueError(f"{reader.num_record_batches} record batches, must be 1")
+    batch = reader.get_batch(0)
+    # An offset out of range must not become a read out of range.
+    batch.validate(full=True)
+    return batch
+
+
+def _flat(lists: Any, names: Sequence[str]) -> list[NDArray[Any]]:  # noqa: ANN401
+    """Returns the fields of a list<struct> column as views."""
+    return [lists.values.field(name).to_numpy() for name in names]
+
+
+def _check_offsets(name: str, first: NDArray[np.int32], count: int) -> None:
+    if first[0] != 0 or first[-1] != count:
+        raise ValueError(f"{name} of the packs are not all of them")

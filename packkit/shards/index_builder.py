@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from packkit.schema import Origin
-from packkit.shards.index import PackColumns, index_schema
+from packkit.shards.index_schema import PackColumns, index_schema
 from packkit.shards.rows import PackRow
 
 __all__ = ["IndexBuilder"]

@@ -145,9 +145,7 @@ def base64_of(element: object) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def pack_from_record(
-    record: dict[str, Any], images: Sequence[Sequence[bytes]], place: str
-) -> Pack:
+def pack_from_record(record: dict[str, Any], images: Sequence[Sequence[bytes]], place: str) -> Pack:
     """Returns the pack that was stored.
 
     Args:

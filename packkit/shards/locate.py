@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packkit.errors import FormatError
-from packkit.shards.index import index_path
+from packkit.shards.index_schema import index_path
 from packkit.shards.manifest import MANIFEST, Manifest
 
 __all__ = ["Shard", "locate"]

@@ -16,7 +16,7 @@ import orjson
 import xxhash
 
 from packkit.errors import ChecksumError, FormatError
-from packkit.shards.index import FORMAT_VERSION
+from packkit.shards.index_schema import FORMAT_VERSION
 
 __all__ = ["MANIFEST", "REJECTS", "Manifest", "ShardEntry"]
 

@@ -21,8 +21,8 @@ import xxhash
 
 from packkit.errors import InputError
 from packkit.files import sync_folder, write_atomically
-from packkit.shards.index import index_path
 from packkit.shards.index_builder import IndexBuilder
+from packkit.shards.index_schema import index_path
 from packkit.shards.lines import encode_pack
 from packkit.shards.manifest import ShardEntry
 from packkit.shards.rows import PackedSample, make_row

@@ -212,7 +212,7 @@ def whole_set(tmp_path, some_packs, small_encoder, write_set):
 
 @pytest.fixture
 def foreign_folder(tmp_path, images):
-    """A folder of packs as Open-Qwen2VL writes them: pretty-printed, in folders, named at random."""
+    """A folder of packs as Open-Qwen2VL writes them: pretty-printed, in folders."""
     folder = tmp_path / "open-qwen2vl"
     for number in range(4):
         data = [

@@ -14,18 +14,26 @@ from packkit.shards import ShardIndex
 from packkit.shards.index_builder import IndexBuilder
 from packkit.shards.rows import ImageRow, PackRow, SampleRow
 
-_INT32, _INT64 = st.integers(-1, 2**31 - 1), st.integers(-1, 2**63 - 1)
-_UINT64 = st.integers(0, 2**64 - 1)
+_INT32, _UINT64 = st.integers(-1, 2**31 - 1), st.integers(0, 2**64 - 1)
 _ORIGINS = st.builds(Origin, st.text(max_size=5), st.integers(0, 2**63 - 1))
 _SAMPLES = st.builds(SampleRow, _INT32, st.none() | st.text(max_size=5), st.none() | _ORIGINS)
-_IMAGES = st.builds(ImageRow, _INT32, _INT64, _INT64, _INT32, _INT32, _INT32, _UINT64)
 
 
-def _rows(file):
-    samples = st.lists(_SAMPLES, max_size=3).map(tuple)
-    images = st.lists(_IMAGES, max_size=3).map(tuple)
-    row = st.builds(PackRow, _INT64, _INT64, _INT32, _UINT64, samples, images, file)
-    return st.lists(row, max_size=5)
+@st.composite
+def _rows(draw, file):
+    """Rows whose images lie inside their packs, as those of any text do."""
+    rows = []
+    for _ in range(draw(st.integers(0, 5))):
+        offset, size = draw(st.integers(0, 2**50)), draw(st.integers(0, 2**40))
+        samples = draw(st.lists(_SAMPLES, max_size=3).map(tuple))
+        images = []
+        for _ in range(draw(st.integers(0, 3)) if samples else 0):
+            owner, start = draw(st.integers(0, len(samples) - 1)), draw(st.integers(0, size))
+            place = owner, offset + start, draw(st.integers(0, size - start))
+            images.append(ImageRow(*place, *(draw(_INT32) for _ in range(3)), draw(_UINT64)))
+        tokens, checksum = draw(_INT32), draw(_UINT64)
+        rows.append(PackRow(offset, size, tokens, checksum, samples, tuple(images), draw(file)))
+    return rows
 
 
 def _build(rows, *, is_folder=False):
@@ -35,13 +43,14 @@ def _build(rows, *, is_folder=False):
     return builder.to_bytes()
 
 
+_IMAGE = ImageRow(0, 2, 4, 640, 480, 144, 9)
 _ROW = PackRow(
     0,
     10,
     5,
     7,
     (SampleRow(3, "roco", Origin("a.jsonl", 4)), SampleRow(2, None, None)),
-    (ImageRow(0, 2, 4, 640, 480, 144, 9),),
+    (_IMAGE,),
 )
 
 
@@ -124,9 +133,28 @@ def test_other_versions_and_other_tables_are_refused():
     metadata = {b"packkit.format_version": b"1"}
     with pytest.raises(FormatError, match="columns"):
         ShardIndex.from_buffer(_ipc(table.replace_schema_metadata(metadata)), "here")
-    two = pa.concat_tables([table, table])
-    with pytest.raises(FormatError, match="2 record batches"):
-        ShardIndex.from_buffer(_ipc(two), "here")
+    batch = pa.ipc.open_file(pa.BufferReader(_build([_ROW]))).get_batch(0)
+    for count in (0, 2):
+        table = pa.Table.from_batches([batch] * count, batch.schema)
+        with pytest.raises(FormatError, match=f"{count} record batches, must be 1"):
+            ShardIndex.from_buffer(_ipc(table), "here")
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        (_ROW._replace(offset=-1), "offset number 2"),
+        (_ROW._replace(size=-1, images=()), "offset number 2"),
+        (_ROW._replace(images=(_IMAGE._replace(sample=2),)), "sample number 2"),
+        (_ROW._replace(images=(_IMAGE._replace(sample=-1),)), "sample number 2"),
+        (_ROW._replace(images=(_IMAGE._replace(offset=8),)), "image number 2"),
+        (_ROW._replace(images=(_IMAGE._replace(size=-1),)), "image number 2"),
+        (_ROW._replace(offset=20), "image number 2"),
+    ],
+)
+def test_numbers_that_lead_out_of_their_pack_are_refused(row, rule):
+    with pytest.raises(FormatError, match=rule):
+        ShardIndex.from_buffer(_build([_ROW, _ROW, row]), "here")
 
 
 def test_damage_is_an_error_or_harmless_but_never_a_crash():
@@ -146,8 +174,8 @@ def _read_or_refuse(data):
         index = ShardIndex.from_buffer(data, "here")
     except FormatError:
         return
-    for column in [*index.pack, *index.sample, *index.image]:
-        column.sum()
+    for number in range(len(index)):
+        index.row(number)
 
 
 def _ipc(table):

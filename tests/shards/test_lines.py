@@ -70,7 +70,7 @@ def test_what_is_no_pack_is_refused(text, rule):
 
 def test_an_illegal_sample_is_named_by_its_id():
     record = {"id": "roco/9", "content": [{"type": "image"}], "images": []}
-    with pytest.raises(FormatError, match='^here: sample "roco/9": image_count'):
+    with pytest.raises(FormatError, match=r'^here: sample "roco/9": image_count'):
         pack_from_record({"data": [record], "lengths": [5]}, [[]], "here")
 
 

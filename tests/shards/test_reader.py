@@ -202,7 +202,7 @@ def test_a_missing_shard_is_named(whole_set):
     (whole_set.path / "shard-00001.jsonl").unlink()
     with (
         PackReader(whole_set.path) as reader,
-        pytest.raises(FormatError, match="shard-00001.jsonl"),
+        pytest.raises(FormatError, match=r"shard-00001\.jsonl"),
     ):
         reader[5]
 

@@ -13,7 +13,8 @@ from packkit import files
 from packkit.errors import FormatError, InputError, SampleError
 from packkit.schema import Pack, Sample
 from packkit.shards import PackReader, ShardWriter
-from packkit.shards.index import ShardIndex, index_path
+from packkit.shards.index import ShardIndex
+from packkit.shards.index_schema import index_path
 
 _LAYOUTS = ["shards", "files"]
 

@@ -6,20 +6,19 @@ is held in memory while its samples are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
-
-from packkit_kernels.json_elements import ElementScanner
 
 from packkit.errors import RejectReason, SampleError
 from packkit.sources.base import Fields, Record, Span
 from packkit.sources.containers.json_array import cut_off, read_document
 from packkit.sources.containers.json_lines import JsonLines, parse_object, read_lines
+from packkit_kernels.json_elements import ElementScanner
 
 __all__ = ["PackFile", "PackLines"]
 
-_Range = tuple[int, int]
+_Ranges = list[list[int]]
 
 
 class PackLines(JsonLines):
@@ -34,21 +33,20 @@ class PackLines(JsonLines):
             yield from self._samples(offset, line)
 
     def _samples(self, offset: int, pack: bytes) -> Iterator[Record]:
-        scanner = ElementScanner(depth=2)
-        elements = [(start, stop) for start, stop in scanner.feed(pack).tolist()]
+        scanner = ElementScanner(depth=2, base=offset)
+        elements = (scanner.feed(pack) - offset).tolist()
         is_whole = not scanner.nesting
         try:
-            outline = _outline(pack, elements, is_whole=is_whole)
-            samples = _ranges_of_data(outline, elements)
+            samples, lengths = _samples_and_lengths(pack, elements, is_whole=is_whole)
         except SampleError as error:
             yield Record(offset, len(pack), 0, error)
             return
         for start, stop in samples:
             yield self._record(offset + start, pack[start:stop])
         if not is_whole:
-            yield cut_off(scanner, offset, len(pack))
-        elif len(samples) != len(outline["lengths"]):
-            detail = f"a pack of {len(samples)} samples and {len(outline['lengths'])} lengths"
+            yield cut_off(scanner, offset + len(pack))
+        elif len(samples) != len(lengths):
+            detail = f"a pack of {len(samples)} samples and {len(lengths)} lengths"
             yield Record(offset, 0, 0, SampleError(RejectReason.INVALID_SAMPLE, detail))
 
 
@@ -67,12 +65,35 @@ class PackFile(PackLines):
         yield from self._samples(*read_document(path))
 
 
-def _outline(pack: bytes, elements: Iterable[_Range], *, is_whole: bool) -> Fields:
+def _samples_and_lengths(
+    pack: bytes, elements: _Ranges, *, is_whole: bool
+) -> tuple[_Ranges, _Ranges]:
+    """Returns which elements of a pack's lists are samples, and which are lengths.
+
+    Raises:
+        SampleError: it is no pack.
+    """
+    outline = _outline(pack, elements, is_whole=is_whole)
+    ranges: dict[str, _Ranges] = {"data": [], "lengths": []}
+    first = 0
+    for key, value in outline.items():
+        if isinstance(value, list):
+            ranges[key] = elements[first : first + len(value)]
+            first += len(value)
+    is_pack = isinstance(outline.get("data"), list) or not is_whole
+    if first != len(elements) or not is_pack:
+        raise SampleError(RejectReason.INVALID_SAMPLE, "a pack must have the list data, once")
+    return ranges["data"], ranges["lengths"]
+
+
+def _outline(pack: bytes, elements: _Ranges, *, is_whole: bool) -> Fields:
     """Parses a pack with a 0 in place of every element; one that is cut off is closed first.
 
     Raises:
         SampleError: the pack is no JSON object.
     """
+    if not is_whole and not elements:
+        return {}
     pieces = []
     end = 0
     for start, stop in elements:
@@ -80,20 +101,3 @@ def _outline(pack: bytes, elements: Iterable[_Range], *, is_whole: bool) -> Fiel
         end = stop
     pieces.append(pack[end:] if is_whole else b"]}")
     return parse_object(b"0".join(pieces))
-
-
-def _ranges_of_data(outline: Fields, elements: list[_Range]) -> list[_Range]:
-    """Returns which of the elements are samples.
-
-    Raises:
-        SampleError: the outline is not that of a pack.
-    """
-    ranges = {}
-    first = 0
-    for key, value in outline.items():
-        if isinstance(value, list):
-            ranges[key] = elements[first : first + len(value)]
-            first += len(value)
-    if first != len(elements) or "data" not in ranges:
-        raise SampleError(RejectReason.INVALID_SAMPLE, "a pack must have lists data and lengths")
-    return ranges["data"]
