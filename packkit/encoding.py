@@ -29,6 +29,7 @@ import orjson
 from tokenizers import Tokenizer
 
 from packkit.errors import FingerprintError, FormatError, InputError, RejectReason, SampleError
+from packkit.files import write_atomically
 from packkit.image_tokens import ImagePolicy, ImageSizes, count_image_tokens, image_policy
 from packkit.schema import Sample
 from packkit.templates import IMAGE, TEMPLATES, THINK_TAGS, Piece
@@ -227,10 +228,9 @@ class SampleEncoder:
     def save(self, folder: str | Path) -> None:
         """Writes tokenizer.json, byte for byte as it was read, and encoder.json."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "tokenizer.json").write_bytes(self._tokenizer.data)
+        write_atomically(folder / "tokenizer.json", self._tokenizer.data)
         description = orjson.dumps(self.describe(), option=orjson.OPT_INDENT_2)
-        (folder / "encoder.json").write_bytes(description + b"\n")
+        write_atomically(folder / "encoder.json", description + b"\n")
 
     @classmethod
     def load(cls, folder: str | Path, *, image_tokens: ImagePolicy | None = None) -> Self:

@@ -1,32 +1,35 @@
 """Proving a pack set: every checksum, every count, every sample once.
 
-Reads every byte. Problems are collected, not raised, so that one run names them all.
+Reads every byte twice, once for the shards' sha256 and once pack by pack. What the index says is
+made again from the text alone and compared. Problems are collected, not raised, so that one run
+names them all.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
-from numpy.typing import NDArray
 
 from packkit.encoding import EncodedSample, SampleEncoder
-from packkit.errors import PackkitError
-from packkit.schema import Pack
+from packkit.errors import FingerprintError, PackkitError
+from packkit.shards.conservation import Conservation
 from packkit.shards.index import ShardIndex
 from packkit.shards.locate import Shard
-from packkit.shards.manifest import REJECTS, Manifest
+from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
 from packkit.shards.reader import PackReader
+from packkit.shards.rows import UNKNOWN_TOKENS, PackedSample, PackRow, make_row
 
 __all__ = ["VerifyReport", "verify_packs"]
 
 _BLOCK_BYTES = 1 << 20
+
+Progress = Callable[[str, int, int], None]
+"""Takes the phase, the packs done and their number."""
 
 
 @dataclass(slots=True)
@@ -59,154 +62,107 @@ def verify_packs(
     *,
     deep: bool = False,
     encoder: SampleEncoder | None = None,
-    on_progress: Callable[[str, int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> VerifyReport:
     """Compares all that a pack set says of itself with what it holds.
 
     Args:
         path: a pack set, a ``.jsonl`` of packs, or a folder of ``*_packed.json`` files.
-        deep: whether every sample is encoded again and its length compared.
+        deep: whether every sample is encoded again, and its length and image tokens compared.
         encoder: for `deep`, where the set holds none.
-        on_progress: is told the phase, the packs done and their number.
+        on_progress: is told how far it has come.
 
     Raises:
         FormatError: there is no pack set that could be verified.
+        FingerprintError: `encoder` is not the one that the set was made with.
     """
     with PackReader(path) as reader:
-        verification = _Verification(reader, on_progress)
-        if deep:
-            verification.encoder = encoder or reader.load_encoder()
+        verification = _Verification(reader, _encoder(reader, encoder) if deep else None)
         for shard in range(reader.shards):
-            verification.check_shard(shard)
+            verification.check_shard(shard, on_progress)
         if reader.manifest is not None:
             verification.check_set(reader.manifest)
         return verification.report
 
 
+def _encoder(reader: PackReader, encoder: SampleEncoder | None) -> SampleEncoder:
+    if encoder is None:
+        return reader.load_encoder()
+    own = None if reader.manifest is None else reader.manifest.encoder
+    if own is not None and (differences := encoder.differences(own)):
+        raise FingerprintError(f"{reader.path}: made with another encoder", differences)
+    return encoder
+
+
 class _Verification:
     """One run over a set."""
 
-    def __init__(
-        self, reader: PackReader, on_progress: Callable[[str, int, int], None] | None
-    ) -> None:
+    def __init__(self, reader: PackReader, encoder: SampleEncoder | None) -> None:
         self.report = VerifyReport()
-        self.encoder: SampleEncoder | None = None
         self._reader = reader
-        self._on_progress = on_progress
-        self._positions: dict[str, list[int]] = defaultdict(list)
+        self._encoder = encoder
+        self._conservation = Conservation()
+        self._images_with_tokens = 0
+        self._has_all_indexes = True
 
-    def check_shard(self, number: int) -> None:
+    def check_shard(self, number: int, on_progress: Progress | None) -> None:
         """Compares a shard with its entry in the manifest and with its index."""
-        shard = self._reader.shard(number)
-        manifest = self._reader.manifest
+        shard, first = self._reader.shard(number), self._reader.first_pack(number)
         try:
             index = self._reader.index(number)
-            if manifest is not None:
-                entry = manifest.shards[number]
-                self._expect(shard.name, "sha256", _sha256(shard, index), entry.sha256)
-                for name, value in (
-                    ("packs", len(index)),
-                    ("samples", len(index.sample.length)),
-                    ("images", len(index.image.size)),
-                    ("tokens", int(index.pack.tokens.sum(dtype=np.int64))),
-                ):
-                    self._expect(shard.name, name, value, getattr(entry, name))
-        except (PackkitError, OSError) as error:
+        except PackkitError as error:
+            self._has_all_indexes = False
             self.report.problems.append(str(error))
             return
+        if self._reader.manifest is not None:
+            self._check_entry(shard, index, self._reader.manifest.shards[number])
+        self._conservation.add_packed(index)
+        self._images_with_tokens += int(np.count_nonzero(index.image.tokens))
         for row in range(len(index)):
-            self._check_pack(shard.name, number, index, row)
+            try:
+                self._check_pack(shard, index, first + row, row)
+            except PackkitError as error:
+                self.report.problems.append(str(error))
+            if on_progress is not None:
+                on_progress("verify", first + row + 1, len(self._reader))
 
-    def _check_pack(self, name: str, shard: int, index: ShardIndex, row: int) -> None:
-        place = f"{name}: pack {row}"
-        pack_number = self._reader.first_pack(shard) + row
-        if self._on_progress is not None:
-            self._on_progress("verify", pack_number + 1, len(self._reader))
-        try:
-            pack = self._reader[pack_number]
-        except (PackkitError, OSError) as error:
-            self.report.problems.append(str(error))
-            return
+    def _check_entry(self, shard: Shard, index: ShardIndex, entry: ShardEntry) -> None:
+        size, digest = _digest(shard, index)
+        for name, found, expected in (
+            ("packs", len(index), entry.packs),
+            ("samples", len(index.sample.length), entry.samples),
+            ("images", len(index.image.size), entry.images),
+            ("tokens", int(index.pack.tokens.sum(dtype=np.int64)), entry.tokens),
+            ("bytes", size, entry.bytes),
+            ("sha256", digest, entry.sha256),
+        ):
+            self._expect(shard.name, name, found, expected)
+        ends = np.cumsum(index.pack.size + 1)
+        if shard.is_folder:
+            files = [index.file(row) for row in range(len(index))]
+            self._expect(shard.name, "files", shard.pack_files(), files)
+        elif not np.array_equal(index.pack.offset[1:], ends[:-1]):
+            self._note(shard.name, "its packs do not follow one another")
+
+    def _check_pack(self, shard: Shard, index: ShardIndex, number: int, row: int) -> None:
+        # Numba takes half a second to load, and reading packs does without it.
+        from packkit.shards.scan import image_tokens, scan_pack
+
+        stored, place = index.row(row), shard.place(row, index.file(row))
+        text = self._reader.line(number)
+        pack, sizes, places = scan_pack(text, place)
         self.report.packs += 1
         self.report.samples += len(pack.data)
-        self.report.images += sum(len(sample.images) for sample in pack.data)
-        self.report.bytes += int(index.pack.size[row])
-        self._expect(place, "lengths", list(pack.lengths), _list(index.sample.length, index, row))
-        self._expect(place, "tokens", pack.tokens, int(index.pack.tokens[row]))
-        if pack.tokens > self._reader.capacity:
+        self.report.images += len(places)
+        self.report.bytes += len(text)
+        tokens = _stored_tokens(stored)
+        if self._encoder is not None:
+            encoded = self._encoder.encode_batch(pack.data, image_sizes=sizes)
+            self._check_lengths(place, pack.lengths, encoded)
+            tokens = [image_tokens(*one) for one in zip(encoded, sizes, strict=True)]
+        items = map(PackedSample, pack.data, pack.lengths, sizes, tokens)
+        found = make_row(text, list(items), places, offset=stored.offset, file=stored.file)
+        for difference in _differences(found, stored):
+            self._note(place, difference)
+        if self._reader.manifest is not None and pack.tokens > self._reader.capacity:
             self._note(place, f"{pack.tokens} tokens, capacity {self._reader.capacity}")
-        for sample in pack.data:
-            if sample.origin is not None:
-                self._positions[sample.origin.source].append(sample.origin.position)
-        if self.encoder is not None:
-            self._check_lengths(place, pack, self.encoder)
-
-    def _check_lengths(self, place: str, pack: Pack, encoder: SampleEncoder) -> None:
-        encoded = encoder.encode_batch(pack.data)
-        for number, (length, found) in enumerate(zip(pack.lengths, encoded, strict=True)):
-            self.report.encoded += 1
-            where = f"{place}: sample {number}"
-            if isinstance(found, EncodedSample):
-                self._expect(where, "length", length, found.length)
-            else:
-                self._note(where, str(found))
-
-    def check_set(self, manifest: Manifest) -> None:
-        """Compares the set with its manifest: files beside the shards, and every position."""
-        folder = self._reader.path
-        for name, digest in {REJECTS: manifest.rejects_sha256, **manifest.encoder_sha256}.items():
-            try:
-                found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-            except OSError as error:
-                self._note(name, f"cannot be read ({error.strerror})")
-            else:
-                self._expect(name, "sha256", found, digest)
-        self._expect("manifest.json", "packs", self.report.packs, manifest.packs)
-        self._expect(
-            "manifest.json", "samples_packed", self.report.samples, manifest.samples_packed
-        )
-        if manifest.sources:
-            self._check_conservation(folder / REJECTS, manifest)
-
-    def _check_conservation(self, rejects: Path, manifest: Manifest) -> None:
-        """Every record of every source stands exactly once in a pack or among the rejects."""
-        try:
-            for line in rejects.read_bytes().splitlines():
-                reject = orjson.loads(line)
-                self._positions[reject["source"]].append(reject["position"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            self._note(REJECTS, f"cannot be read ({error})")
-            return
-        for source in manifest.sources:
-            positions = np.sort(np.array(self._positions.pop(source["name"], []), np.int64))
-            if not np.array_equal(positions, np.arange(source["read"])):
-                self._note(
-                    source["name"],
-                    f"{source['read']} records read, but {len(np.unique(positions))} different "
-                    f"ones among {len(positions)} packed or rejected",
-                )
-        for name in self._positions:
-            self._note(name, "has samples in the packs but is no source in manifest.json")
-
-    def _expect(self, place: str, name: str, found: object, expected: object) -> None:
-        if found != expected:
-            self._note(place, f"{name} is {found}, expected {expected}")
-
-    def _note(self, place: str, problem: str) -> None:
-        self.report.problems.append(f"{place}: {problem}")
-
-
-def _list(column: NDArray[Any], index: ShardIndex, row: int) -> list[int]:
-    values: list[int] = column[index.samples_of(row)].tolist()
-    return values
-
-
-def _sha256(shard: Shard, index: ShardIndex) -> str:
-    """Returns the digest of a shard's packs, those of a folder one after another."""
-    digest = hashlib.sha256()
-    names = [shard.path / str(index.file(row)) for row in range(len(index))]
-    for path in names if shard.is_folder else [shard.path]:
-        with open(path, "rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
-    return digest.hexdigest()

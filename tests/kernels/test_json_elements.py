@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from packkit_kernels.json_elements import ElementScanner
@@ -61,6 +61,7 @@ def feed(scanner, text, cuts):
     return found
 
 
+@settings(deadline=None)
 @given(arrays(), st.data())
 def test_elements_of_an_array_however_it_is_cut(array, data):
     text, ranges = array
@@ -71,6 +72,7 @@ def test_elements_of_an_array_however_it_is_cut(array, data):
     assert [json.loads(text[start:stop]) for start, stop in ranges] == json.loads(text)
 
 
+@settings(deadline=None)
 @given(objects_of_arrays(), st.data())
 def test_elements_of_the_arrays_in_an_object(text_and_ranges, data):
     text, ranges = text_and_ranges
@@ -79,12 +81,14 @@ def test_elements_of_the_arrays_in_an_object(text_and_ranges, data):
     assert feed(ElementScanner(depth=2), text, cuts) == ranges
 
 
+@settings(deadline=None)
 @given(arrays())
 def test_byte_by_byte(array):
     text, ranges = array
     assert feed(ElementScanner(depth=1), text, range(len(text))) == ranges
 
 
+@settings(deadline=None)
 @given(arrays(), st.integers(0, 10**12))
 def test_base_shifts_the_offsets(array, base):
     text, ranges = array
@@ -92,6 +96,7 @@ def test_base_shifts_the_offsets(array, base):
     assert ElementScanner(depth=1, base=base).feed(text).tolist() == shifted
 
 
+@settings(deadline=None)
 @given(arrays(), st.data())
 def test_what_is_cut_off_is_known(array, data):
     text, ranges = array
@@ -111,6 +116,7 @@ def is_closed(text, stop, cut):
     return text[stop:cut].strip() != b""
 
 
+@settings(deadline=None)
 @given(arrays(), SPACE, st.sampled_from([b"", b"x", b"]", b"}", b"[1]", b'"', b"\xff", b", {}"]))
 def test_what_follows_the_array(array, space, rest):
     text, ranges = array
@@ -121,6 +127,7 @@ def test_what_follows_the_array(array, space, rest):
     assert scanner.rest == (len(before) if rest else None)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(1, 3), st.integers(1, 9))
 @example(b"]]]][[[", 1, 3)
 @example(b"}{", 1, 1)

@@ -1,0 +1,74 @@
+"""The proof that nothing was lost: every record read was packed once or rejected once.
+
+Positions are gathered from the indexes, eight bytes a sample, and must be 0 to the number of
+records read, each exactly once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from packkit.shards.index import ShardIndex
+
+__all__ = ["Conservation"]
+
+
+class Conservation:
+    """Which records of which source stand in the packs or among the rejects."""
+
+    def __init__(self) -> None:
+        self._positions: defaultdict[str, list[NDArray[np.int64]]] = defaultdict(list)
+
+    def add_packed(self, index: ShardIndex) -> None:
+        """Takes in the samples of a shard."""
+        for number, source in enumerate(index.origins):
+            self._positions[source].append(index.sample.position[index.sample.origin == number])
+
+    def add_rejects(self, lines: bytes) -> int:
+        """Takes in rejects.jsonl; returns the number of its lines.
+
+        Raises:
+            ValueError: a line is no reject.
+        """
+        rejects = [_parse_reject(line) for line in lines.splitlines()]
+        for source, position in rejects:
+            self._positions[source].append(np.array([position], np.int64))
+        return len(rejects)
+
+    def problems(self, sources: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """Yields a line for each source whose records are not all there once.
+
+        Args:
+            sources: ``name`` of every source and the records ``read`` from it.
+        """
+        for source in sources:
+            name, read = source["name"], source["read"]
+            found = np.concatenate([np.empty(0, np.int64), *self._positions.pop(name, [])])
+            distinct, counts = np.unique(found, return_counts=True)
+            repeated = distinct[counts > 1]
+            missing = np.setdiff1d(np.arange(read), distinct, assume_unique=True)
+            unread = distinct[(distinct < 0) | (distinct >= read)]
+            for positions, problem in (
+                (missing, "neither packed nor rejected"),
+                (repeated, "packed or rejected more than once"),
+                (unread, "packed or rejected but never read"),
+            ):
+                if len(positions):
+                    yield f"{name}: {len(positions)} of {read} records {problem}, first {positions[0]}"
+        for name, found_in in self._positions.items():
+            if sum(map(len, found_in)):
+                yield f"{name}: has samples in the packs but is no source in the manifest"
+
+
+def _parse_reject(line: bytes) -> tuple[str, int]:
+    try:
+        reject = orjson.loads(line)
+        return str(reject["source"]), int(reject["position"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a reject: {error!r}") from None
