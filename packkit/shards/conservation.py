@@ -60,7 +60,8 @@ class Conservation:
                 (unread, "packed or rejected but never read"),
             ):
                 if len(positions):
-                    yield f"{name}: {len(positions)} of {read} records {problem}, first {positions[0]}"
+                    first, count = positions[0], len(positions)
+                    yield f"{name}: {count} of {read} records {problem}, first {first}"
         for name, found_in in self._positions.items():
             if sum(map(len, found_in)):
                 yield f"{name}: has samples in the packs but is no source in the manifest"

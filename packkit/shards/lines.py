@@ -187,6 +187,8 @@ def _head(sample: Sample) -> bytes:
 def _read_sample(record: dict[str, Any], images: Sequence[bytes]) -> Sample:
     if _is_foreign(record):
         return dataclasses.replace(sample_from_open_qwen2vl(record), images=tuple(images))
+    if len(stored_images(record)) != len(images):
+        raise SampleError(RejectReason.INVALID_SAMPLE, "an image must be a base64 string")
     return Sample.from_dict(record, images=images)
 
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -127,7 +127,11 @@ class _Verification:
                 on_progress("verify", first + row + 1, len(self._reader))
 
     def _check_entry(self, shard: Shard, index: ShardIndex, entry: ShardEntry) -> None:
-        size, digest = _digest(shard, index)
+        try:
+            size, digest = _digest(shard, index)
+        except OSError as error:
+            self._note(shard.name, f"cannot be read ({error.strerror})")
+            return
         for name, found, expected in (
             ("packs", len(index), entry.packs),
             ("samples", len(index.sample.length), entry.samples),
@@ -137,16 +141,15 @@ class _Verification:
             ("sha256", digest, entry.sha256),
         ):
             self._expect(shard.name, name, found, expected)
-        ends = np.cumsum(index.pack.size + 1)
         if shard.is_folder:
             files = [index.file(row) for row in range(len(index))]
             self._expect(shard.name, "files", shard.pack_files(), files)
-        elif not np.array_equal(index.pack.offset[1:], ends[:-1]):
+        elif not np.array_equal(index.pack.offset[1:], np.cumsum(index.pack.size + 1)[:-1]):
             self._note(shard.name, "its packs do not follow one another")
 
     def _check_pack(self, shard: Shard, index: ShardIndex, number: int, row: int) -> None:
         # Numba takes half a second to load, and reading packs does without it.
-        from packkit.shards.scan import image_tokens, scan_pack
+        from packkit.shards.scan import scan_pack
 
         stored, place = index.row(row), shard.place(row, index.file(row))
         text = self._reader.line(number)
@@ -155,14 +158,102 @@ class _Verification:
         self.report.samples += len(pack.data)
         self.report.images += len(places)
         self.report.bytes += len(text)
-        tokens = _stored_tokens(stored)
-        if self._encoder is not None:
-            encoded = self._encoder.encode_batch(pack.data, image_sizes=sizes)
-            self._check_lengths(place, pack.lengths, encoded)
-            tokens = [image_tokens(*one) for one in zip(encoded, sizes, strict=True)]
-        items = map(PackedSample, pack.data, pack.lengths, sizes, tokens)
-        found = make_row(text, list(items), places, offset=stored.offset, file=stored.file)
-        for difference in _differences(found, stored):
+        unknown = [[UNKNOWN_TOKENS] * len(own) for own in sizes]
+        items = list(map(PackedSample, pack.data, pack.lengths, sizes, unknown))
+        found = make_row(text, items, places, offset=stored.offset, file=stored.file)
+        for difference in _differences(found, _without_tokens(stored)):
             self._note(place, difference)
         if self._reader.manifest is not None and pack.tokens > self._reader.capacity:
             self._note(place, f"{pack.tokens} tokens, capacity {self._reader.capacity}")
+        if self._encoder is not None:
+            self._check_encoding(place, items, stored, self._encoder)
+
+    def _check_encoding(
+        self, place: str, items: list[PackedSample], stored: PackRow, encoder: SampleEncoder
+    ) -> None:
+        from packkit.shards.scan import image_tokens
+
+        encoded = encoder.encode_batch(
+            [item.sample for item in items], image_sizes=[item.image_sizes for item in items]
+        )
+        tokens: list[int] = []
+        for number, (item, found) in enumerate(zip(items, encoded, strict=True)):
+            self.report.encoded += 1
+            tokens += image_tokens(found, item.image_sizes)
+            if isinstance(found, EncodedSample):
+                self._expect(f"{place}: sample {number}", "length", found.length, item.length)
+            else:
+                self._note(f"{place}: sample {number}", str(found))
+        known = [image.tokens for image in stored.images]
+        if UNKNOWN_TOKENS not in known:
+            self._expect(place, "tokens of its images", tokens, known)
+
+    def check_set(self, manifest: Manifest) -> None:
+        """Compares the set with its manifest: the files beside the shards, and every record."""
+        folder = self._reader.path
+        for name, digest in {REJECTS: manifest.rejects_sha256, **manifest.encoder_sha256}.items():
+            try:
+                data = (folder / name).read_bytes()
+            except OSError as error:
+                self._note(name, f"cannot be read ({error.strerror})")
+                continue
+            self._expect(name, "sha256", hashlib.sha256(data).hexdigest(), digest)
+            if name == REJECTS:
+                self._check_rejects(data, manifest)
+        for path in sorted({*folder.glob("shard-*"), *folder.glob("*.tmp")} - self._known()):
+            self._note(path.name, f"is not part of the set that {MANIFEST} describes")
+        if self._has_all_indexes:
+            self._expect(MANIFEST, "images", self._images_with_tokens, manifest.images)
+            if manifest.sources:
+                self.report.problems += self._conservation.problems(manifest.sources)
+
+    def _check_rejects(self, data: bytes, manifest: Manifest) -> None:
+        try:
+            found = self._conservation.add_rejects(data)
+        except ValueError as error:
+            self._note(REJECTS, f"cannot be read ({error})")
+        else:
+            self._expect(REJECTS, "number of lines", found, manifest.samples_rejected)
+
+    def _known(self) -> set[Path]:
+        shards = map(self._reader.shard, range(self._reader.shards))
+        return {path for shard in shards for path in (shard.path, shard.index_path)}
+
+    def _expect(self, place: str, name: str, found: object, expected: object) -> None:
+        if found != expected:
+            self._note(place, f"{name} is {found}, expected {expected}")
+
+    def _note(self, place: str, problem: str) -> None:
+        self.report.problems.append(f"{place}: {problem}")
+
+
+def _digest(shard: Shard, index: ShardIndex) -> tuple[int, str]:
+    """Returns size and sha256 of a shard's packs, those of a folder one after another."""
+    names = [shard.path / str(index.file(row)) for row in range(len(index))]
+    size, digest = 0, hashlib.sha256()
+    for path in names if shard.is_folder else [shard.path]:
+        with open(path, "rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                size += len(block)
+                digest.update(block)
+    return size, digest.hexdigest()
+
+
+def _without_tokens(row: PackRow) -> PackRow:
+    """Returns a row that says of images what their text alone can say."""
+    images = (image._replace(tokens=UNKNOWN_TOKENS) for image in row.images)
+    return row._replace(images=tuple(images))
+
+
+def _differences(found: PackRow, stored: PackRow) -> Iterator[str]:
+    """Yields what the index says wrongly of a pack."""
+    for name in PackRow._fields:
+        ours, theirs = getattr(found, name), getattr(stored, name)
+        if ours == theirs:
+            continue
+        if not isinstance(ours, tuple) or len(ours) != len(theirs):
+            yield f"{name}: {ours} in the pack, {theirs} in its index"
+            continue
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            if one != other:
+                yield f"{name} {number}: {one} in the pack, {other} in its index"

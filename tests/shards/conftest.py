@@ -148,12 +148,14 @@ def write_set(measured):
     """Writes packs as a whole set of shards of five packs, as a packing run does."""
 
     def write(out, packs, *, layout="shards", encoder=None, rejects=(), capacity=4096):
-        entries = []
+        entries, images = [], 0
         for first in range(0, len(packs), 5):
             name = f"shard-{len(entries):05d}"
             with ShardWriter(out, name, layout=layout, first_pack=first) as writer:
                 for pack in packs[first : first + 5]:
-                    writer.write(measured(pack, encoder))
+                    items = measured(pack, encoder)
+                    images += sum(tokens != 0 for item in items for tokens in item.image_tokens)
+                    writer.write(items)
                 entries.append(writer.commit())
         if encoder is not None:
             encoder.save(out / "encoder")
@@ -162,6 +164,7 @@ def write_set(measured):
         manifest = make_manifest(packs, entries, rejects, lines, capacity)
         manifest = replace(
             manifest,
+            images=images,
             layout=layout,
             encoder=None if encoder is None else encoder.describe(),
             encoder_sha256=encoder_checksums(out),
@@ -190,7 +193,7 @@ def make_manifest(packs, entries, rejects, lines, capacity):
         duplicate_ids=0,
         packs=len(packs),
         tokens=tokens,
-        images=sum(len(sample.images) for sample in samples),
+        images=0,
         efficiency=tokens / (len(packs) * capacity) if packs else 1.0,
         lower_bound=bound,
         gap=(len(packs) - bound) / bound if bound else 0.0,

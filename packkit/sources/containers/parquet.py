@@ -1,9 +1,16 @@
-"""Parquet: rows cannot be read by offset, so they are staged as JSON lines once."""
+"""Parquet: rows cannot be read by offset, so they are staged as JSON lines once.
+
+The copy takes the disk space of the rows, images as base64. What JSON has no form for becomes what
+is nearest: bytes become ``{"bytes": base64}``, times ISO 8601 text to the microsecond, decimals
+and durations text, maps lists of pairs, and NaN and the infinities null.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 import pybase64
@@ -11,13 +18,17 @@ import pybase64
 from packkit.errors import FormatError
 from packkit.sources.containers.json_lines import JsonLines
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 __all__ = ["Parquet"]
 
 _ROWS_PER_BATCH = 64
+_BUFFER_BYTES = 1 << 20
 
 
 class Parquet(JsonLines):
-    """A Parquet file; a row is a record, and bytes become ``{"bytes": base64}``."""
+    """A Parquet file; a row is a record."""
 
     name: ClassVar[str] = "parquet"
     suffixes: ClassVar[tuple[str, ...]] = (".parquet",)
@@ -29,17 +40,58 @@ class Parquet(JsonLines):
         Raises:
             FormatError: it is not a readable Parquet file.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        with open(copy, "wb") as lines:
+            for line in _lines(path):
+                lines.write(line)
+                lines.write(b"\n")
 
-        try:
-            with pq.ParquetFile(path) as file, open(copy, "wb") as lines:
-                for batch in file.iter_batches(batch_size=_ROWS_PER_BATCH):
-                    for row in batch.to_pylist():
-                        lines.write(orjson.dumps(_json_value(row), default=str))
-                        lines.write(b"\n")
-        except pa.ArrowInvalid as error:
-            raise FormatError(path.name, f"not a readable Parquet file ({error})") from None
+
+def _lines(path: Path) -> Iterator[bytes]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # Reading by pages: one row group of images can be larger than memory.
+        with pq.ParquetFile(
+            path, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True
+        ) as file:
+            schema = file.schema_arrow
+            if repeated := [name for name, count in Counter(schema.names).items() if count > 1]:
+                raise FormatError(path.name, f"column {repeated[0]!r} stands there twice")
+            plain = pa.schema([field.with_type(_plain(field.type)) for field in schema])
+            for batch in file.iter_batches(batch_size=_ROWS_PER_BATCH):
+                yield from _json_lines(batch.cast(plain, safe=False))
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError(path.name, f"not a readable Parquet file ({error})") from None
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Returns the type that becomes JSON whatever else is installed.
+
+    Nanoseconds become pandas objects where pandas is there, and errors where it is not.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    if pa.types.is_time64(kind):
+        return pa.time64("us")
+    if pa.types.is_duration(kind):
+        return pa.duration("us")
+    return kind
+
+
+def _json_lines(batch: pa.RecordBatch) -> Iterator[bytes]:
+    try:
+        for row in batch.to_pylist():
+            yield orjson.dumps(_json_value(row), default=str)
+    except UnicodeDecodeError as error:
+        if len(batch) > 1:
+            for row_number in range(len(batch)):
+                yield from _json_lines(batch.slice(row_number, 1))
+        else:
+            # The very bytes that are no UTF-8: reading the line rejects it for what it is.
+            yield error.object.replace(b"\n", b" ")
 
 
 def _json_value(value: Any) -> Any:  # noqa: ANN401
@@ -50,6 +102,6 @@ def _json_value(value: Any) -> Any:  # noqa: ANN401
             return {**value, "bytes": pybase64.b64encode_as_string(data)}
         case dict():
             return {key: _json_value(item) for key, item in value.items()}
-        case list():
+        case list() | tuple():
             return [_json_value(item) for item in value]
     return value

@@ -1,0 +1,238 @@
+"""Verification: a sound set has no problem, and no damage goes unnoticed."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import orjson
+import pytest
+import xxhash
+
+from packkit.errors import FingerprintError, FormatError
+from packkit.schema import Pack
+from packkit.shards import MANIFEST, REJECTS, ShardIndex, verify_packs
+from packkit.shards.index_builder import IndexBuilder
+
+_FLIPS = 320
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("layout", ["shards", "files"])
+def test_a_sound_set_has_no_problem(tmp_path, some_packs, small_encoder, write_set, layout, deep):
+    out = tmp_path / "packs"
+    rejects = [{"source": "us.tar", "position": 8}]
+    write_set(out, some_packs, layout=layout, encoder=small_encoder, rejects=rejects)
+    told = []
+    report = verify_packs(out, deep=deep, on_progress=lambda *step: told.append(step))
+    assert report.problems == []
+    samples = [sample for pack in some_packs for sample in pack.data]
+    assert (report.packs, report.samples) == (12, len(samples))
+    assert report.images == sum(len(sample.images) for sample in samples)
+    assert report.encoded == (len(samples) if deep else 0)
+    assert told == [("verify", number + 1, 12) for number in range(12)]
+
+
+def test_what_others_wrote_is_verified_too(foreign_folder, whole_set, small_encoder):
+    assert verify_packs(foreign_folder).problems == []
+    assert verify_packs(whole_set.path / "shard-00000.jsonl").problems == []
+    deep = verify_packs(foreign_folder, deep=True, encoder=small_encoder)
+    assert len(deep.problems) == deep.samples == 10
+    with pytest.raises(FormatError, match="no encoder"):
+        verify_packs(foreign_folder, deep=True)
+
+
+@pytest.mark.parametrize("layout", ["shards", "files"])
+def test_every_flip_of_a_bit_is_noticed(tmp_path, some_packs, small_encoder, write_set, layout):
+    out = tmp_path / "packs"
+    rejects = [{"source": "us.tar", "position": 8}]
+    write_set(out, some_packs[:6], layout=layout, encoder=small_encoder, rejects=rejects)
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {MANIFEST, REJECTS, "tokenizer.json", "encoder.json"}
+    random = np.random.default_rng(0)
+    for number in range(_FLIPS // 2):
+        path = files[number % len(files)]
+        whole = path.read_bytes()
+        damaged = bytearray(whole)
+        damaged[random.integers(len(whole))] ^= 1 << int(random.integers(8))
+        path.write_bytes(damaged)
+        assert problems(out), f"flip {number} in {path.name}"
+        path.write_bytes(whole)
+    assert problems(out) == CLEAN_OF_SIX
+
+
+# The reject is the ninth record of its source, of which six packs hold four.
+CLEAN_OF_SIX: list[str] = []
+
+
+def problems(path):
+    """Returns what is wrong with a set, whether it is found or raised."""
+    try:
+        return verify_packs(path).problems
+    except FormatError as error:
+        return [str(error)]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+def test_every_cut_and_every_missing_file_is_noticed(whole_set, share):
+    for path in [path for path in whole_set.path.rglob("*") if path.is_file()]:
+        whole = path.read_bytes()
+        path.write_bytes(whole[: int(share * len(whole))])
+        assert problems(whole_set.path), path.name
+        path.unlink()
+        assert problems(whole_set.path), path.name
+        path.write_bytes(whole)
+    assert problems(whole_set.path) == []
+
+
+def test_problems_are_collected_and_named(whole_set):
+    for shard, text in (("shard-00000.jsonl", b"Finding 3"), ("shard-00001.jsonl", b"Finding 7")):
+        path = whole_set.path / shard
+        path.write_bytes(path.read_bytes().replace(text, text.lower()))
+    (whole_set.path / REJECTS).write_bytes(b"")
+    found = "\n".join(verify_packs(whole_set.path).problems)
+    for place in (
+        "shard-00000.jsonl: sha256",
+        "shard-00000.jsonl: pack 3:",
+        "shard-00001.jsonl: sha256",
+        "shard-00001.jsonl: pack 2:",
+        "rejects.jsonl: sha256",
+        "us.tar: 1 of 9 records neither packed nor rejected, first 8",
+    ):
+        assert place in found
+
+
+def rewrite(whole_set, shard, change):
+    """Changes the rows of an index and makes the manifest agree, as a faulty writer would."""
+    path = whole_set.path / f"shard-0000{shard}.index.arrow"
+    index = ShardIndex.open(path)
+    builder = IndexBuilder(is_folder=False)
+    for row in change([index.row(number) for number in range(len(index))]):
+        builder.append(row)
+    path.write_bytes(builder.to_bytes())
+    checksum = xxhash.xxh3_64_hexdigest(path.read_bytes())
+    entries = list(whole_set.manifest.shards)
+    entries[shard] = dataclasses.replace(entries[shard], index_checksum=checksum)
+    manifest = dataclasses.replace(whole_set.manifest, shards=entries)
+    (whole_set.path / MANIFEST).write_bytes(manifest.to_json())
+
+
+def with_image(**change):
+    return lambda row: row._replace(images=(row.images[0]._replace(**change), *row.images[1:]))
+
+
+def with_sample(**change):
+    return lambda row: row._replace(samples=(row.samples[0]._replace(**change), *row.samples[1:]))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (with_image(width=1), "images 0: .*width=1"),
+        (with_image(checksum=1), "images 0: .*checksum=1"),
+        (with_sample(length=1), "samples 0: .*length=1"),
+        (with_sample(source="else"), "samples 0: .*source='else'"),
+        (with_sample(origin=None), "samples 0: .*origin=None"),
+        (lambda row: row._replace(images=row.images[1:]), "images: "),
+        (lambda row: row._replace(tokens=1), "tokens: .* 1 in its index"),
+        (lambda row: row._replace(checksum=1), "pack 2: "),
+    ],
+)
+def test_an_index_that_was_written_wrongly_is_noticed(whole_set, change, problem):
+    rewrite(whole_set, 1, lambda rows: [*rows[:2], change(rows[2]), *rows[3:]])
+    found = verify_packs(whole_set.path).problems
+    assert any(line.startswith("shard-00001.jsonl: pack 2: ") for line in found), found
+    (rest,) = [line for line in found if line.startswith("shard-00001.jsonl: pack 2: ")]
+    pytest.raises(AssertionError, match=problem)
+    assert problem_matches(problem, rest)
+
+
+def problem_matches(problem, line):
+    import re
+
+    return re.search(problem, line) is not None
+
+
+def test_a_pack_indexed_twice_is_noticed(whole_set):
+    rewrite(whole_set, 1, lambda rows: [rows[0], rows[0], *rows[2:]])
+    found = verify_packs(whole_set.path).problems
+    assert "shard-00001.jsonl: its packs do not follow one another" in found
+    assert any("packed or rejected more than once" in line for line in found)
+    assert any("neither packed nor rejected" in line for line in found)
+
+
+def test_a_file_that_is_not_part_of_the_set_is_noticed(whole_set):
+    shutil.copy(whole_set.path / "shard-00000.jsonl", whole_set.path / "shard-00003.jsonl")
+    assert verify_packs(whole_set.path).problems == [
+        "shard-00003.jsonl: is not part of the set that manifest.json describes"
+    ]
+
+
+def test_a_pack_over_the_capacity_is_noticed(tmp_path, some_packs, write_set):
+    write_set(tmp_path / "packs", some_packs, capacity=some_packs[2].tokens - 1)
+    over = [pack.tokens for pack in some_packs if pack.tokens >= some_packs[2].tokens]
+    found = verify_packs(tmp_path / "packs").problems
+    assert len([line for line in found if "capacity" in line]) == len(over) > 0
+
+
+def test_wrong_lengths_are_only_seen_by_looking_deep(
+    tmp_path, some_packs, small_encoder, write_set
+):
+    pack = some_packs[3]
+    wrong = Pack(pack.data, (pack.lengths[0] + 1, *pack.lengths[1:]))
+    out = tmp_path / "packs"
+    write_set(out, [*some_packs[:3], wrong], encoder=small_encoder)
+    assert verify_packs(out).problems == []
+    assert verify_packs(out, deep=True).problems == [
+        f"shard-00000.jsonl: pack 3: sample 0: length is {pack.lengths[0]}, "
+        f"expected {pack.lengths[0] + 1}"
+    ]
+
+
+def test_wrong_image_tokens_are_only_seen_by_looking_deep(whole_set):
+    rewrite(whole_set, 0, lambda rows: [with_image(tokens=8)(rows[0]), *rows[1:]])
+    assert verify_packs(whole_set.path).problems == []
+    (problem,) = verify_packs(whole_set.path, deep=True).problems
+    assert problem.startswith("shard-00000.jsonl: pack 0: tokens of its images is [9, 9]")
+
+
+def test_looking_deep_takes_no_other_encoder(whole_set, encoder):
+    with pytest.raises(FingerprintError, match="image_tokens"):
+        verify_packs(whole_set.path, deep=True, encoder=encoder)
+
+
+def test_a_record_lost_or_packed_twice_is_noticed(tmp_path, some_packs, write_set):
+    origins = {sample.origin for pack in some_packs for sample in pack.data}
+    for packs, problem in (
+        (some_packs[:-1], "neither packed nor rejected"),
+        ([*some_packs, some_packs[0]], "more than once"),
+    ):
+        out = tmp_path / problem.replace(" ", "-")
+        manifest = write_set(out, packs)
+        counts = {name: sum(o.source == name for o in origins) for name in ("ct.jsonl", "us.tar")}
+        sources = [{"name": name, "read": count} for name, count in counts.items()]
+        manifest = dataclasses.replace(manifest, sources=sources)
+        (out / MANIFEST).write_bytes(manifest.to_json())
+        found = verify_packs(out).problems
+        assert found and all(problem in line for line in found)
+
+
+def test_a_source_that_the_manifest_does_not_know_is_noticed(whole_set):
+    manifest = dataclasses.replace(whole_set.manifest, sources=whole_set.manifest.sources[:1])
+    (whole_set.path / MANIFEST).write_bytes(manifest.to_json())
+    (problem,) = verify_packs(whole_set.path).problems
+    assert problem == "us.tar: has samples in the packs but is no source in the manifest"
+
+
+def test_rejects_that_cannot_be_read_are_noticed(tmp_path, some_packs, write_set):
+    out = tmp_path / "packs"
+    write_set(out, some_packs, rejects=[{"source": "us.tar"}])
+    assert any(
+        line.startswith("rejects.jsonl: cannot be read") for line in verify_packs(out).problems
+    )
+
+
+def test_a_reader_verifies_its_set(whole_set):
+    from packkit.shards import PackReader
+
+    with PackReader(whole_set.path) as reader:
+        assert orjson.dumps(reader.verify(deep=True).problems) == b"[]"
