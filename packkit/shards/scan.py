@@ -190,11 +190,13 @@ def _images(
         if encoded is None:
             continue
         where = f"{place}: image {len(images)}"
-        offset = text.find(b'"%s"' % encoded.encode(), start, stop) + 1
-        if not offset:
+        quoted = b'"%s"' % encoded.encode()
+        # Searching for so long a text costs more than all the rest, and seldom has to be done.
+        found = start if text.startswith(quoted, start) else text.find(quoted, start, stop)
+        if found < 0:
             raise FormatError(where, "its base64 must be written without escapes")
         try:
-            images.append((Base64Image(encoded).read(), offset, len(encoded)))
+            images.append((Base64Image(encoded).read(), found + 1, len(encoded)))
         except SampleError as error:
             raise FormatError(where, str(error)) from None
     return images

@@ -56,7 +56,7 @@ def images():
         make_image(16, 8, "JPEG", seed=1),
         make_image(8, 16, "WEBP", seed=2),
         make_image(40, 30, "JPEG", seed=3, exif=exif),
-        make_image(64, 64, "PNG", seed=4),
+        make_image(24, 24, "PNG", seed=4),
     ]
 
 

@@ -1,16 +1,16 @@
 """Verification: a sound set has no problem, and no damage goes unnoticed."""
 
 import dataclasses
+import re
 import shutil
 
 import numpy as np
-import orjson
 import pytest
 import xxhash
 
 from packkit.errors import FingerprintError, FormatError
 from packkit.schema import Pack
-from packkit.shards import MANIFEST, REJECTS, ShardIndex, verify_packs
+from packkit.shards import MANIFEST, REJECTS, PackReader, ShardIndex, verify_packs
 from packkit.shards.index_builder import IndexBuilder
 
 _FLIPS = 320
@@ -45,11 +45,11 @@ def test_what_others_wrote_is_verified_too(foreign_folder, whole_set, small_enco
 def test_every_flip_of_a_bit_is_noticed(tmp_path, some_packs, small_encoder, write_set, layout):
     out = tmp_path / "packs"
     rejects = [{"source": "us.tar", "position": 8}]
-    write_set(out, some_packs[:6], layout=layout, encoder=small_encoder, rejects=rejects)
-    files = [path for path in out.rglob("*") if path.is_file()]
+    write_set(out, some_packs, layout=layout, encoder=small_encoder, rejects=rejects)
+    files = sorted(path for path in out.rglob("*") if path.is_file())
     assert {path.name for path in files} >= {MANIFEST, REJECTS, "tokenizer.json", "encoder.json"}
     random = np.random.default_rng(0)
-    for number in range(_FLIPS // 2):
+    for number in range(_FLIPS):
         path = files[number % len(files)]
         whole = path.read_bytes()
         damaged = bytearray(whole)
@@ -57,11 +57,7 @@ def test_every_flip_of_a_bit_is_noticed(tmp_path, some_packs, small_encoder, wri
         path.write_bytes(damaged)
         assert problems(out), f"flip {number} in {path.name}"
         path.write_bytes(whole)
-    assert problems(out) == CLEAN_OF_SIX
-
-
-# The reject is the ninth record of its source, of which six packs hold four.
-CLEAN_OF_SIX: list[str] = []
+    assert problems(out) == []
 
 
 def problems(path):
@@ -140,16 +136,8 @@ def with_sample(**change):
 def test_an_index_that_was_written_wrongly_is_noticed(whole_set, change, problem):
     rewrite(whole_set, 1, lambda rows: [*rows[:2], change(rows[2]), *rows[3:]])
     found = verify_packs(whole_set.path).problems
-    assert any(line.startswith("shard-00001.jsonl: pack 2: ") for line in found), found
-    (rest,) = [line for line in found if line.startswith("shard-00001.jsonl: pack 2: ")]
-    pytest.raises(AssertionError, match=problem)
-    assert problem_matches(problem, rest)
-
-
-def problem_matches(problem, line):
-    import re
-
-    return re.search(problem, line) is not None
+    (line,) = [line for line in found if line.startswith("shard-00001.jsonl: pack 2: ")]
+    assert re.search(problem, line)
 
 
 def test_a_pack_indexed_twice_is_noticed(whole_set):
@@ -232,7 +220,5 @@ def test_rejects_that_cannot_be_read_are_noticed(tmp_path, some_packs, write_set
 
 
 def test_a_reader_verifies_its_set(whole_set):
-    from packkit.shards import PackReader
-
     with PackReader(whole_set.path) as reader:
-        assert orjson.dumps(reader.verify(deep=True).problems) == b"[]"
+        assert reader.verify(deep=True) == verify_packs(whole_set.path, deep=True)

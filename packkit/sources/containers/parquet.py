@@ -61,7 +61,7 @@ def _lines(path: Path) -> Iterator[bytes]:
             plain = pa.schema([field.with_type(_plain(field.type)) for field in schema])
             for batch in file.iter_batches(batch_size=_ROWS_PER_BATCH):
                 yield from _json_lines(batch.cast(plain, safe=False))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise FormatError(path.name, f"not a readable Parquet file ({error})") from None
 
 
@@ -78,6 +78,10 @@ def _plain(kind: pa.DataType) -> pa.DataType:
         return pa.time64("us")
     if pa.types.is_duration(kind):
         return pa.duration("us")
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_plain(field.type)) for field in kind])
     return kind
 
 
@@ -98,8 +102,8 @@ def _json_value(value: Any) -> Any:  # noqa: ANN401
     match value:
         case bytes():
             return {"bytes": pybase64.b64encode_as_string(value)}
-        case {"bytes": bytes(data)}:
-            return {**value, "bytes": pybase64.b64encode_as_string(data)}
+        case {"bytes": bytes(data), **rest}:
+            return {"bytes": pybase64.b64encode_as_string(data), **_json_value(rest)}
         case dict():
             return {key: _json_value(item) for key, item in value.items()}
         case list() | tuple():

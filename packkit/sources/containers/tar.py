@@ -1,8 +1,10 @@
 """WebDataset: a tar whose neighbouring members of one key are one record.
 
 ``000.jpg``, ``000.txt`` and ``000.json`` make one record with the fields ``jpg``, ``txt`` and
-``json``. Its byte range runs from the header of its first member to the end of its last, so a
-record is read again with one read; pass 1 reads the text and the head of the image only.
+``json``; a key ends at the first dot of a name. A record's byte range runs from the header of its
+first member to the end of its last, so it is read again with one read; pass 1 reads the text and
+the head of the image only. Members of one key that do not stand together are records of their own:
+nothing is kept to wait for a partner.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from packkit.errors import RejectReason, SampleError
 from packkit.images import RangeImage
@@ -26,9 +28,30 @@ __all__ = ["IMAGE_EXTENSIONS", "KEY", "Tar"]
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
 KEY = "__key__"
 
+_EXTENSIONS = frozenset({*IMAGE_EXTENSIONS, "json", "txt"})
+_BLOCK_BYTES = 1 << 20
+# What tarfile lets escape on a broken header; one that states an absurd size exhausts memory.
+_BROKEN = (tarfile.TarError, ValueError, OverflowError, MemoryError)
+
+
+class _Member(NamedTuple):
+    """A file in the tar: the parts of its name, its header, and the first byte after it."""
+
+    key: str
+    extension: str
+    info: tarfile.TarInfo
+    end: int
+
+
+_ImageReader = Callable[[tarfile.TarInfo], bytes | ImageRef]
+
 
 class Tar:
-    """A WebDataset tar. Members that are neither image, ``txt`` nor ``json`` are left out."""
+    """A WebDataset tar.
+
+    Members that are neither image, ``txt`` nor ``json`` are left out, and so are hidden files and
+    names without a dot, as WebDataset leaves them out.
+    """
 
     name: ClassVar[str] = "tar"
     suffixes: ClassVar[tuple[str, ...]] = (".tar",)
@@ -45,19 +68,18 @@ class Tar:
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
         """Yields the records of the tar; where it breaks off, a last record says so."""
 
-        def image(member: tarfile.TarInfo) -> ImageRef:
-            return RangeImage(str(path), member.offset_data, member.size)
+        def image(info: tarfile.TarInfo) -> ImageRef:
+            return RangeImage(str(path), info.offset_data, info.size)
 
         end = 0
         try:
-            with tarfile.open(path, "r:") as archive:
-                for _, members in itertools.groupby(_members(archive), key=_key):
-                    group = list(members)
-                    offset = group[0].offset
-                    end = _end(group[-1])
-                    yield Record(offset, end - offset, 0, _fields(archive, group, image))
+            with tarfile.open(path, "r:", encoding="utf-8") as archive:
+                for _, group in itertools.groupby(_members(archive), lambda member: member.key):
+                    members = list(group)
+                    offset, end = members[0].info.offset, members[-1].end
+                    yield Record(offset, end - offset, 0, _fields(archive, members, image))
                 _check_end(archive)
-        except (tarfile.TarError, OSError) as error:
+        except _BROKEN as error:
             detail = f"the tar breaks off after byte {end} ({error})"
             yield Record(end, 0, 0, SampleError(RejectReason.TRUNCATED_FILE, detail))
 
@@ -65,75 +87,94 @@ class Tar:
         """Reads one record from the bytes of its members.
 
         Raises:
-            SampleError: its json member is no JSON object, or its text no UTF-8.
+            SampleError: they are no members of a tar, or not those of one record.
         """
 
-        def image(member: tarfile.TarInfo) -> bytes:
-            return data[member.offset_data : member.offset_data + member.size]
+        def image(info: tarfile.TarInfo) -> bytes:
+            return data[info.offset_data : info.offset_data + info.size]
 
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-            fields = _fields(archive, list(_members(archive)), image)
+        try:
+            with tarfile.open(fileobj=io.BytesIO(data), mode="r:", encoding="utf-8") as archive:
+                fields = _fields(archive, list(_members(archive)), image)
+        except _BROKEN as error:
+            raise SampleError(RejectReason.TRUNCATED_FILE, f"a broken tar ({error})") from None
         if isinstance(fields, SampleError):
             raise fields
         return fields
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    while (member := archive.next()) is not None:
+def _members(archive: tarfile.TarFile) -> Iterator[_Member]:
+    while (info := archive.next()) is not None:
         # The archive would keep every member of a tar of any size.
         archive.members.clear()  # type: ignore[attr-defined]
-        if member.isfile():
-            yield member
+        folder, base = os.path.split(info.name)
+        stem, _, extension = base.partition(".")
+        if info.isfile() and stem and extension:
+            yield _Member(os.path.join(folder, stem), extension.lower(), info, archive.offset)
 
 
 def _check_end(archive: tarfile.TarFile) -> None:
     """Tells the end of a tar from a broken header, which tarfile takes for one."""
-    with open(str(archive.name), "rb") as file:
-        file.seek(archive.offset)
-        if any(file.read(tarfile.BLOCKSIZE)):
+    file: Any = archive.fileobj
+    file.seek(archive.offset)
+    while block := file.read(_BLOCK_BYTES):
+        if block.strip(b"\0"):
             raise tarfile.ReadError("broken member header")
 
 
-def _key(member: tarfile.TarInfo) -> str:
-    """Returns the name up to the first dot of its last component, as WebDataset does."""
-    folder, base = os.path.split(member.name)
-    return os.path.join(folder, base.partition(".")[0])
-
-
-def _end(member: tarfile.TarInfo) -> int:
-    blocks = -(-member.size // tarfile.BLOCKSIZE)
-    return member.offset_data + blocks * tarfile.BLOCKSIZE
-
-
 def _fields(
-    archive: tarfile.TarFile,
-    group: list[tarfile.TarInfo],
-    image: Callable[[tarfile.TarInfo], bytes | ImageRef],
+    archive: tarfile.TarFile, members: list[_Member], image: _ImageReader
 ) -> Fields | SampleError:
+    """Returns the fields of a record, or why they cannot be read."""
     fields: dict[str, Any] = {}
     try:
-        for member in group:
-            extension = os.path.basename(member.name).partition(".")[2].lower()
-            if extension in IMAGE_EXTENSIONS:
-                fields[extension] = image(member)
-            elif extension == "json":
-                fields["json"] = parse_object(_read(archive, member))
-            elif extension == "txt":
-                fields["txt"] = _read(archive, member).decode()
-    except UnicodeDecodeError as error:
-        return SampleError(RejectReason.INVALID_UTF8, str(error))
+        key = _common_key(members)
+        for member in members:
+            if member.extension not in _EXTENSIONS:
+                continue
+            if member.extension in fields:
+                raise _illegal(f"key {key!r} has two members {member.extension!r}")
+            fields[member.extension] = _field(archive, member, image)
     except SampleError as error:
         return error
+    if not fields:
+        names = ", ".join(os.path.basename(member.info.name) for member in members[:3])
+        return _illegal(f"no image, txt or json with key {key!r}, which has {names}")
     if fields.keys() == {"json"}:
         # A document with its images inside: other layouts read it like a line of JSON.
         fields = dict(fields["json"])
-    fields[KEY] = _key(group[0])
+    fields[KEY] = key
     return fields
 
 
-def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(member)
+def _common_key(members: list[_Member]) -> str:
+    keys = {member.key for member in members}
+    if len(keys) != 1:
+        raise _illegal(f"{len(keys)} keys in one record")
+    (key,) = keys
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise SampleError(RejectReason.INVALID_UTF8, f"member name {key!r}") from None
+    return key
+
+
+def _field(archive: tarfile.TarFile, member: _Member, image: _ImageReader) -> object:
+    if member.info.issparse():
+        raise _illegal(f"{member.info.name!r} is stored as a sparse file")
+    if member.extension in IMAGE_EXTENSIONS:
+        return image(member.info)
+    file = archive.extractfile(member.info)
     data = b"" if file is None else file.read()
-    if len(data) != member.size:
+    if len(data) != member.info.size:
         raise tarfile.ReadError("unexpected end of data")
-    return data
+    if member.extension == "json":
+        return parse_object(data)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise SampleError(RejectReason.INVALID_UTF8, str(error)) from None
+
+
+def _illegal(detail: str) -> SampleError:
+    return SampleError(RejectReason.INVALID_SAMPLE, detail)
