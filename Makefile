@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test check fmt bench proofs clean
+.PHONY: demo test check fmt bench clean
 
 demo: $(VENV)/.demo  ## Build the demo data set from real medical images and pack it.
 	$(BIN)/python examples/demo/build.py demo/data --tokenizer demo/tokenizer.json
@@ -24,7 +24,7 @@ fmt: $(VENV)/.dev  ## Format and mend what can be mended.
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev  ## The measured figures of bench/README.md.
-	$(BIN)/pytest bench --benchmark-only -q
+	$(BIN)/pytest bench/test_planning_speed.py --benchmark-only -q
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -154,7 +154,7 @@ class _SpanMeasurer:
         self._layout = layout_named(source.layout, config.columns)
         self._root = DataRoot(source.root)
         self._read = 0
-        self._rows: list[dict[str, Any]] = []
+        self._tables: list[pa.Table] = []
         self._rejects: list[Reject] = []
 
     def run(self) -> Measurement:
@@ -163,9 +163,8 @@ class _SpanMeasurer:
         while batch := self._next_batch(records):
             self._encode(batch)
         self._rejects.sort(key=lambda reject: reject.position)
-        return Measurement(
-            self._read, pa.Table.from_pylist(self._rows, schema=MEASURE_SCHEMA), self._rejects
-        )
+        table = pa.concat_tables([MEASURE_SCHEMA.empty_table(), *self._tables])
+        return Measurement(self._read, table.combine_chunks(), self._rejects)
 
     def _next_batch(self, records: Iterator[tuple[int, Record]]) -> list[_Candidate]:
         """Returns the next legal samples; none at the end of the span."""
@@ -230,6 +229,7 @@ class _SpanMeasurer:
 
     def _encode(self, batch: list[_Candidate]) -> None:
         """Measures the lengths of a batch, in one call of the tokenizer."""
+        rows = []
         for candidate, encoded in self._encoded(batch):
             if isinstance(encoded, EncodedSample) and encoded.length > self._config.max_len:
                 encoded = self._overlong(candidate, encoded)
@@ -240,7 +240,9 @@ class _SpanMeasurer:
             except SampleError as error:
                 self._reject(candidate.position, candidate.record, candidate.sample.id, error)
             else:
-                self._rows.append(self._row(candidate, encoded))
+                rows.append(self._row(candidate, encoded))
+        # As dicts the rows of a span would make the garbage collector walk them over and over.
+        self._tables.append(pa.Table.from_pylist(rows, schema=MEASURE_SCHEMA))
 
     def _encoded(
         self, batch: list[_Candidate]

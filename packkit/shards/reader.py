@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packkit.encoding import SampleEncoder
-from packkit.errors import FingerprintError, FormatError, InputError
+from packkit.errors import FingerprintError, FormatError, InputError, SampleError
 from packkit.schema import Pack
 from packkit.shards.file_pool import FilePool
 from packkit.shards.index import ShardIndex
@@ -256,9 +256,12 @@ class PackReader:
         """Returns the pack with the lengths that it is trained with, which others' need not be.
 
         Raises:
-            FormatError: it is over the capacity.
+            FormatError: it is over the capacity, or holds a sample that cannot be trained on.
         """
-        counted = Pack(pack.data, tuple(map(encoder.length, pack.data)))
+        try:
+            counted = Pack(pack.data, tuple(map(encoder.length, pack.data)))
+        except SampleError as error:
+            raise FormatError(place, str(error)) from None
         if counted.tokens > self.capacity:
             raise FormatError(
                 place,

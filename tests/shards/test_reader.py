@@ -3,6 +3,7 @@
 import os
 import pickle
 import resource
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit.errors import ChecksumError, FingerprintError, FormatError
+from packkit.errors import ChecksumError, FingerprintError, FormatError, InputError
 from packkit.schema import Pack, Sample
 from packkit.shards import MANIFEST, PackReader, PackSet, PackWriter
 
@@ -293,23 +294,53 @@ def test_a_set_without_its_manifest_is_not_read_as_something_else(whole_set):
         PackReader(whole_set.path)
 
 
-def test_reading_a_set_loads_neither_numba_nor_the_parser_of_base64(whole_set, monkeypatch):
+def test_the_parser_of_json_sees_no_base64(whole_set, monkeypatch):
     seen = []
     parse = orjson.loads
+
+    def watched(text):
+        seen.append(bytes(text))
+        return parse(text)
+
     with PackReader(whole_set.path) as reader:
         reader.index(0)
-        monkeypatch.setattr(
-            "packkit.shards.lines.orjson.loads", lambda text: seen.append(text) or parse(text)
-        )
+        monkeypatch.setattr("packkit.shards.lines.orjson.loads", watched)
         reader.image(0, 0, 0)
         assert seen == []
         pack = reader[0]
-        assert seen and not any(
-            pybase64.b64encode(image) in bytes(text)
-            for text in seen
-            for sample in pack.data
-            for image in sample.images
-        )
+        (text,) = seen
+        images = [image for sample in pack.data for image in sample.images]
+        assert images and not any(pybase64.b64encode(image) in text for image in images)
+
+
+def test_reading_a_set_loads_neither_numba_nor_torch(whole_set):
+    code = """if True:
+        import sys
+        from packkit.shards import PackReader
+        with PackReader(sys.argv[1]) as reader:
+            reader[0], reader.image(0, 0, 0)
+        print({"numba", "torch", "transformers", "PIL"} & sys.modules.keys())
+    """
+    command = [sys.executable, "-c", code, str(whole_set.path)]
+    assert subprocess.check_output(command, text=True) == "set()\n"
+
+
+def test_a_foreign_sample_that_cannot_be_trained_on_is_named(tmp_path, small_encoder):
+    path = tmp_path / "packs.jsonl"
+    path.write_bytes(b'{"data":[{"messages":[{"role":"user","content":"a"}]}],"lengths":[9]}\n')
+    with (
+        pytest.warns(UserWarning, match="counted again"),
+        PackReader(path, encoder=small_encoder) as reader,
+        pytest.raises(FormatError, match=r"packs\.jsonl: pack 0: no_targets"),
+    ):
+        reader[0]
+
+
+def test_a_set_for_a_larger_capacity_is_refused(whole_set):
+    with PackReader(whole_set.path) as reader:
+        assert reader.capacity == 4096
+    with pytest.raises(InputError, match=r"at least the 4096 .*, got 4095; repack"):
+        PackReader(whole_set.path, capacity=4095)
 
 
 def test_real_images_come_back_unchanged(tmp_path, read_all):

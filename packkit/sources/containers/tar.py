@@ -29,9 +29,8 @@ IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
 KEY = "__key__"
 
 _EXTENSIONS = frozenset({*IMAGE_EXTENSIONS, "json", "txt"})
-_BLOCK_BYTES = 1 << 20
 # What tarfile lets escape on a broken header; one that states an absurd size exhausts memory.
-_BROKEN = (tarfile.TarError, ValueError, OverflowError, MemoryError)
+_BROKEN = (tarfile.TarError, ValueError, IndexError, OverflowError, MemoryError)
 
 
 class _Member(NamedTuple):
@@ -78,7 +77,8 @@ class Tar:
                     members = list(group)
                     offset, end = members[0].info.offset, members[-1].end
                     yield Record(offset, end - offset, 0, _fields(archive, members, image))
-                _check_end(archive)
+                if any(block.strip(b"\0") for block in _blocks_at_end(archive)):
+                    raise tarfile.ReadError("data follows the end of the tar")
         except _BROKEN as error:
             detail = f"the tar breaks off after byte {end} ({error})"
             yield Record(end, 0, 0, SampleError(RejectReason.TRUNCATED_FILE, detail))
@@ -111,15 +111,18 @@ def _members(archive: tarfile.TarFile) -> Iterator[_Member]:
         stem, _, extension = base.partition(".")
         if info.isfile() and stem and extension:
             yield _Member(os.path.join(folder, stem), extension.lower(), info, archive.offset)
+    # tarfile takes a broken header for the end. It may be that of another member of the last key,
+    # so it must be told before that key's record is thought whole.
+    if next(_blocks_at_end(archive), b"").strip(b"\0"):
+        raise tarfile.ReadError("broken member header")
 
 
-def _check_end(archive: tarfile.TarFile) -> None:
-    """Tells the end of a tar from a broken header, which tarfile takes for one."""
+def _blocks_at_end(archive: tarfile.TarFile) -> Iterator[bytes]:
+    """Yields what stands where tarfile saw the end, in blocks."""
     file: Any = archive.fileobj
     file.seek(archive.offset)
-    while block := file.read(_BLOCK_BYTES):
-        if block.strip(b"\0"):
-            raise tarfile.ReadError("broken member header")
+    while block := file.read(tarfile.BLOCKSIZE):
+        yield block
 
 
 def _fields(
