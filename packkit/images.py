@@ -172,10 +172,12 @@ class DataRoot:
         Raises:
             SampleError: the name is a URL, or leads outside the data root.
         """
-        if "://" in name or name.startswith("data:"):
-            raise SampleError(
-                RejectReason.MISSING_IMAGE, f"{name[:80]!r} is a URL; download images first"
-            )
+        if name.startswith("data:"):
+            detail = f"{name[:40]!r} is a data URL; give what follows its comma"
+            raise SampleError(RejectReason.MISSING_IMAGE, detail)
+        if "://" in name:
+            detail = f"{name[:80]!r} is a URL; download images first"
+            raise SampleError(RejectReason.MISSING_IMAGE, detail)
         if "\0" in name or not name:
             raise SampleError(RejectReason.UNSAFE_PATH, f"{name!r} is not a path")
         folder, base = os.path.split(name)

@@ -109,7 +109,8 @@ class TestRead:
             TextTokenizer.read("Qwen/Qwen3-1.7B")
 
     @pytest.mark.parametrize("name", ["no-such.json", "a/b/tokenizer", "../x", "/nowhere/at/all"])
-    def test_missing_path_never_asks_the_hub(self, name, monkeypatch):
+    def test_missing_path_never_asks_the_hub(self, name, monkeypatch, tmp_path):
+        monkeypatch.chdir(tmp_path)
         monkeypatch.setattr("huggingface_hub.hf_hub_download", pytest.fail)
         with pytest.raises(InputError, match="cannot read the tokenizer: No such file"):
             TextTokenizer.read(name)

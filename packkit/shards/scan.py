@@ -9,7 +9,7 @@ read for its size.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import xxhash
@@ -18,7 +18,7 @@ from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.errors import FormatError, SampleError
 from packkit.image_tokens import ImageSizes
 from packkit.images import image_size
-from packkit.schema import Base64Image, Pack
+from packkit.schema import Base64Image, Pack, Sample
 from packkit.shards.index_builder import IndexBuilder
 from packkit.shards.lines import (
     base64_of,
@@ -31,12 +31,14 @@ from packkit.shards.locate import Shard
 from packkit.shards.rows import UNKNOWN_TOKENS, ImagePlace, PackedSample, make_row
 from packkit_kernels.json_elements import ElementScanner
 
-__all__ = ["PackText", "ScannedPack", "image_tokens", "scan_pack", "scan_shard"]
+__all__ = ["PackText", "ScannedPack", "encode_samples", "image_tokens", "scan_pack", "scan_shard"]
 
 _LINE_BUFFER_BYTES = 1 << 20
 
 # The pack, its data, a sample, an array in it.
 _ARRAY_DEPTH = 4
+
+_NO_SIZE = (0, 0)
 
 
 class PackText(NamedTuple):
@@ -84,7 +86,7 @@ def scan_shard(shard: Shard, *, encoder: SampleEncoder | None) -> bytes:
         pack, sizes, places = scan_pack(item.text, item.place)
         tokens = [[UNKNOWN_TOKENS] * len(own) for own in sizes]
         if encoder is not None:
-            encoded = encoder.encode_batch(pack.data, image_sizes=sizes)
+            encoded = encode_samples(encoder, pack.data, sizes)
             tokens = [image_tokens(*one) for one in zip(encoded, sizes, strict=True)]
         items = list(map(PackedSample, pack.data, pack.lengths, sizes, tokens))
         index.append(make_row(item.text, items, places, offset=item.offset, file=item.file))
@@ -113,6 +115,21 @@ def scan_pack(text: bytes, place: str) -> ScannedPack:
             places.append(ImagePlace(number, offset, size, xxhash.xxh3_64_intdigest(image)))
     pack = pack_from_record(record, images, place)
     return ScannedPack(pack, [list(map(_size_or_unknown, own)) for own in images], places)
+
+
+def encode_samples(
+    encoder: SampleEncoder, samples: Sequence[Sample], sizes: Sequence[ImageSizes]
+) -> list[EncodedSample | SampleError]:
+    """Encodes the samples of a pack; one whose image has no readable size may be an error.
+
+    Args:
+        encoder: encodes them.
+        samples: the samples.
+        sizes: width and height of the images of each; 0 where a header cannot be read.
+    """
+    # The encoder then looks for itself, if it needs sizes at all, and says what is wrong.
+    known = [None if _NO_SIZE in own else own for own in sizes]
+    return encoder.encode_batch(samples, image_sizes=known)
 
 
 def image_tokens(encoded: EncodedSample | SampleError, sizes: ImageSizes) -> list[int]:
@@ -206,4 +223,4 @@ def _size_or_unknown(image: bytes) -> tuple[int, int]:
     try:
         return image_size(image)
     except SampleError:
-        return 0, 0
+        return _NO_SIZE

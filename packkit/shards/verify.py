@@ -171,10 +171,10 @@ class _Verification:
     def _check_encoding(
         self, place: str, items: list[PackedSample], stored: PackRow, encoder: SampleEncoder
     ) -> None:
-        from packkit.shards.scan import image_tokens
+        from packkit.shards.scan import encode_samples, image_tokens
 
-        encoded = encoder.encode_batch(
-            [item.sample for item in items], image_sizes=[item.image_sizes for item in items]
+        encoded = encode_samples(
+            encoder, [item.sample for item in items], [item.image_sizes for item in items]
         )
         tokens: list[int] = []
         for number, (item, found) in enumerate(zip(items, encoded, strict=True)):

@@ -21,6 +21,8 @@ from packkit.schema import Base64Image, ImageRef, Sample
 
 __all__ = ["Container", "Fields", "Layout", "Record", "Span", "image_from_field", "rest_as_meta"]
 
+_PATH_CHARACTERS = 4096
+
 Fields = Mapping[str, Any]
 """One record as its container gives it: JSON values, text, and images as bytes or references."""
 
@@ -107,7 +109,7 @@ class Layout(Protocol):
 def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
     """Returns the image that a field holds: bytes, base64, a path, or Hugging Face's struct.
 
-    A string with a dot is a path, since base64 has none.
+    A string with a dot or a colon is a path or a URL, since base64 has neither.
 
     Raises:
         SampleError: there is no image, or it cannot be told what the value means.
@@ -115,15 +117,15 @@ def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
     match value:
         case bytes():
             return value
-        case str() if "." in value:
-            return root.image(value)
-        case str():
-            return Base64Image(value)
-        case {"bytes": str(text)}:
+        case {"bytes": str(text)} if text:
             return Base64Image(text)
-        case {"path": str(path)}:
+        case {"path": str(path)} if path:
             return root.image(path)
-        case None | {"bytes": None}:
+        case str() if value:
+            # Only the beginning is searched: base64 can be long, and paths cannot.
+            head = value[:_PATH_CHARACTERS]
+            return root.image(value) if "." in head or ":" in head else Base64Image(value)
+        case None | "" | {"bytes": None | ""} | {"path": None | ""}:
             raise SampleError(RejectReason.MISSING_IMAGE, "the image field is empty")
         case list() | dict() | int() | float():
             raise SampleError(
@@ -135,7 +137,10 @@ def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
 
 
 def rest_as_meta(fields: Fields, used: set[str]) -> dict[str, Any]:
-    """Returns the fields that a layout did not use, so that nothing a record holds is lost."""
+    """Returns the fields that a layout did not use, so that nothing a record holds is lost.
+
+    Nulls are left out, and names with two underscores first, which containers and pandas add.
+    """
     return {
         key: value
         for key, value in fields.items()

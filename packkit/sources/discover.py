@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,18 +32,21 @@ class InputFile(NamedTuple):
 def find_inputs(inputs: Sequence[str | Path]) -> list[InputFile]:
     """Lists the files that inputs name: files, folders or globs.
 
+    A folder stands for every file below it with a known ending, hidden ones left out and links
+    followed; of a pack set, for its shards alone. A glob stands for the files that it matches.
+
     Args:
         inputs: paths; files of a folder or glob come in sorted order, the rest as given.
 
     Raises:
-        InputError: an input names nothing, or a file is named twice.
+        InputError: an input names nothing that can be read, or a file is named twice.
     """
     paths = [Path(os.path.abspath(path)) for item in inputs for path in _expand(item)]
     for path, count in Counter(paths).items():
         if count > 1:
             raise InputError(f"{path} is named {count} times")
     shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
-    return [InputFile(path.relative_to(shared).as_posix(), path) for path in paths]
+    return [InputFile(_name(path, shared), path) for path in paths]
 
 
 def inner_name(name: str) -> str:
@@ -56,37 +59,64 @@ def inner_name(name: str) -> str:
     return stem if suffix.lower() in COMPRESSED_SUFFIXES else name
 
 
-def _expand(item: str | Path) -> Iterable[Path]:
+def _name(path: Path, shared: str) -> str:
+    name = path.relative_to(shared).as_posix()
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{name!r}: names of input files must be UTF-8") from None
+    return name
+
+
+def _expand(item: str | Path) -> list[Path]:
     text = os.fspath(item)
     if os.path.isdir(text):
-        return _found(_folder(Path(text)), f"{text} holds no file with a known ending")
-    if os.path.exists(text):
-        return (Path(text),)
-    if glob.has_magic(text):
-        return _found(map(Path, sorted(glob.glob(text, recursive=True))), f"{text} matches no file")
-    raise InputError(f"{text}: no such file or folder")
+        if found := list(_files_of(Path(text), ())):
+            return found
+        raise InputError(f"{text} holds no file with a known ending")
+    if os.path.lexists(text):
+        return [_file(Path(text))]
+    if not glob.has_magic(text):
+        raise InputError(f"{text}: no such file or folder")
+    if found := [Path(path) for path in sorted(glob.glob(text, recursive=True))]:
+        return [_file(path) for path in found if not path.is_dir()]
+    raise InputError(f"{text} matches no file")
 
 
-def _found(paths: Iterable[Path], problem: str) -> list[Path]:
-    if found := [path for path in paths if path.is_file()]:
-        return found
-    raise InputError(problem)
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError(f"{path} is neither a file nor a folder, or a link to neither")
+    return path
 
 
-def _folder(folder: Path) -> Iterator[Path]:
-    """Yields the data files below a folder; of a pack set, its shards alone."""
-    if (folder / "manifest.json").is_file():
-        yield from sorted(folder.glob("shard-*.jsonl"))
-        yield from sorted(folder.glob("shard-*/pack-*.json"))
+def _files_of(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
+    """Yields the data files below a folder; `above` holds the folders that it stands in."""
+    real = os.path.realpath(folder)
+    if real in above:
+        raise InputError(f"{folder} is a link to a folder that it stands in")
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}") from None
+    if shards := _shards(folder):
+        yield from shards
         return
-    for base, folders, names in os.walk(folder):
-        folders.sort()
-        # Open-Qwen2VL leaves the counts of a tar beside its packs.
-        packed = any(name.endswith("_packed.json") for name in names)
-        for name in sorted(names):
-            is_data = inner_name(name).lower().endswith(_suffixes())
-            if is_data and not name.startswith(".") and not (packed and "_stats." in name):
-                yield Path(base, name)
+    # Open-Qwen2VL leaves the counts of a tar beside its packs.
+    has_packs = any(path.name.endswith("_packed.json") for path in entries)
+    for path in entries:
+        if path.name.startswith(".") or (has_packs and "_stats." in path.name):
+            continue
+        if path.is_dir():
+            yield from _files_of(path, (*above, real))
+        elif inner_name(path.name).lower().endswith(_suffixes()):
+            yield _file(path)
+
+
+def _shards(folder: Path) -> list[Path]:
+    """Returns the shards of a pack set; nothing of any other folder."""
+    if not (folder / "manifest.json").is_file():
+        return []
+    return [*sorted(folder.glob("shard-*.jsonl")), *sorted(folder.glob("shard-*/pack-*.json"))]
 
 
 def _suffixes() -> tuple[str, ...]:

@@ -8,7 +8,9 @@ import pybase64
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
+from packkit.encoding import SampleEncoder
 from packkit.errors import FormatError
 from packkit.shards import PackReader, ShardIndex, rebuild_index, verify_packs
 
@@ -77,13 +79,35 @@ def test_foreign_packs_get_one_index_for_the_folder(foreign_folder, images, read
     assert verify_packs(foreign_folder).problems == []
 
 
-def test_an_image_without_a_header_is_indexed_with_no_size(tmp_path):
+@pytest.mark.parametrize("image_tokens", [None, 9, "by size"])
+def test_an_image_without_a_header_has_no_size_and_tokens_only_where_size_does_not_count(
+    tmp_path, small_tokenizer, image_tokens
+):
     path = tmp_path / "packs.jsonl"
-    path.write_bytes(b'{"data":[{"content":[{"type":"image"}],"images":["R0lG"]}],"lengths":[9]}')
-    rebuild_index(path)
+    path.write_bytes(
+        b'{"data":[{"content":[{"type":"image"},{"type":"text","text":"a"}],"images":["R0lG"]}],'
+        b'"lengths":[9]}'
+    )
+    encoder = None
+    if image_tokens is not None:
+        tokenizer = Tokenizer.from_str(orjson.dumps(small_tokenizer).decode())
+        policy = BySize() if image_tokens == "by size" else image_tokens
+        encoder = SampleEncoder(tokenizer, image_tokens=policy)
+    rebuild_index(path, encoder=encoder)
     with PackReader(path) as reader:
         assert reader.image(0, 0, 0) == b"GIF"
-        assert (reader.index(0).image.width[0], reader.index(0).image.height[0]) == (0, 0)
+        image = reader.index(0).image
+        assert (image.width[0], image.height[0]) == (0, 0)
+        assert image.tokens[0] == (9 if image_tokens == 9 else -1)
+
+
+class BySize:
+    """A policy that needs the sizes of images."""
+
+    spec = "by-size"
+
+    def __call__(self, width, height):
+        return width * height
 
 
 _JSON = st.recursive(

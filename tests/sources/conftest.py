@@ -5,10 +5,19 @@ import itertools
 
 import pytest
 import xxhash
+from hypothesis import strategies as st
 from PIL import Image
 
 from packkit.errors import SampleError
-from packkit.images import RangeImage
+from packkit.images import DataRoot, RangeImage
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6),
+    lambda values: (
+        st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3)
+    ),
+    max_leaves=6,
+)
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +43,27 @@ def picture():
         return buffer.getvalue()
 
     return encode
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory, picture):
+    """A data root with the pictures a.jpg, b.png and deep/c.webp."""
+    folder = tmp_path_factory.mktemp("root")
+    (folder / "deep").mkdir()
+    for name, kind in (("a.jpg", "JPEG"), ("b.png", "PNG"), ("deep/c.webp", "WEBP")):
+        (folder / name).write_bytes(picture(kind))
+    return DataRoot(folder)
+
+
+@pytest.fixture(scope="session")
+def records_of():
+    """Any JSON objects, those with the given keys first of all."""
+
+    def strategy(*keys, values=JSON):
+        some = st.fixed_dictionaries({}, optional=dict.fromkeys(keys, values | JSON))
+        return some | st.builds(dict.__or__, st.dictionaries(st.text(max_size=4), JSON), some)
+
+    return strategy
 
 
 @pytest.fixture(scope="session")

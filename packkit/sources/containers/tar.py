@@ -167,8 +167,9 @@ def _field(archive: tarfile.TarFile, member: _Member, image: _ImageReader) -> ob
         raise _illegal(f"{member.info.name!r} is stored as a sparse file")
     if member.extension in IMAGE_EXTENSIONS:
         return image(member.info)
-    file = archive.extractfile(member.info)
-    data = b"" if file is None else file.read()
+    file: Any = archive.fileobj
+    file.seek(member.info.offset_data)
+    data = file.read(member.info.size)
     if len(data) != member.info.size:
         raise tarfile.ReadError("unexpected end of data")
     if member.extension == "json":

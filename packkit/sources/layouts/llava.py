@@ -7,7 +7,7 @@ has one, the images come first. A gpt turn's ``<image>`` is text, as it is for t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from packkit.errors import RejectReason, SampleError
@@ -56,11 +56,10 @@ class LlavaLayout:
         )
 
 
-def _paths(fields: Fields) -> Iterable[Any]:
-    value = fields.get("image", fields.get("images"))
-    if value is None:
-        return ()
-    return value if isinstance(value, list) else (value,)
+def _paths(fields: Fields) -> list[Any]:
+    named = (fields[key] for key in ("image", "images") if fields.get(key) is not None)
+    value: Any = next(named, [])
+    return value if isinstance(value, list) else [value]
 
 
 def _message(turn: object) -> Message:

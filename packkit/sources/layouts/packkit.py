@@ -32,7 +32,7 @@ class PackkitLayout:
         Raises:
             SampleError: it is not a legal sample.
         """
-        images = fields.get("images") or []
+        images = [] if fields.get("images") is None else fields["images"]
         if not isinstance(images, list):
             raise SampleError(
                 RejectReason.INVALID_SAMPLE, f"images must be a list, got {type(images).__name__}"

@@ -43,7 +43,8 @@ class _Table:
         if isinstance(value, str) and value.strip():
             return value
         if value is None or isinstance(value, str):
-            raise SampleError(RejectReason.EMPTY_TEXT, f"no {role} in column {column!r}")
+            columns = self._columns.get(role) or " or ".join(self._names[role])
+            raise SampleError(RejectReason.EMPTY_TEXT, f"no {role} in column {columns}")
         raise SampleError(
             RejectReason.INVALID_SAMPLE,
             f"column {column!r} must hold text, got {type(value).__name__}",
@@ -79,7 +80,8 @@ class CaptionLayout(_Table):
 
     def matches(self, fields: Fields) -> bool:
         """Whether the row has an image and a text, and is no question with its answer."""
-        return super().matches(fields) and not VqaLayout({}).matches(fields)
+        is_vqa = "text" not in self._columns and VqaLayout({}).matches(fields)
+        return super().matches(fields) and not is_vqa
 
     def to_sample(self, fields: Fields, root: DataRoot) -> Sample:
         """Reads a caption.

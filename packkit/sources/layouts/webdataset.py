@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from packkit.errors import RejectReason, SampleError
 from packkit.images import DataRoot
 from packkit.schema import Sample
-from packkit.sources.base import Fields, rest_as_meta
+from packkit.sources.base import Fields, image_from_field, rest_as_meta
 from packkit.sources.containers.tar import IMAGE_EXTENSIONS, KEY
 
 __all__ = ["WebdatasetLayout"]
@@ -17,7 +17,11 @@ _TEXT_KEYS = ("caption", "text")
 
 
 class WebdatasetLayout:
-    """Members ``jpg|png|webp`` with ``txt``, ``json`` or both; the text is the txt's if any."""
+    """Members ``jpg|png|webp`` with ``txt``, ``json`` or both.
+
+    The text is the ``txt``, or else ``caption`` or ``text`` of the ``json``, whose other keys are
+    kept under ``meta``.
+    """
 
     name: ClassVar[str] = "webdataset"
     roles: ClassVar[tuple[str, ...]] = ()
@@ -35,17 +39,27 @@ class WebdatasetLayout:
         Raises:
             SampleError: image or text is missing, or there are several images.
         """
-        images = tuple(fields[name] for name in IMAGE_EXTENSIONS if name in fields)
+        key, info = fields.get(KEY), fields.get("json", {})
+        images = [fields[name] for name in IMAGE_EXTENSIONS if name in fields]
         if len(images) != 1:
             reason = RejectReason.IMAGE_COUNT if images else RejectReason.MISSING_IMAGE
-            raise SampleError(reason, f"{len(images)} images for key {fields[KEY]!r}, expected 1")
-        info: Mapping[str, Any] = fields.get("json", {})
-        text = fields.get("txt", next((info[key] for key in _TEXT_KEYS if key in info), None))
+            raise SampleError(reason, f"{len(images)} images for key {key!r}, expected 1")
+        if not isinstance(info, Mapping):
+            raise SampleError(RejectReason.INVALID_SAMPLE, f"json of key {key!r} is no object")
+        text, used = _text(fields, info)
         if not isinstance(text, str) or not text.strip():
-            raise SampleError(RejectReason.EMPTY_TEXT, f"no text for key {fields[KEY]!r}")
+            raise SampleError(RejectReason.EMPTY_TEXT, f"no text for key {key!r}")
         return Sample(
-            id=str(fields[KEY]),
+            id=str(key),
             content=(None, text),
-            images=images,
-            meta=rest_as_meta(info, set() if "txt" in fields else set(_TEXT_KEYS)),
+            images=(image_from_field(images[0], root),),
+            meta=rest_as_meta(info, used),
         )
+
+
+def _text(fields: Fields, info: Mapping[str, Any]) -> tuple[object, set[str]]:
+    """Returns the text and the keys of the ``json`` member that it took."""
+    if "txt" in fields:
+        return fields["txt"], set()
+    key = next((key for key in _TEXT_KEYS if info.get(key) is not None), None)
+    return (None, set()) if key is None else (info[key], {key})

@@ -1,0 +1,136 @@
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packkit.errors import RejectReason, SampleError
+from packkit.schema import Message
+from packkit.sources.layouts.tables import CaptionLayout, VqaLayout
+
+CAPTION, VQA = CaptionLayout({}), VqaLayout({})
+
+
+def reason_of(layout, fields, root):
+    with pytest.raises(SampleError) as caught:
+        layout.to_sample(fields, root)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("keys", "caption", "vqa"),
+    [
+        ("image text", True, False),
+        ("image caption", True, False),
+        ("images caption", True, False),
+        ("image_path text id", True, False),
+        ("img_path caption", True, False),
+        ("file_name text", True, False),
+        ("image question answer", False, True),
+        ("image question answer caption", False, True),
+        ("image question text", True, False),
+        ("question answer", False, False),
+        ("image", False, False),
+        ("text", False, False),
+        ("", False, False),
+    ],
+)
+def test_matches(keys, caption, vqa):
+    fields = dict.fromkeys(keys.split(), "x")
+    assert (CAPTION.matches(fields), VQA.matches(fields)) == (caption, vqa)
+
+
+def test_columns_take_the_place_of_the_usual_names():
+    layout = CaptionLayout({"text": "report"})
+    assert layout.matches({"image": "x", "report": "x"})
+    assert not layout.matches({"image": "x", "text": "x"})
+    # Whoever names the text of a row wants a caption, whatever else the row has.
+    assert layout.matches({"image": "x", "report": "x", "question": "x", "answer": "x"})
+
+
+def test_caption(root, picture):
+    fields = {"image": "a.jpg", "caption": "Axial CT.", "image_id": 3, "split": "train", "n": None}
+    sample = CAPTION.to_sample(fields, root)
+    assert sample.content == (None, "Axial CT.")
+    assert (sample.id, sample.meta) == ("3", {"split": "train"})
+    assert sample.image_bytes(0) == picture()
+
+
+def test_vqa(root, picture):
+    data = picture("PNG")
+    image = {"bytes": base64.b64encode(data).decode(), "path": "b.png"}
+    fields = {"image": image, "question": "Which?", "answer": "yes", "key": "k", "modality": "CT"}
+    sample = VQA.to_sample(fields, root)
+    assert sample.messages == (Message("user", (None, "Which?")), Message("assistant", ("yes",)))
+    assert (sample.id, sample.meta) == ("k", {"modality": "CT"})
+    assert sample.image_bytes(0) == data
+
+
+def test_columns(root):
+    fields = {"scan": "a.jpg", "q": "Which?", "a": "CT", "nr": 7, "id": "other", "image": "b.png"}
+    layout = VqaLayout({"image": "scan", "question": "q", "answer": "a", "id": "nr"})
+    sample = layout.to_sample(fields, root)
+    assert sample.messages == (Message("user", (None, "Which?")), Message("assistant", ("CT",)))
+    assert sample.id == "7"
+    assert sample.images[0].path.endswith("a.jpg")
+    assert sample.meta == {"id": "other", "image": "b.png"}
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_images_as_a_list(root, count):
+    sample = CAPTION.to_sample({"image": ["a.jpg"] * count, "text": "x"}, root)
+    assert sample.content == (None,) * count + ("x",)
+    assert len(sample.images) == count
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "detail"),
+    [
+        ({"image": "a.jpg"}, RejectReason.EMPTY_TEXT, "no text in column text or caption"),
+        ({"image": "a.jpg", "text": None}, RejectReason.EMPTY_TEXT, "no text in column"),
+        ({"image": "a.jpg", "text": ""}, RejectReason.EMPTY_TEXT, "no text in column"),
+        ({"image": "a.jpg", "text": " \n"}, RejectReason.EMPTY_TEXT, "no text in column"),
+        ({"image": "a.jpg", "text": 5}, RejectReason.INVALID_SAMPLE, "must hold text, got int"),
+        ({"image": "a.jpg", "text": ["x"]}, RejectReason.INVALID_SAMPLE, "must hold text, got"),
+        ({"text": "x"}, RejectReason.MISSING_IMAGE, "the image field is empty"),
+        ({"image": None, "text": "x"}, RejectReason.MISSING_IMAGE, "the image field is empty"),
+        ({"image": [None], "text": "x"}, RejectReason.MISSING_IMAGE, "the image field is empty"),
+        ({"image": 5, "text": "x"}, RejectReason.INVALID_SAMPLE, "an image must be"),
+        ({"image": "../a.jpg", "text": "x"}, RejectReason.UNSAFE_PATH, "outside the data root"),
+    ],
+)
+def test_captions_that_are_none(root, fields, reason, detail):
+    with pytest.raises(SampleError, match=detail) as caught:
+        CAPTION.to_sample(fields, root)
+    assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize("missing", ["question", "answer"])
+@pytest.mark.parametrize("value", [None, "", " "])
+def test_questions_and_answers_must_hold_text(root, missing, value):
+    fields = {"image": "a.jpg", "question": "a", "answer": "b", missing: value}
+    assert reason_of(VQA, fields, root) is RejectReason.EMPTY_TEXT
+    del fields[missing]
+    assert reason_of(VQA, fields, root) is RejectReason.EMPTY_TEXT
+
+
+def test_a_named_column_that_a_row_lacks(root):
+    with pytest.raises(SampleError, match="no text in column report"):
+        CaptionLayout({"text": "report"}).to_sample({"image": "a.jpg", "text": "x"}, root)
+
+
+@given(st.data())
+def test_only_sample_errors_escape(records_of, root, data):
+    fields = data.draw(
+        records_of(
+            *("image", "images", "text", "caption", "question", "answer", "id"),
+            values=st.sampled_from(["a.jpg", ["a.jpg", "b.png"], "x"]),
+        )
+    )
+    for layout in (CAPTION, VQA, CaptionLayout({"text": "id"})):
+        layout.matches(fields)
+        try:
+            sample = layout.to_sample(fields, root)
+        except SampleError:
+            continue
+        assert sample.image_count == len(sample.images)
