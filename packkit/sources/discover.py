@@ -12,9 +12,10 @@ from typing import NamedTuple
 from packkit.errors import InputError
 from packkit.sources.registry import installed_containers
 
-__all__ = ["COMPRESSED_SUFFIXES", "InputFile", "find_inputs", "inner_name"]
+__all__ = ["COMPRESSIONS", "InputFile", "find_inputs", "inner_name"]
 
-COMPRESSED_SUFFIXES = (".gz", ".bz2", ".zst", ".lz4")
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
+"""Endings of compressed files, lower case, and what Arrow calls the compression."""
 
 
 class InputFile(NamedTuple):
@@ -56,7 +57,7 @@ def inner_name(name: str) -> str:
     '00000.tar'
     """
     stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in COMPRESSED_SUFFIXES else name
+    return stem if suffix.lower() in COMPRESSIONS else name
 
 
 def _name(path: Path, shared: str) -> str:
@@ -78,8 +79,9 @@ def _expand(item: str | Path) -> list[Path]:
         return [_file(Path(text))]
     if not glob.has_magic(text):
         raise InputError(f"{text}: no such file or folder")
-    if found := [Path(path) for path in sorted(glob.glob(text, recursive=True))]:
-        return [_file(path) for path in found if not path.is_dir()]
+    matches = map(Path, sorted(glob.glob(text, recursive=True)))
+    if files := [_file(path) for path in matches if not path.is_dir()]:
+        return files
     raise InputError(f"{text} matches no file")
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from packkit.errors import FormatError, InputError, SampleError, SourceChangedError
-from packkit.sources.base import Container, Fields
-from packkit.sources.containers.json_lines import parse_object
-from packkit.sources.discover import InputFile, inner_name
+from packkit.files import sync_folder
+from packkit.sources.base import Container, Fields, Span
+from packkit.sources.containers.json_lines import BYTE_ORDER_MARK, read_lines
+from packkit.sources.discover import COMPRESSIONS, InputFile, inner_name
 from packkit.sources.registry import (
     container_named,
     installed_containers,
@@ -26,10 +25,8 @@ __all__ = ["Source", "open_source"]
 AUTO = "auto"
 
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
-_HEAD_BYTES = 1 << 16
-_PACK_HEAD = re.compile(rb'\{\s*"(?:data|lengths)"\s*:\s*\[')
-# Records looked at before a file counts as one of which no record can be read.
-_RECORDS_TO_TELL = 100
+_BLOCK_BYTES = 1 << 20
+_PACK_HEAD = re.compile(rb'\s*\{\s*"(?:data|lengths)"\s*:\s*\[')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,34 +108,46 @@ def open_source(
 
 def _staged(file: InputFile, staging: Path) -> tuple[Path, Container]:
     """Returns a path that can be read by offset and its container, copying where needed."""
-    plain = staging / inner_name(file.name).replace("/", "%2F")
-    if inner_name(file.name) == file.name:
-        plain = file.path
-    elif not plain.exists():
+    plain = file.path
+    if inner_name(file.name) != file.name:
+        plain = staging / f"{file.name}.plain"
         _write_once(plain, lambda copy: _decompress(file.path, copy))
     container = _tell_container(file.name, plain)
     if not container.staged:
         return plain, container
-    lines = staging / (file.name.replace("/", "%2F") + ".records")
-    if not lines.exists():
-        _write_once(lines, lambda copy: container.stage(plain, copy))
-    return lines, container
+    records = staging / f"{file.name}.records"
+    _write_once(records, lambda copy: container.stage(plain, copy))
+    return records, container
 
 
 def _write_once(target: Path, write: Callable[[Path], None]) -> None:
-    """Lets `write` fill a temporary file that gets its name once it is whole."""
+    """Lets `write` fill a file that gets its name once it is whole; one that is there stays."""
+    if target.exists():
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     copy = target.with_name(target.name + ".tmp")
     write(copy)
+    with open(copy, "rb") as file:
+        os.fsync(file.fileno())
     os.rename(copy, target)
+    sync_folder(target.parent)
 
 
 def _decompress(path: Path, copy: Path) -> None:
+    with open(copy, "wb") as plain:
+        plain.writelines(_decompressed(path))
+
+
+def _decompressed(path: Path) -> Iterator[bytes]:
     import pyarrow as pa
 
+    codec = COMPRESSIONS[path.suffix.lower()]
+    if not path.stat().st_size:
+        raise FormatError(path.name, "cannot be decompressed (no bytes at all)")
     try:
-        with pa.input_stream(str(path), compression="detect") as packed, open(copy, "wb") as plain:
-            shutil.copyfileobj(packed, plain, 1 << 20)
+        with pa.input_stream(str(path), compression=codec) as packed:
+            while block := packed.read(_BLOCK_BYTES):
+                yield block
     except (OSError, pa.ArrowException) as error:
         raise FormatError(path.name, f"cannot be decompressed ({error})") from None
 
@@ -161,24 +170,17 @@ def _tell_container(name: str, path: Path) -> Container:
 
 def _tell_json(path: Path, *, is_lines: bool) -> str:
     with open(path, "rb") as file:
-        head = file.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
-        if head.startswith(b"["):
-            return "json-array"
-        if not is_lines:
-            # Many call JSON lines .json: the first line is then an object of its own.
-            file.seek(0)
-            is_lines = _is_object(file.readline()) and any(line.strip() for line in file)
-    if _PACK_HEAD.match(head):
+        # The only line of an array may be all of a large file.
+        head = file.read(_BLOCK_BYTES)
+    if head.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"["):
+        return "json-array"
+    lines = read_lines(path, Span(0, path.stat().st_size))
+    first, second = (next(lines, (0, b""))[1] for _ in range(2))
+    # Many call JSON lines .json: then a line ends its object, and another begins one.
+    is_lines = is_lines or (first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{"))
+    if _PACK_HEAD.match(first + second):
         return "pack-lines" if is_lines else "pack-file"
     return "jsonl" if is_lines else "json-object"
-
-
-def _is_object(line: bytes) -> bool:
-    try:
-        parse_object(line)
-    except SampleError:
-        return False
-    return True
 
 
 def _tell_layout(name: str, path: Path, container: Container, columns: Mapping[str, str]) -> str:
@@ -187,13 +189,15 @@ def _tell_layout(name: str, path: Path, container: Container, columns: Mapping[s
     Raises:
         InputError: no layout fits it, or several do.
     """
-    fields = _first_fields(path, container)
-    if fields is None:
-        # Nothing can be read: whatever the layout, every record is rejected and counted.
-        return "packkit"
     candidates = [
         layout for layout in installed_layouts().values() if columns.keys() <= set(layout.roles)
     ]
+    if not candidates:
+        raise InputError(f"no layout has the columns {', '.join(sorted(columns))}")
+    fields = _first_fields(path, container)
+    if fields is None:
+        # Nothing can be read: whatever the layout, every record is rejected and counted.
+        return candidates[0].name
     fitting = [layout.name for layout in candidates if layout(columns).matches(fields)]
     if len(fitting) == 1:
         return fitting[0]
@@ -201,12 +205,15 @@ def _tell_layout(name: str, path: Path, container: Container, columns: Mapping[s
     if fitting:
         raise InputError(f"{name}: could be {' or '.join(fitting)} (keys: {keys}); say --format")
     raise InputError(
-        f"{name}: no known layout has the keys {keys}; name the fields with --format and --columns"
+        f"{name}: no known layout has the keys {keys}; "
+        "name the fields with --format and --columns, or leave the file out"
     )
 
 
 def _first_fields(path: Path, container: Container) -> Fields | None:
+    """Returns the first record that can be read, if there is one."""
     for span in container.split(path):
-        records = itertools.islice(container.scan(path, span), _RECORDS_TO_TELL)
-        return next((r.fields for r in records if not isinstance(r.fields, SampleError)), None)
+        for record in container.scan(path, span):
+            if not isinstance(record.fields, SampleError):
+                return record.fields
     return None

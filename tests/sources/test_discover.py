@@ -1,0 +1,223 @@
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from packkit.errors import InputError
+from packkit.sources.discover import find_inputs, inner_name
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Makes files of these names, in whatever order."""
+
+    def make(*names):
+        for name in random.sample(names, len(names)):
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return tmp_path
+
+    return make
+
+
+def names(*inputs):
+    return [file.name for file in find_inputs(inputs)]
+
+
+def test_a_file(tree):
+    path = tree("a.jsonl") / "a.jsonl"
+    assert find_inputs([path]) == find_inputs([str(path)]) == [("a.jsonl", path)]
+
+
+def test_a_file_named_by_hand_may_have_any_ending(tree):
+    assert names(tree("a.txt") / "a.txt") == ["a.txt"]
+
+
+def test_files_keep_the_order_in_which_they_are_given(tree):
+    folder = tree("b.jsonl", "a.jsonl", "x/c.jsonl")
+    paths = [folder / name for name in ("x/c.jsonl", "b.jsonl", "a.jsonl")]
+    assert names(*paths) == ["x/c.jsonl", "b.jsonl", "a.jsonl"]
+
+
+def test_names_are_below_the_shared_folder(tree):
+    folder = tree("one/a.jsonl", "two/deep/a.jsonl")
+    assert names(folder / "one/a.jsonl", folder / "two/deep") == ["one/a.jsonl", "two/deep/a.jsonl"]
+    assert names(folder / "one") == ["a.jsonl"]
+
+
+def test_relative_paths(tree, monkeypatch):
+    folder = tree("one/a.jsonl", "two/b.jsonl")
+    monkeypatch.chdir(folder / "one")
+    assert find_inputs(["a.jsonl", "../two/./b.jsonl"]) == [
+        ("one/a.jsonl", folder / "one/a.jsonl"),
+        ("two/b.jsonl", folder / "two/b.jsonl"),
+    ]
+
+
+def test_a_folder_gives_its_data_files_in_sorted_order(tree):
+    folder = tree(
+        *("b.jsonl", "a.json", "c.parquet", "z.tar", "B.NDJSON", "d.tar.gz", "e.jsonl.ZST"),
+        *("sub/a.jsonl", "sub/deep/a.jsonl", "picture.jpg", "notes.txt", "x.zip", "y.gz"),
+        *(".hidden.jsonl", ".cache/a.jsonl", "sub/.git/a.json"),
+    )
+    assert names(folder) == [
+        "B.NDJSON",
+        "a.json",
+        "b.jsonl",
+        "c.parquet",
+        "d.tar.gz",
+        "e.jsonl.ZST",
+        "sub/a.jsonl",
+        "sub/deep/a.jsonl",
+        "z.tar",
+    ]
+
+
+def test_order_does_not_depend_on_that_of_the_disk(tmp_path, monkeypatch):
+    for number in range(20):
+        (tmp_path / f"{number}.jsonl").touch()
+    expected = names(tmp_path)
+    assert expected == sorted(expected)
+    original = Path.iterdir
+    monkeypatch.setattr(
+        Path, "iterdir", lambda self: iter(random.sample(found := list(original(self)), len(found)))
+    )
+    assert names(tmp_path) == expected
+
+
+def test_links_are_followed(tree):
+    folder = tree("real/a.jsonl", "data/b.jsonl", "one.jsonl")
+    (folder / "data/linked").symlink_to("../real")
+    (folder / "data/file.jsonl").symlink_to("../one.jsonl")
+    assert names(folder / "data") == ["b.jsonl", "file.jsonl", "linked/a.jsonl"]
+
+
+def test_a_link_to_a_folder_above_is_an_error(tree):
+    folder = tree("data/a.jsonl", "data/deep/b.jsonl")
+    (folder / "data/deep/loop").symlink_to("..")
+    with pytest.raises(InputError, match="loop is a link to a folder that it stands in"):
+        find_inputs([folder])
+
+
+@pytest.mark.parametrize("by_folder", [True, False])
+def test_a_link_to_nothing_is_an_error(tmp_path, by_folder):
+    (tmp_path / "gone.jsonl").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"gone\.jsonl is neither a file nor a folder"):
+        find_inputs([tmp_path if by_folder else tmp_path / "gone.jsonl"])
+
+
+def test_a_pipe_is_an_error_and_no_wait(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for item in (tmp_path, tmp_path / "pipe.jsonl", tmp_path / "*.jsonl"):
+        with pytest.raises(InputError, match=r"pipe\.jsonl is neither a file nor a folder"):
+            find_inputs([item])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_must_not_be_read_is_an_error(tree):
+    folder = tree("data/a.jsonl", "data/closed/b.jsonl")
+    (folder / "data/closed").chmod(0)
+    try:
+        with pytest.raises(InputError, match="closed: Permission denied"):
+            find_inputs([folder])
+    finally:
+        (folder / "data/closed").chmod(0o755)
+
+
+def test_globs(tree):
+    folder = tree("a-2.jsonl", "a-1.jsonl", "b.jsonl", "a-3.txt", "a-4.jsonl/x.jsonl")
+    assert names(folder / "a-?.jsonl") == ["a-1.jsonl", "a-2.jsonl"]
+    assert names(folder / "a-*") == ["a-1.jsonl", "a-2.jsonl", "a-3.txt"]
+    assert names(folder / "**/*.jsonl") == [
+        "a-1.jsonl",
+        "a-2.jsonl",
+        "a-4.jsonl/x.jsonl",
+        "b.jsonl",
+    ]
+
+
+def test_a_name_with_glob_characters_that_is_there_is_itself(tree):
+    assert names(tree("a[1].jsonl", "a1.jsonl") / "a[1].jsonl") == ["a[1].jsonl"]
+
+
+def test_inputs_that_name_nothing(tree):
+    folder = tree("sub/deep/notes.txt")
+    with pytest.raises(InputError, match=r"nowhere\.jsonl: no such file or folder"):
+        find_inputs([folder / "nowhere.jsonl"])
+    with pytest.raises(InputError, match=r"\*\.jsonl matches no file"):
+        find_inputs([folder / "*.jsonl"])
+    with pytest.raises(InputError, match=r"s\*b matches no file"):
+        find_inputs([folder / "s*b"])
+    with pytest.raises(InputError, match="holds no file with a known ending"):
+        find_inputs([folder])
+
+
+@pytest.mark.parametrize("second", ["a.jsonl", ".", "*.jsonl", "sub/../a.jsonl"])
+def test_a_file_named_twice_is_an_error(tree, second):
+    folder = tree("a.jsonl", "sub/b.jsonl")
+    with pytest.raises(InputError, match=r"a\.jsonl is named 2 times"):
+        find_inputs([folder / "a.jsonl", os.path.join(folder, second)])
+
+
+def test_a_pack_set_gives_its_shards_alone(tree):
+    folder = tree(
+        *("packs/manifest.json", "packs/run.json", "packs/rejects.jsonl"),
+        *("packs/shard-00001.jsonl", "packs/shard-00000.jsonl", "packs/shard-00000.index.arrow"),
+        *("packs/encoder/tokenizer.json", "packs/encoder/encoder.json"),
+        "a.jsonl",
+    )
+    assert names(folder / "packs") == ["shard-00000.jsonl", "shard-00001.jsonl"]
+    assert names(folder) == ["a.jsonl", "packs/shard-00000.jsonl", "packs/shard-00001.jsonl"]
+
+
+def test_a_pack_set_of_files(tree):
+    folder = tree(
+        *("manifest.json", "run.json", "encoder/tokenizer.json", "shard-00000/packs.index.arrow"),
+        *("shard-00001/pack-00000002.json", "shard-00000/pack-00000000.json"),
+    )
+    assert names(folder) == ["shard-00000/pack-00000000.json", "shard-00001/pack-00000002.json"]
+
+
+def test_a_manifest_of_something_else_is_a_file_like_others(tree):
+    assert names(tree("manifest.json", "a.jsonl")) == ["a.jsonl", "manifest.json"]
+
+
+def test_counts_beside_the_packs_of_open_qwen2vl_are_left_out(tree):
+    folder = tree(
+        *("one/b_packed.json", "one/a_packed.json", "one/00000_stats.json"),
+        *("two/00000_stats.json", "00001.tar_stats.json"),
+    )
+    assert names(folder / "one") == ["a_packed.json", "b_packed.json"]
+    assert names(folder / "two") == ["00000_stats.json"]
+
+
+def test_a_name_that_is_no_utf8_is_an_error(tmp_path):
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jsonl")).touch()
+    with pytest.raises(InputError, match="names of input files must be UTF-8"):
+        find_inputs([tmp_path])
+
+
+def test_unicode_names(tree):
+    assert names(tree("片 ü.jsonl")) == ["片 ü.jsonl"]
+
+
+def test_no_inputs():
+    assert find_inputs([]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "inner"),
+    [
+        ("a.jsonl", "a.jsonl"),
+        ("a.jsonl.gz", "a.jsonl"),
+        ("a.tar.ZST", "a.tar"),
+        ("a.bz2", "a"),
+        ("a.lz4.gz", "a.lz4"),
+        (".gz", ".gz"),
+        ("x.gz/a", "x.gz/a"),
+    ],
+)
+def test_inner_name(name, inner):
+    assert inner_name(name) == inner
