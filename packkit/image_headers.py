@@ -31,6 +31,7 @@ HEAD_BYTES = 16 << 10
 
 _EXIF = b"Exif\0\0"
 _EXIF_ORIENTATION = 0x0112
+_ORIENTATIONS = range(1, 9)
 _ORIENTATIONS_THAT_SWAP = (5, 6, 7, 8)
 _TIFF_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_INTEGERS = {3: "H", 4: "I"}
@@ -53,11 +54,13 @@ class ImageHeader(NamedTuple):
         format: ``JPEG``, ``PNG`` or ``WEBP``.
         width: pixels, as displayed: after the EXIF orientation.
         height: pixels, as displayed.
+        orientation: how EXIF has the stored pixels turned for display, 1 to 8; 1 is as they are.
     """
 
     format: str
     width: int
     height: int
+    orientation: int
 
 
 class _Frame(NamedTuple):
@@ -79,7 +82,7 @@ def read_header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
         SampleError: it is not a readable JPEG, PNG or WebP, or it is larger than `max_pixels`.
 
     >>> read_header(b"RIFF\\x1a\\0\\0\\0WEBPVP8L\\x0d\\0\\0\\0/\\x3f\\xc0\\x0b\\0")
-    ImageHeader(format='WEBP', width=64, height=48)
+    ImageHeader(format='WEBP', width=64, height=48, orientation=1)
     """
     try:
         kind, (width, height, orientation) = _frame(data)
@@ -94,7 +97,7 @@ def read_header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
         )
     if orientation in _ORIENTATIONS_THAT_SWAP:
         width, height = height, width
-    return ImageHeader(kind, width, height)
+    return ImageHeader(kind, width, height, orientation)
 
 
 def _frame(data: bytes) -> tuple[str, _Frame]:
@@ -110,7 +113,7 @@ def _frame(data: bytes) -> tuple[str, _Frame]:
 def _jpeg(data: bytes) -> _Frame:
     """Walks the segments up to the first scan (ITU T.81, annex B)."""
     width = height = 0
-    orientation = 1
+    orientation = None
     position = 2
     while True:
         position = _next_marker(data, position)
@@ -119,13 +122,14 @@ def _jpeg(data: bytes) -> _Frame:
             position += 1
             continue
         if marker in (_JPEG_SCAN, _JPEG_END):
-            return _Frame(width, height, orientation)
+            return _Frame(width, height, orientation or 1)
         (size,) = struct.unpack_from(">H", data, position + 1)
         if marker in _JPEG_FRAMES:
             precision, height, width, layers = struct.unpack_from(">BHHB", data, position + 3)
             if precision != 8 or layers not in (1, 3, 4):
                 raise _invalid(f"a JPEG of {layers} layers of {precision} bits")
-        elif marker == _JPEG_APP1 and data.startswith(_EXIF, position + 3):
+        elif marker == _JPEG_APP1 and orientation is None and data.startswith(_EXIF, position + 3):
+            # A block too long for one segment goes on in the next: only the first has the tags.
             orientation = _orientation(data[position + 9 : position + 1 + size])
         position += 1 + size
 
@@ -198,7 +202,7 @@ def _orientation(tiff: bytes) -> int:
             tag, kind = struct.unpack_from(order + "HH", tiff, entry)
             if tag == _EXIF_ORIENTATION and kind in _TIFF_INTEGERS:
                 (value,) = struct.unpack_from(order + _TIFF_INTEGERS[kind], tiff, entry + 8)
-                return int(value)
+                return int(value) if value in _ORIENTATIONS else 1
     except struct.error:
         return 1
     return 1

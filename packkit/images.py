@@ -1,17 +1,14 @@
 """Where image files stand, and how their bytes are read.
 
-Nothing here decodes a pixel but `check_pixels`. A file costs one lstat, one open, one fstat
-and one pread; links are followed once a folder.
+Nothing here decodes a pixel. A file costs one lstat, one open, one fstat and one pread; links
+are followed once a folder.
 """
 
 from __future__ import annotations
 
 import errno
-import io
 import os
 import stat
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +30,6 @@ __all__ = [
     "FileImage",
     "ImageHeader",
     "RangeImage",
-    "check_pixels",
     "image_size",
     "read_header",
 ]
@@ -205,38 +201,3 @@ def image_size(image: bytes | ImageRef) -> tuple[int, int]:
     data = image if isinstance(image, bytes) else image.read()
     header = read_header(data)
     return header.width, header.height
-
-
-def check_pixels(data: bytes) -> None:
-    """Decodes an image to see that all of it can be.
-
-    Args:
-        data: the encoded file, whose header has been read.
-
-    Raises:
-        SampleError: it cannot be decoded to the end.
-    """
-    # Pillow's parts are taken by themselves: `Image.open` warns of large images, and a warning
-    # cannot be silenced in one thread alone. `read_header` has refused what is too large.
-    from PIL.Image import DecompressionBombError
-    from PIL.ImageFile import ImageFile
-    from PIL.JpegImagePlugin import JpegImageFile
-    from PIL.PngImagePlugin import PngImageFile
-    from PIL.WebPImagePlugin import WebPImageFile
-
-    decoders: dict[str, Callable[[io.BytesIO], ImageFile]] = {
-        "JPEG": JpegImageFile,
-        "PNG": PngImageFile,
-        "WEBP": WebPImageFile,
-    }
-    kind = read_header(data, max_pixels=sys.maxsize).format
-    if kind == "JPEG":
-        # Pillow reads EXIF while it opens a JPEG, and warns where it is broken.
-        data = data.replace(b"Exif\0\0", b"None\0\0", 1)
-    try:
-        with decoders[kind](io.BytesIO(data)) as image:
-            image.load()
-    except DecompressionBombError as error:
-        raise SampleError(RejectReason.IMAGE_TOO_LARGE, str(error)) from None
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise SampleError(RejectReason.INVALID_IMAGE, f"cannot be decoded ({error})") from None

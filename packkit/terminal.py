@@ -177,8 +177,9 @@ def show_sample(sample: Sample) -> None:
     images = []
     for index in range(len(sample.images)):
         data = sample.image_bytes(index)
-        kind, width, height = read_header(data)
-        images.append(f"{kind}, {width} x {height} pixels, {len(data):,} bytes")
+        header = read_header(data)
+        size = f"{header.width} x {header.height} pixels"
+        images.append(f"{header.format}, {size}, {len(data):,} bytes")
     print_json({**sample.to_dict(with_images=False), "images": images})
 
 

@@ -10,9 +10,10 @@ ROOT = Path(__file__).parents[1]
 ROWS = (
     ("packkit_kernels",),
     ("packkit.errors",),
-    ("packkit.schema", "packkit.files", "packkit.engine"),
+    ("packkit.schema", "packkit.files", "packkit.engine", "packkit.orders"),
     ("packkit.image_headers", "packkit.open_qwen2vl"),
     ("packkit.images",),
+    ("packkit.pixels",),
     ("packkit.image_tokens", "packkit.templates", "packkit.tokenizer"),
     ("packkit.encoding",),
     ("packkit.shards",),

@@ -17,10 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from packkit.orders import hashes, seeded_key, seeded_order
 from packkit.packing.config import PackConfig
 from packkit.planning import PackPlan, plan_packs
 
-__all__ = ["Arrangement", "ShardTask", "arrange", "seeded_order"]
+__all__ = ["Arrangement", "ShardTask", "arrange"]
 
 # Every use of the seed draws from a stream of its own.
 _SAMPLES, _INSIDE, _PACKS = range(3)
@@ -82,42 +83,12 @@ def arrange(
     sizes = np.diff(plan.bin_offsets)
     bin_of_slot = np.repeat(np.arange(plan.packs), sizes)
     # Shuffled inside: sorted by bin first, by hash second.
-    samples = samples[np.lexsort((_hashes(len(samples), config.seed, _INSIDE), bin_of_slot))]
+    inside = hashes(len(samples), seeded_key(config.seed, _INSIDE))
+    samples = samples[np.lexsort((inside, bin_of_slot))]
     samples, offsets = _reorder(
         samples, plan.bin_offsets, seeded_order(plan.packs, config.seed, _PACKS)
     )
     return Arrangement(plan, _cut(samples, offsets, stored, config.shard_size))
-
-
-def seeded_order(n: int, seed: int, stream: int = 0) -> NDArray[np.int64]:
-    """Returns a permutation of 0..n-1 that only the arguments decide.
-
-    Args:
-        n: number of things to order.
-        seed: the user's seed.
-        stream: tells apart several orders of one seed.
-
-    Returns:
-        int64 [n].
-
-    >>> sorted(seeded_order(5, seed=1).tolist())
-    [0, 1, 2, 3, 4]
-    """
-    return np.argsort(_hashes(n, seed, stream), kind="stable")
-
-
-def _hashes(n: int, seed: int, stream: int) -> NDArray[np.uint64]:
-    """Returns n outputs of splitmix64 (Steele, Lea and Flood, OOPSLA 2014)."""
-    start = _mix(_mix(np.array([seed % 2**64], np.uint64)) + np.uint64(stream))[0]
-    step = np.uint64(0x9E3779B97F4A7C15)
-    return _mix(start + step * np.arange(1, n + 1, dtype=np.uint64))
-
-
-def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
-    return mixed
 
 
 def _reorder(

@@ -18,8 +18,9 @@ import xxhash
 
 from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.errors import RejectReason, SampleError
-from packkit.images import HEAD_BYTES, DataRoot, check_pixels, read_header
+from packkit.images import HEAD_BYTES, DataRoot, read_header
 from packkit.packing.config import PackConfig
+from packkit.pixels import check_pixels
 from packkit.schema import ImageRef, Sample
 from packkit.sources import Record, Source, Span, container_named, layout_named
 

@@ -18,7 +18,7 @@ import xxhash
 
 from packkit.errors import FormatError, RejectReason, SampleError
 from packkit.open_qwen2vl import is_open_qwen2vl, sample_from_open_qwen2vl
-from packkit.schema import Pack, Sample
+from packkit.schema import ImageRef, Pack, Sample
 from packkit.shards.rows import ImagePlace
 
 __all__ = [
@@ -145,12 +145,14 @@ def base64_of(element: object) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def pack_from_record(record: dict[str, Any], images: Sequence[Sequence[bytes]], place: str) -> Pack:
+def pack_from_record(
+    record: dict[str, Any], images: Sequence[Sequence[bytes | ImageRef]], place: str
+) -> Pack:
     """Returns the pack that was stored.
 
     Args:
         record: what `parse_record` gave, the base64 of the images there or cut out.
-        images: the decoded images of each sample.
+        images: the images of each sample, decoded or still to be.
         place: where the pack stands, for the error.
 
     Raises:
@@ -184,7 +186,7 @@ def _head(sample: Sample) -> bytes:
     return text[:-1] + b',"images":['
 
 
-def _read_sample(record: dict[str, Any], images: Sequence[bytes]) -> Sample:
+def _read_sample(record: dict[str, Any], images: Sequence[bytes | ImageRef]) -> Sample:
     if _is_foreign(record):
         return dataclasses.replace(sample_from_open_qwen2vl(record), images=tuple(images))
     if len(stored_images(record)) != len(images):

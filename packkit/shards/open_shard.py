@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
@@ -9,13 +10,39 @@ import pybase64
 import xxhash
 
 from packkit.errors import ChecksumError, FormatError
-from packkit.schema import Pack
+from packkit.image_tokens import ImageSizes
+from packkit.schema import ImagePeek, ImageRef, Pack
 from packkit.shards.file_pool import FilePool
 from packkit.shards.index import ShardIndex
 from packkit.shards.lines import cut_images, pack_from_record, parse_record, sample_name
 from packkit.shards.locate import Shard
 
 __all__ = ["OpenShard"]
+
+
+class _StoredImage:
+    """An image that stands in the text of its pack, in memory, until its bytes are wanted."""
+
+    __slots__ = ("_base64", "_pack", "_row", "_shard")
+
+    def __init__(self, shard: OpenShard, pack: int, row: int, base64: memoryview) -> None:
+        self._shard = shard
+        self._pack = pack
+        self._row = row
+        self._base64 = base64
+
+    def read(self) -> bytes:
+        """Returns the bytes of the image file.
+
+        Raises:
+            ChecksumError: they are not those that were written.
+        """
+        return self._shard.decode(self._base64, self._pack, self._row)
+
+    def peek(self, size: int) -> ImagePeek:
+        """Returns all bytes: base64 is only known to be sound once it is decoded."""
+        data = self.read()
+        return ImagePeek(data, len(data), 0)
 
 
 class OpenShard:
@@ -32,6 +59,9 @@ class OpenShard:
         self._files = files
         self._verify = verify
         self._index: ShardIndex | None = None
+        # The checksum of a pack's text covers its images too, provided that the index says rightly
+        # where they stand; a manifest vouches for that.
+        self._text_vouches_for_images = shard.index_checksum is not None
 
     @property
     def index(self) -> ShardIndex:
@@ -70,13 +100,40 @@ class OpenShard:
             ChecksumError: it is not what was written.
             FormatError: it is no pack.
         """
+        return self._parse(pack, self.decode)
+
+    def lazy_pack(self, pack: int) -> Pack:
+        """Returns a pack whose images are decoded from its text when their bytes are wanted.
+
+        Raises:
+            ChecksumError: it is not what was written.
+            FormatError: it is no pack.
+        """
+        return self._parse(pack, lambda base64, pack, row: _StoredImage(self, pack, row, base64))
+
+    def _parse(
+        self, pack: int, make_image: Callable[[memoryview, int, int], bytes | ImageRef]
+    ) -> Pack:
         place, owners = self.place(pack), self.index.image.sample
         rest, encoded = self._cut(pack, self.text(pack))
         record = parse_record(rest, place)
-        images: list[list[bytes]] = [[] for _ in record["data"]]
-        for row, base64 in enumerate(encoded, self.index.images_of(pack).start):
-            images[int(owners[row])].append(self._decode(base64, pack, row))
+        images: list[list[bytes | ImageRef]] = [[] for _ in record["data"]]
+        first = self.index.images_of(pack).start
+        for row, base64 in enumerate(encoded, first):
+            images[int(owners[row])].append(make_image(base64, pack, row))
         return pack_from_record(record, images, place)
+
+    def image_sizes(self, pack: int) -> list[ImageSizes]:
+        """Returns width and height of the images of each sample of a pack, from the index."""
+        rows, column = self.index.images_of(pack), self.index.image
+        samples = self.index.samples_of(pack)
+        sizes: list[list[tuple[int, int]]] = [[] for _ in range(samples.stop - samples.start)]
+        columns = (column.sample, column.width, column.height)
+        for sample, width, height in zip(
+            *(values[rows].tolist() for values in columns), strict=True
+        ):
+            sizes[sample].append((width, height))
+        return list(sizes)
 
     def image(self, pack: int, sample: int, image: int) -> bytes:
         """Returns the bytes of one image file; the pack around it is not read.
@@ -95,7 +152,7 @@ class OpenShard:
         row = rows.start + int(own[image])
         column = self.index.image
         base64 = self._read(pack, int(column.size[row]), int(column.offset[row]))
-        return self._decode(base64, pack, row)
+        return self._decode(base64, pack, row, check=self._verify)
 
     def _open_index(self) -> ShardIndex:
         path, checksum = self.shard.index_path, self.shard.index_checksum
@@ -126,12 +183,21 @@ class OpenShard:
         ranges = zip(offsets.tolist(), column.size[rows].tolist(), strict=True)
         return cut_images(text, ranges)
 
-    def _decode(self, base64: bytes | memoryview, pack: int, row: int) -> bytes:
+    def decode(self, base64: memoryview, pack: int, row: int) -> bytes:
+        """Returns the bytes of an image, given its base64 from the text of its pack.
+
+        Raises:
+            ChecksumError: it is not what was written.
+        """
+        check = self._verify and not self._text_vouches_for_images
+        return self._decode(base64, pack, row, check=check)
+
+    def _decode(self, base64: bytes | memoryview, pack: int, row: int, *, check: bool) -> bytes:
         try:
             data = pybase64.b64decode(base64, validate=True)
         except ValueError as error:
             raise ChecksumError(self._image_place(pack, row), f"is not base64 ({error})") from None
-        if self._verify and xxhash.xxh3_64_intdigest(data) != int(self.index.image.checksum[row]):
+        if check and xxhash.xxh3_64_intdigest(data) != int(self.index.image.checksum[row]):
             raise ChecksumError(self._image_place(pack, row), "its bytes are not those written")
         return data
 
@@ -141,7 +207,7 @@ class OpenShard:
             for row, base64 in enumerate(
                 self._cut(pack, text)[1], self.index.images_of(pack).start
             ):
-                self._decode(base64, pack, row)
+                self._decode(base64, pack, row, check=True)
         except ChecksumError as error:
             return error
         return ChecksumError(self.place(pack), "its text is not the one written")

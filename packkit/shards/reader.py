@@ -8,6 +8,7 @@ used after a fork.
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -17,14 +18,23 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from packkit.encoding import SampleEncoder
-from packkit.errors import FingerprintError, FormatError, InputError, SampleError
+from packkit.errors import (
+    ChecksumError,
+    FingerprintError,
+    FormatError,
+    InputError,
+    SampleError,
+)
+from packkit.image_tokens import ImageSizes
 from packkit.schema import Pack
 from packkit.shards.file_pool import FilePool
 from packkit.shards.index import ShardIndex
 from packkit.shards.locate import Shard, locate
+from packkit.shards.manifest import MANIFEST
 from packkit.shards.open_shard import OpenShard
 
 if TYPE_CHECKING:
@@ -140,6 +150,37 @@ class PackReader:
             return pack
         return self._recounted(pack, self._recounter, shard.place(row))
 
+    def lazy(self, number: int) -> Pack:
+        """Returns one pack whose images are decoded from base64 when their bytes are wanted.
+
+        `Sample.image_bytes` gives them; the text of the whole pack stays in memory until then.
+        Lengths are those stored.
+
+        Args:
+            number: of the pack; negative numbers count from the end.
+
+        Raises:
+            IndexError: there is no such pack.
+            ChecksumError: its bytes are not those that were written.
+            FormatError: it is no pack.
+        """
+        shard, row = self._find(number)
+        return shard.lazy_pack(row)
+
+    def image_sizes(self, number: int) -> list[ImageSizes]:
+        """Returns width and height of the images of each sample of a pack, from its index.
+
+        Raises:
+            IndexError: there is no such pack.
+        """
+        shard, row = self._find(number)
+        return shard.image_sizes(row)
+
+    def place(self, number: int) -> str:
+        """Returns how errors call a pack: ``shard-00003.jsonl: pack 12``."""
+        shard, row = self._find(number)
+        return shard.place(row)
+
     def __iter__(self) -> Iterator[Pack]:
         """Yields every pack in order."""
         for number in range(len(self)):
@@ -191,21 +232,45 @@ class PackReader:
         """
         return self._shards[shard].index
 
+    def index_of(self, number: int) -> tuple[ShardIndex, int]:
+        """Returns the index that a pack stands in, and the pack's row there.
+
+        Raises:
+            IndexError: there is no such pack.
+            ChecksumError: the index is not the one that was written.
+        """
+        shard, row = self._find(number)
+        return shard.index, row
+
     @property
     def lengths(self) -> NDArray[np.int32]:
         """int32 [samples], tokens of every sample as stored, in the order of the packs."""
         parts = [shard.index.sample.length for shard in self._shards]
         return np.concatenate([np.empty(0, np.int32), *parts])
 
+    @property
+    def content_hash(self) -> str:
+        """A hash of all that the set holds, in hex: another hash, other packs."""
+        if self.manifest is not None:
+            # It states the checksum of everything else.
+            return xxhash.xxh3_64_hexdigest((self.path / MANIFEST).read_bytes())
+        digest = xxhash.xxh3_64()
+        for shard in self._shards:
+            digest.update(shard.index.pack.checksum.tobytes())
+        return digest.hexdigest()
+
     def load_encoder(self) -> SampleEncoder:
         """Returns the encoder that the packs were made with.
 
         Raises:
             FormatError: the set holds none.
-            FingerprintError: the files under encoder/ are not those of the manifest.
+            ChecksumError: a file under encoder/ is not the one that was written.
+            FingerprintError: this version of packkit makes another encoder of the files.
         """
         if self.manifest is None or self.manifest.encoder is None:
             raise FormatError(self.path, "holds no encoder; name a tokenizer")
+        for name, digest in self.manifest.encoder_sha256.items():
+            _check_sha256(self.path / name, digest)
         encoder = SampleEncoder.load(self.path / "encoder")
         if differences := encoder.differences(self.manifest.encoder):
             raise FingerprintError(f"{self.path}: encoder/ is not the manifest's", differences)
@@ -269,3 +334,12 @@ class PackReader:
                 "repack with packkit pack",
             )
         return counted
+
+
+def _check_sha256(path: Path, digest: str) -> None:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise FormatError(path, f"cannot be read ({error.strerror})") from None
+    if found != digest:
+        raise ChecksumError(path, f"its sha256 is {found}, the manifest says {digest}")

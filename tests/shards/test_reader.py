@@ -1,5 +1,6 @@
 """Reading: the packs that were written, or an error that names the place."""
 
+import dataclasses
 import os
 import pickle
 import resource
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import orjson
 import pybase64
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packkit.errors import ChecksumError, FingerprintError, FormatError, InputError
+from packkit.images import image_size
 from packkit.schema import Pack, Sample
 from packkit.shards import MANIFEST, PackReader, PackSet, PackWriter
 
@@ -38,6 +41,75 @@ def test_packs_and_images_come_back(tmp_path_factory, random_packs, write_set, l
             for place, sample in enumerate(pack.data):
                 for image, expected in enumerate(sample.images):
                     assert reader.image(number, place, image) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("layout", _LAYOUTS)
+def test_lazy_packs_are_the_same_once_their_images_are_read(
+    tmp_path_factory, random_packs, write_set, layout, data
+):
+    packs = data.draw(random_packs)
+    out = tmp_path_factory.mktemp("set")
+    write_set(out, packs, layout=layout, capacity=2**31)
+    with PackReader(out) as reader:
+        for number, pack in enumerate(packs):
+            lazy, sizes = reader.lazy(number), reader.image_sizes(number)
+            assert lazy.lengths == pack.lengths
+            for sample, expected, own_sizes in zip(lazy.data, pack.data, sizes, strict=True):
+                images = [sample.image_bytes(image) for image in range(len(sample.images))]
+                assert dataclasses.replace(sample, images=tuple(images)) == expected
+                assert own_sizes == list(map(image_size, expected.images))
+
+
+def test_a_flipped_byte_of_a_lazy_pack_is_found_before_any_image(whole_set):
+    path = whole_set.path / "shard-00001.jsonl"
+    good = path.read_bytes()
+    for place in range(0, len(good), 97):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
+        if good[place] == ord("\n"):
+            continue
+        with (
+            PackReader(whole_set.path) as reader,
+            pytest.raises(ChecksumError, match="shard-00001"),
+        ):
+            for number in range(5, 10):
+                reader.lazy(number)
+
+
+def test_without_a_manifest_every_image_has_its_own_checksum_compared(tmp_path, some_packs):
+    with PackWriter(tmp_path / "set") as writer:
+        for pack in some_packs:
+            writer.write(pack)
+    shard = tmp_path / "set" / "shard-00000.jsonl"
+    # Nothing vouches for this index: what it says of an image is compared with the image.
+    with PackReader(shard) as reader:
+        index = reader.index(0)
+        wrong = index.image._replace(checksum=index.image.checksum ^ np.uint64(1))
+        object.__setattr__(index, "image", wrong)
+        with pytest.raises(ChecksumError, match="image 0: its bytes are not those written"):
+            reader.lazy(0).data[0].image_bytes(0)
+
+
+def test_the_hash_of_a_set_tells_its_packs_apart(tmp_path, some_packs, write_set):
+    hashes = set()
+    for number in range(3):
+        write_set(tmp_path / str(number), some_packs[number:])
+        with PackReader(tmp_path / str(number)) as reader:
+            hashes.add(reader.content_hash)
+        with PackReader(tmp_path / str(number) / "shard-00000.jsonl") as reader:
+            hashes.add(reader.content_hash)
+    assert len(hashes) == 6
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "encoder.json"])
+def test_a_flipped_byte_in_the_encoder_is_found(whole_set, name):
+    path = whole_set.path / "encoder" / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with PackReader(whole_set.path) as reader, pytest.raises(ChecksumError, match=name):
+        reader.load_encoder()
 
 
 @settings(max_examples=60, deadline=None)
