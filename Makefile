@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test check fmt bench clean
+.PHONY: demo test check fmt proof bench clean
 
 demo: $(VENV)/.demo  ## Build the demo data set from real medical images and pack it.
 	$(BIN)/python examples/demo/build.py demo/data --tokenizer demo/tokenizer.json
@@ -13,6 +13,9 @@ demo: $(VENV)/.demo  ## Build the demo data set from real medical images and pac
 
 test: check  ## Lint, types and all tests.
 	$(BIN)/pytest -q
+
+proof: $(VENV)/.dev  ## Longer proofs: the whole matrix of ranks, threads, workers and stops.
+	$(BIN)/pytest -q -m proof tests
 
 check: $(VENV)/.dev  ## Lint and types.
 	$(BIN)/ruff check .

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from packkit.errors import RejectReason as RejectReason
     from packkit.errors import SampleError as SampleError
     from packkit.errors import SourceChangedError as SourceChangedError
+    from packkit.ledger import check_ledger as check_ledger
+    from packkit.loading import LoadedPack as LoadedPack
+    from packkit.loading import PackBatch as PackBatch
+    from packkit.loading import PackDataset as PackDataset
+    from packkit.loading import PackLoader as PackLoader
+    from packkit.loading import PackSampler as PackSampler
+    from packkit.loading import PackStream as PackStream
+    from packkit.loading import collate_for_transformers as collate_for_transformers
+    from packkit.loading import collate_packs as collate_packs
     from packkit.packing import PackConfig as PackConfig
     from packkit.packing import PackReport as PackReport
     from packkit.packing import pack as pack
@@ -59,6 +68,17 @@ _MODULES = {
         "RejectReason",
         "SampleError",
         "SourceChangedError",
+    ),
+    "packkit.ledger": ("check_ledger",),
+    "packkit.loading": (
+        "LoadedPack",
+        "PackBatch",
+        "PackDataset",
+        "PackLoader",
+        "PackSampler",
+        "PackStream",
+        "collate_for_transformers",
+        "collate_packs",
     ),
     "packkit.packing": ("PackConfig", "PackReport", "pack"),
     "packkit.planning": ("HistogramPlan", "PackPlan", "plan_histogram", "plan_packs"),

@@ -258,6 +258,24 @@ def show(
             terminal.show_pack(reader[number], number)
 
 
+@app.command()
+def ledger(
+    folder: Annotated[Path, typer.Argument(metavar="LEDGER", help="Folder of rank-*.jsonl.")],
+    packs: Annotated[
+        list[Path], typer.Argument(metavar="PACKS...", help="The loader's packs, in its order.")
+    ],
+    json: Json = False,
+) -> None:
+    """Prove that training consumed every pack exactly once per epoch."""
+    from packkit import terminal
+    from packkit.ledger import check_ledger
+
+    report = check_ledger(folder, packs)
+    terminal.print_json(report.to_dict()) if json else terminal.show_ledger(report)
+    if report.problems:
+        raise typer.Exit(1)
+
+
 def _stdin() -> BufferedIOBase:
     return cast("BufferedIOBase", sys.stdin.buffer)
 

@@ -16,6 +16,7 @@ from packkit.images import read_header
 from packkit.schema import Pack, Sample
 
 if TYPE_CHECKING:
+    from packkit.ledger import LedgerReport
     from packkit.packing import PackReport
     from packkit.packing.job import Progress as PackProgress
     from packkit.shards import VerifyReport
@@ -26,6 +27,7 @@ __all__ = [
     "print_json",
     "progress",
     "show_histogram",
+    "show_ledger",
     "show_pack",
     "show_plans",
     "show_report",
@@ -154,6 +156,28 @@ def show_verification(report: VerifyReport) -> None:
         f"{verdict}: {report.packs:,} packs, {report.samples:,} samples, "
         f"{report.images:,} images, {_bytes(report.bytes)}{encoded}"
     )
+
+
+def show_ledger(report: LedgerReport) -> None:
+    """Prints what training consumed, epoch by epoch, and every problem."""
+    rows = [
+        (
+            f"{one.epoch}" if one.finished else f"{one.epoch} (under way)",
+            *map("{:,}".format, (one.steps, one.packs, one.repeated, one.missing)),
+            *map("{:,}".format, (one.dropped, one.fillers, one.masked)),
+        )
+        for one in report.epochs
+    ]
+    columns = ("epoch", "steps", "packs", "repeated", "missing", "dropped", "fillers", "masked")
+    show_table(f"{report.runs:,} runs, {report.steps:,} steps", columns, rows)
+    for problem in report.problems:
+        print(problem)
+    if report.open_steps:
+        print(f"{report.open_steps:,} steps at the end that not all ranks noted")
+    verdict = (
+        f"{len(report.problems):,} problems" if report.problems else "every pack once an epoch"
+    )
+    print(verdict)
 
 
 def show_pack(pack: Pack, number: int) -> None:

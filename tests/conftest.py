@@ -1,5 +1,6 @@
 """Fixtures that every test shares: the real Qwen3 tokenizer, an encoder, the planner's oracles."""
 
+from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,9 +33,9 @@ def qwen3_in_transformers(qwen3_folder):
     return AutoTokenizer.from_pretrained(qwen3_folder)
 
 
-@pytest.fixture
-def small_tokenizer():
-    """tokenizer.json of a byte-level BPE with the control tokens of Qwen3, as a fresh dict."""
+@pytest.fixture(scope="session")
+def tiny_tokenizer():
+    """tokenizer.json of a byte-level BPE with the control tokens of Qwen3; not to be changed."""
     alphabet = sorted(ByteLevel.alphabet())
     merges = [["t", "h"], ["th", "e"], ["i", "n"], ["Ġ", "the"]]
     vocab = [*alphabet, *("".join(pair) for pair in merges)]
@@ -65,6 +66,12 @@ def small_tokenizer():
             "merges": merges,
         },
     }
+
+
+@pytest.fixture
+def small_tokenizer(tiny_tokenizer):
+    """The same as a fresh dict."""
+    return deepcopy(tiny_tokenizer)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from packing_inputs import caption, png, write_lines
 
+from packkit import PackLoader
+
 
 def packkit(*arguments, **options):
     command = [sys.executable, "-m", "packkit", *map(str, arguments)]
@@ -121,6 +123,20 @@ def test_too_many_rejects_exit_with_1_and_one_line(tmp_path, qwen3_folder):
         "packkit: 1 of 2 samples rejected, more than --max-reject-rate 0.01; "
         "reasons in packs/rejects.jsonl"
     ]
+
+
+def test_ledger_is_proven_or_what_is_wrong_is_said(packed, tmp_path):
+    folder, _ = packed
+    loader = PackLoader(folder / "packs", packs_per_step=2, image_size=8, ledger=tmp_path)
+    assert len(list(loader)) == len(loader)
+    result = packkit("ledger", tmp_path, folder / "packs")
+    assert result.returncode == 0, result.stderr
+    assert "every pack once an epoch" in result.stdout
+    lines = (tmp_path / "rank-00000.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "rank-00000.jsonl").write_bytes(b"".join([*lines[:1], *lines[2:]]))
+    result = packkit("ledger", tmp_path, folder / "packs", "--json")
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["problems"]
 
 
 def test_help_answers_at_once():

@@ -17,6 +17,8 @@ ROWS = (
     ("packkit.image_tokens", "packkit.templates", "packkit.tokenizer"),
     ("packkit.encoding",),
     ("packkit.shards",),
+    ("packkit.ledger",),
+    ("packkit.loading",),
     ("packkit.sources",),
     ("packkit.planning",),
     ("packkit.packing",),

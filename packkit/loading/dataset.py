@@ -1,0 +1,228 @@
+"""Packs by number as ids and pixels: the map-style dataset that every other door stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from packkit.encoding import EncodedSample, SampleEncoder
+from packkit.errors import FormatError, InputError, SampleError
+from packkit.image_headers import MAX_PIXELS
+from packkit.loading.batch import FILLER
+from packkit.loading.collate import LoadedPack, Masked, PackTokens
+from packkit.loading.sets import PackSets
+from packkit.pixels import PixelDecoder
+from packkit.schema import Pack, Sample
+from packkit.shards import PackReader
+
+__all__ = ["BadImage", "Decoder", "OpenedPack", "PackDataset"]
+
+Decoder = Literal["pillow", "turbo"]
+BadImage = Literal["raise", "mask"]
+
+
+class _Image(NamedTuple):
+    """An image of a pack: which of which sample."""
+
+    sample: int
+    image: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedPack:
+    """A pack as ids, its images not decoded yet.
+
+    Attributes:
+        tokens: its ids.
+        samples: the samples, images in memory as base64.
+        images: where each image that takes tokens stands in `samples`.
+        place: how errors call the pack.
+    """
+
+    tokens: PackTokens
+    samples: tuple[Sample, ...]
+    images: tuple[_Image, ...]
+    place: str
+
+
+_FILLER = OpenedPack(
+    PackTokens(
+        FILLER,
+        np.empty(0, np.int32),
+        np.empty(0, np.int32),
+        np.empty(0, np.int64),
+        np.empty((0, 2), np.int32),
+    ),
+    (),
+    (),
+    "filler",
+)
+
+
+class PackDataset(Dataset[LoadedPack]):
+    """Packs by number, as ids and uint8 pixels.
+
+    Give it to a ``DataLoader`` with `PackSampler` as ``batch_sampler`` and `collate_packs` as
+    ``collate_fn``. It may be read from many threads and pickled to workers.
+
+    Args:
+        packs: a pack set, a ``.jsonl`` of packs, a folder of Open-Qwen2VL's ``*_packed.json``, or
+            several of them, whose packs are then numbered one set after another.
+        image_size: S: images become S x S pixels.
+        decoder: ``pillow``, or ``turbo``, which is faster; see `packkit.pixels`.
+        on_bad_image: what happens where an image cannot be decoded: ``raise`` an error, or
+            ``mask``: blank pixels, and its sample is ignored. Bytes that are not those written
+            always raise.
+        max_pixels: largest image that is decoded, width x height.
+        encoder: what turns samples into ids, for packs that hold none. For those that do it must be
+            the same.
+        verify: whether every checksum is compared when its bytes are read.
+
+    Attributes:
+        sets: the pack sets.
+
+    Raises:
+        InputError: an option is not legal.
+        FormatError: a path holds no packs, or no encoder where none is given.
+        FingerprintError: packs were made with another encoder than the others or the one given.
+        MissingExtraError: the decoder is not installed.
+    """
+
+    def __init__(
+        self,
+        packs: str | Path | Sequence[str | Path],
+        *,
+        image_size: int = 384,
+        decoder: Decoder = "pillow",
+        on_bad_image: BadImage = "raise",
+        max_pixels: int = MAX_PIXELS,
+        encoder: SampleEncoder | None = None,
+        verify: bool = True,
+    ) -> None:
+        if on_bad_image not in ("raise", "mask"):
+            raise InputError(f"on_bad_image must be raise or mask, got {on_bad_image!r}")
+        paths = [packs] if isinstance(packs, str | Path) else packs
+        self._decoder = PixelDecoder(decoder, image_size, max_pixels=max_pixels)
+        self._on_bad_image = on_bad_image
+        self.image_size = image_size
+        self.sets = PackSets(paths, encoder=encoder, verify=verify)
+
+    def __len__(self) -> int:
+        """Returns the number of packs."""
+        return len(self.sets)
+
+    def __getitem__(self, pack_id: int) -> LoadedPack:
+        """Returns a pack, its images decoded.
+
+        Args:
+            pack_id: its number, or -1 for a filler, which holds nothing.
+
+        Raises:
+            IndexError: there is no such pack.
+            ChecksumError: its bytes are not those that were written.
+            FormatError: it is no pack, its lengths are not what the encoder counts, or an image
+                cannot be decoded.
+        """
+        opened = self.open(pack_id)
+        pixels = self.empty_pixels(len(opened.images))
+        masked = [self.decode(opened, number, pixels[number]) for number in range(len(pixels))]
+        return LoadedPack(opened.tokens, pixels, tuple(one for one in masked if one is not None))
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """What the tensors of a pack depend on, by name."""
+        return {**self.sets.fingerprint, **self._decoder.spec}
+
+    def empty_pixels(self, images: int) -> NDArray[np.uint8]:
+        """Returns uint8 [images, 3, S, S] that nothing has been written to."""
+        return np.empty((images, 3, self.image_size, self.image_size), np.uint8)
+
+    def open(self, pack_id: int) -> OpenedPack:
+        """Reads and encodes a pack; raises what `__getitem__` does, but for its images."""
+        if pack_id == FILLER:
+            return _FILLER
+        reader, number = self.sets.find(pack_id)
+        pack, place = reader.lazy(number), reader.place(number)
+        sizes = [None if (0, 0) in own else own for own in reader.image_sizes(number)]
+        encoded: list[EncodedSample] = []
+        for sample, one in enumerate(self.sets.encoder.encode_batch(pack.data, image_sizes=sizes)):
+            if isinstance(one, SampleError):
+                raise FormatError(f"{place}: {_name(pack.data[sample], sample)}", str(one))
+            encoded.append(one)
+        _check_lengths(reader, pack, encoded, place)
+        images = [
+            _Image(sample, image)
+            for sample, one in enumerate(encoded)
+            for image in range(len(one.image_slots))
+        ]
+        return OpenedPack(_join(pack_id, encoded), pack.data, tuple(images), place)
+
+    def decode(self, pack: OpenedPack, number: int, out: NDArray[np.uint8]) -> Masked | None:
+        """Decodes one image of a pack.
+
+        Args:
+            pack: the pack.
+            number: of the image among those that take tokens.
+            out: uint8 [3, S, S], where its pixels go.
+
+        Returns:
+            What to ignore, where the image is bad and is to be masked.
+
+        Raises:
+            ChecksumError: its bytes are not those that were written.
+            FormatError: it cannot be decoded and is not to be masked.
+        """
+        sample, image = pack.images[number]
+        data = pack.samples[sample].image_bytes(image)
+        try:
+            self._decoder.decode_into(data, out)
+        except SampleError as error:
+            place = f"{pack.place}: {_name(pack.samples[sample], sample)}: image {image}"
+            if self._on_bad_image == "raise":
+                raise FormatError(place, str(error)) from None
+            out[:] = 0
+            return Masked(sample, f"{place}: {error}")
+        return None
+
+
+def _check_lengths(
+    reader: PackReader, pack: Pack, encoded: Sequence[EncodedSample], place: str
+) -> None:
+    """Sees that the lengths are those that were packed, or, in others' packs, that they fit."""
+    lengths = [one.length for one in encoded]
+    if reader.manifest is not None and reader.manifest.encoder is not None:
+        for number, (found, stored) in enumerate(zip(lengths, pack.lengths, strict=True)):
+            if found != stored:
+                name = _name(pack.data[number], number)
+                detail = f"the encoder counts {found} tokens, {stored} were packed"
+                raise FormatError(f"{place}: {name}", detail)
+    elif sum(lengths) > reader.capacity:
+        detail = f"{sum(lengths)} tokens by this encoder, capacity {reader.capacity}"
+        raise FormatError(place, f"{detail}; repack with packkit pack")
+
+
+def _join(pack_id: int, encoded: Sequence[EncodedSample]) -> PackTokens:
+    lengths = np.array([one.length for one in encoded], np.int64)
+    starts = np.cumsum(lengths) - lengths
+    slots = [
+        one.image_slots + np.array([start, 0], np.int32)
+        for one, start in zip(encoded, starts.tolist(), strict=True)
+    ]
+    return PackTokens(
+        pack_id,
+        np.concatenate([one.input_ids for one in encoded]),
+        np.concatenate([one.labels for one in encoded]),
+        lengths,
+        np.concatenate(slots),
+    )
+
+
+def _name(sample: Sample, number: int) -> str:
+    return f"sample {number}" if sample.id is None else f'sample "{sample.id}"'

@@ -1,0 +1,192 @@
+"""Which pack stands at which place of an epoch: a pure function of (seed, epoch, place).
+
+Nothing is stored but the sizes of sets and shards, so that any place of any epoch is found in O(1),
+or in O(shards) where whole shards change places. Several sets are interleaved evenly: of every run
+of places each set has its share, give or take one.
+
+A set is gone through pass after pass, and a pass takes every pack once. Where shares decide how
+much of a set an epoch takes, its passes run on across epochs, so that no pack comes up again before
+all others of its set have come up as often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from packkit.errors import InputError
+from packkit.orders import Permutation, seeded_key, seeded_order
+
+__all__ = ["WINDOW", "EpochOrder", "SetPlaces", "Shuffle"]
+
+Shuffle = Literal["global", "shards", "none"]
+
+WINDOW = 64
+"""Packs among which ``shuffle="shards"`` mixes: few enough that the disk reads on sequentially."""
+
+# Every use of a seed draws from a stream of its own.
+_PACKS, _SHARDS, _WINDOWS = range(3)
+
+
+class SetPlaces(NamedTuple):
+    """The packs of one set that an order goes through.
+
+    Attributes:
+        packs: int64 [n], their ids, ascending.
+        shard_starts: int64 [shards+1], where each shard begins in `packs`.
+    """
+
+    packs: NDArray[np.int64]
+    shard_starts: NDArray[np.int64]
+
+
+class EpochOrder:
+    """The order of packs in every epoch.
+
+    Args:
+        sets: what to go through.
+        seed: decides the order.
+        shuffle: ``global``: any pack may stand anywhere; ``shards``: shards change places, and
+            packs within a window of `WINDOW`, so that a disk reads sequentially; ``none``: as
+            stored.
+        shares: how much of an epoch each set gets, relative to one another. An epoch is then as
+            long as it can be without taking more packs of a set than it has. By default every set
+            is taken whole.
+
+    Attributes:
+        packs: packs of an epoch.
+        packs_of_set: packs that an epoch takes from each set.
+
+    Raises:
+        InputError: a share is not positive, their number is not that of the sets, or there is no
+            pack.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[SetPlaces],
+        *,
+        seed: int,
+        shuffle: Shuffle,
+        shares: Sequence[float] | None = None,
+    ) -> None:
+        sizes = [len(one.packs) for one in sets]
+        self.packs_of_set = sizes if shares is None else _apportion(sizes, shares)
+        self.packs = sum(self.packs_of_set)
+        if not self.packs:
+            raise InputError(f"an epoch must hold at least one pack, the sets give {sizes}")
+        self._sets = [_SetOrder(one, seed, number, shuffle) for number, one in enumerate(sets)]
+
+    def __call__(
+        self, epoch: int, places: NDArray[np.integer] | Sequence[int]
+    ) -> NDArray[np.int64]:
+        """Returns the packs at places of an epoch.
+
+        Args:
+            epoch: number of the epoch, from 0.
+            places: int [k], each in 0..packs-1.
+
+        Returns:
+            int64 [k], ids of packs.
+        """
+        wanted = np.asarray(places, np.int64)
+        packs = np.empty(len(wanted), np.int64)
+        for number, (mine, drawn) in enumerate(_interleave(wanted, self.packs_of_set)):
+            if len(mine):
+                draws = epoch * self.packs_of_set[number] + drawn
+                packs[mine] = self._sets[number].at(draws)
+        return packs
+
+
+class _SetOrder:
+    """The packs of one set in order, pass after pass."""
+
+    def __init__(self, places: SetPlaces, seed: int, number: int, shuffle: Shuffle) -> None:
+        self._places = places
+        self._seed = seed
+        self._number = number
+        self._shuffle = shuffle
+        self._shard_orders: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+
+    def at(self, draws: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the packs of draws that are counted from the beginning of training."""
+        passes, places = np.divmod(draws, len(self._places.packs))
+        members = np.empty(len(draws), np.int64)
+        for one in np.unique(passes).tolist():
+            in_pass = passes == one
+            members[in_pass] = self._members(one, places[in_pass])
+        return self._places.packs[members]
+
+    def _members(self, number: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self._shuffle == "none":
+            return places
+        count = len(self._places.packs)
+        if self._shuffle == "global":
+            return Permutation(count, self._key(_PACKS, number))(places)
+        order, starts = self._shard_order(number)
+        places = self._mix_windows(number, places, count)
+        nth = np.searchsorted(starts, places, side="right") - 1
+        return self._places.shard_starts[order[nth]] + places - starts[nth]
+
+    def _shard_order(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Returns the shards in the order of a pass, and where each begins in it."""
+        if number not in self._shard_orders:
+            sizes = np.diff(self._places.shard_starts)
+            order = seeded_order(len(sizes), self._seed, self._number, _SHARDS, number)
+            starts = np.concatenate([[0], np.cumsum(sizes[order])])
+            # Two passes are kept, for a step can stand astride the end of one.
+            last = dict(list(self._shard_orders.items())[-1:])
+            self._shard_orders = {**last, number: (order, starts)}
+        return self._shard_orders[number]
+
+    def _mix_windows(self, number: int, places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+        mixed = np.empty_like(places)
+        windows = places // WINDOW
+        for window in np.unique(windows).tolist():
+            inside, first = windows == window, window * WINDOW
+            size = min(WINDOW, count - first)
+            permute = Permutation(size, self._key(_WINDOWS, number, window))
+            mixed[inside] = first + permute(places[inside] - first)
+        return mixed
+
+    def _key(self, *streams: int) -> int:
+        return seeded_key(self._seed, self._number, *streams)
+
+
+def _apportion(sizes: Sequence[int], shares: Sequence[float]) -> list[int]:
+    """Returns how many packs of each set an epoch takes, none of them twice."""
+    if len(shares) != len(sizes) or not all(0 < share < float("inf") for share in shares):
+        raise InputError(f"shares must be {len(sizes)} positive numbers, got {list(shares)}")
+    total = min(size / share for size, share in zip(sizes, shares, strict=True))
+    # A hair more, so that 1/3 of 3 packs is one of them.
+    return [int(share * total + 1e-6) for share in shares]
+
+
+def _interleave(
+    places: NDArray[np.int64], counts: Sequence[int]
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Deals the places of an epoch to sets as evenly as whole numbers allow.
+
+    The first set gets every place at which its due, place x count / total, passes a whole number;
+    what is left over is dealt to the other sets in the same way.
+
+    Args:
+        places: int64 [k].
+        counts: places of the epoch that each set gets.
+
+    Returns:
+        For each set, which of `places` are its own, and the number of each among its own of the
+        epoch.
+    """
+    dealt: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    left, rest, total = np.arange(len(places)), places, sum(counts)
+    for count in counts:
+        before = rest * count // max(total, 1)
+        is_mine = (rest + 1) * count // max(total, 1) > before
+        dealt.append((left[is_mine], before[is_mine]))
+        left, rest = left[~is_mine], (rest - before)[~is_mine]
+        total -= count
+    return dealt

@@ -1,0 +1,146 @@
+"""PyTorch's own doors lead to the batches of `PackLoader`, with any number of workers."""
+
+from collections import Counter
+from itertools import islice
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+from torchdata.stateful_dataloader import StatefulDataLoader
+
+from packkit.errors import InputError
+from packkit.loading import FILLER, PackDataset, PackSampler, PackStream, collate_packs
+
+PACKS = 23
+SIZE = 16
+WORKERS = (0, 1, 2, 5)
+
+pytestmark = [
+    # torchdata 0.11 calls what torch 2.13 deprecates.
+    pytest.mark.filterwarnings("ignore:'set_vital' is deprecated"),
+    # Five workers are more than this machine may have processors for.
+    pytest.mark.filterwarnings("ignore:This DataLoader will create"),
+]
+
+
+def sampler_of(dataset, **options):
+    return PackSampler(dataset, **{"packs_per_step": 4, "rank": 0, "world_size": 1, **options})
+
+
+def doors(dataset, workers, **options):
+    """Each door's loader, and what has to be called with the number of each epoch."""
+    stream = PackStream(dataset, sampler_of(dataset, **options))
+    sampler = sampler_of(dataset, **options)
+    by_number = {"batch_sampler": sampler, "collate_fn": collate_packs, "num_workers": workers}
+    by_stream = {"batch_size": None, "num_workers": workers}
+    return {
+        "map": (DataLoader(dataset, **by_number), sampler),
+        "stream": (DataLoader(stream, **by_stream), stream),
+        "stateful map": (StatefulDataLoader(dataset, **by_number), sampler),
+        "stateful stream": (StatefulDataLoader(stream, **by_stream), stream),
+    }
+
+
+DOORS = ("map", "stream", "stateful map", "stateful stream")
+
+
+@pytest.fixture(scope="module")
+def expected(make_loader, digest):
+    """Digests of the batches of two epochs in order, as `PackLoader` makes them."""
+    loader = make_loader()
+    return [[digest(batch) for batch in loader] for _ in range(2)]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("workers", WORKERS)
+def test_every_door_gives_the_same_bits(dataset, digest, expected, door, workers):
+    loader, owner = doors(dataset, workers)[door]
+    assert len(loader) == 6
+    for epoch in range(2):
+        owner.set_epoch(epoch)
+        assert [digest(batch) for batch in loader] == expected[epoch]
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_a_stream_goes_on_from_a_batch_with_other_workers_and_ranks(dataset, take, workers):
+    for stop in (1, 3, 6):
+        sampler = sampler_of(dataset)
+        loader = DataLoader(PackStream(dataset, sampler), batch_size=None, num_workers=workers)
+        batches = take(loader, stop)
+        state = batches[-1].state
+        others = (2, 0, 1)[stop % 3]
+        for rank in range(3):
+            sampler = sampler_of(dataset, packs_per_step=5, rank=rank, world_size=3)
+            stream = PackStream(dataset, sampler)
+            stream.load_state_dict(state)
+            if stop < 6:
+                batches += DataLoader(stream, batch_size=None, num_workers=others)
+        taken = Counter(pack for batch in batches for pack in batch.pack_ids.tolist())
+        taken.pop(FILLER, None)
+        assert taken == Counter(range(PACKS))
+
+
+@pytest.mark.parametrize("door", ["stateful map", "stateful stream"])
+@pytest.mark.parametrize("workers", WORKERS)
+def test_stateful_dataloader_resumes_exactly(dataset, digest, expected, door, workers):
+    for stop in (1, 3, 5, 6):
+        loader, _ = doors(dataset, workers)[door]
+        batches = iter(loader)
+        first = [digest(batch) for batch in islice(batches, stop)]
+        state = loader.state_dict()
+        del batches
+        loader, owner = doors(dataset, workers)[door]
+        loader.load_state_dict(state)
+        second = [digest(batch) for batch in loader]
+        assert first + second == expected[0]
+        owner.set_epoch(1)
+        assert [digest(batch) for batch in loader] == expected[1]
+
+
+def test_persistent_workers_go_on_to_the_next_epoch(dataset, digest, expected):
+    stream = PackStream(dataset, sampler_of(dataset))
+    loader = DataLoader(stream, batch_size=None, num_workers=2, persistent_workers=True)
+    assert [[digest(batch) for batch in loader] for _ in range(2)] == expected
+
+
+def test_ranks_of_a_stream_take_every_pack_once(dataset):
+    taken, lengths = Counter(), set()
+    for rank in range(3):
+        sampler = sampler_of(dataset, packs_per_step=4, rank=rank, world_size=3)
+        loader = DataLoader(PackStream(dataset, sampler), batch_size=None, num_workers=2)
+        batches = list(loader)
+        lengths.add(len(batches))
+        taken.update(pack for batch in batches for pack in batch.pack_ids.tolist())
+    assert lengths == {6}
+    assert taken == Counter({**dict.fromkeys(range(PACKS), 1), FILLER: 1})
+
+
+def test_the_state_of_a_worker_is_refused_by_other_numbers_of_workers(dataset):
+    stream = PackStream(dataset, sampler_of(dataset))
+    state = {**stream.state_dict(), "own_steps": 2, "workers": 3}
+    stream.load_state_dict(state)
+    with pytest.raises(InputError, match="one of 3 workers, here are 1"):
+        next(iter(stream))
+
+
+@pytest.mark.parametrize("door", ["map", "stream"])
+def test_an_error_in_a_worker_names_shard_pack_sample_and_image(tmp_path, write_bad, door):
+    dataset = PackDataset(write_bad(tmp_path / "bad"), image_size=SIZE)
+    loader, _ = doors(dataset, 2)[door]
+    with pytest.raises(Exception, match=r'shard-00000\.jsonl: pack 1: sample "1/bad": image 1: '):
+        list(loader)
+
+
+def test_padding_reaches_the_batches_of_a_stream(dataset):
+    stream = PackStream(dataset, sampler_of(dataset), pad_to_multiple_of=64, max_seqlen=2048)
+    for batch in DataLoader(stream, batch_size=None):
+        assert batch.tokens % 64 == 0
+        assert batch.max_seqlen == 2048
+
+
+def test_batches_move_as_a_whole(dataset):
+    (batch, *_) = DataLoader(PackStream(dataset, sampler_of(dataset)), batch_size=None)
+    moved = batch.to("meta")
+    assert moved.input_ids.device == torch.device("meta")
+    assert moved.state == batch.state
+    assert batch.to("cpu").pixel_values.equal(batch.pixel_values)
