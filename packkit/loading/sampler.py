@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -309,9 +310,15 @@ def _process(rank: int | None, world_size: int | None) -> tuple[int, int]:
         raise InputError(f"rank and world_size go together, got {rank} and {world_size}")
     if rank is None or world_size is None:
         distributed = torch.distributed
-        if not (distributed.is_available() and distributed.is_initialized()):
-            return 0, 1
-        return distributed.get_rank(), distributed.get_world_size()
+        if distributed.is_available() and distributed.is_initialized():
+            return distributed.get_rank(), distributed.get_world_size()
+        # Without this, a loader made too early would have every rank read the same packs.
+        if (started := os.environ.get("WORLD_SIZE", "1")) != "1":
+            raise InputError(
+                f"rank and world_size must be given, or torch.distributed initialized, where "
+                f"WORLD_SIZE is {started}"
+            )
+        return 0, 1
     if not 0 <= rank < world_size:
         raise InputError(f"rank must be in 0..world_size-1, got {rank} of {world_size}")
     return rank, world_size

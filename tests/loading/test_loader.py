@@ -265,6 +265,37 @@ while True:
 """
 
 
+WORKERS = """
+import sys, time
+from torch.utils.data import DataLoader
+from packkit import PackDataset, PackSampler, PackStream
+dataset = PackDataset(sys.argv[1], image_size=16)
+stream = PackStream(dataset, PackSampler(dataset, packs_per_step=2))
+for batch in DataLoader(stream, batch_size=None, num_workers=2):
+    print(batch.epoch, batch.step, flush=True)
+    time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+def test_killed_workers_leave_nothing_behind(packs, kill):
+    before = set(os.listdir("/dev/shm"))
+    command = [sys.executable, "-c", WORKERS, str(packs)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.readline().split() == [b"0", b"0"]
+    with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
+        children = file.read().split()
+    assert len(children) == 2
+    process.send_signal(kill)
+    process.communicate(timeout=30)
+    # Workers look for their parent every five seconds.
+    deadline = time.monotonic() + 20
+    while any(os.path.exists(f"/proc/{child}/cwd") for child in children):
+        assert time.monotonic() < deadline, "workers outlive the process that they work for"
+        time.sleep(0.1)
+    assert set(os.listdir("/dev/shm")) <= before
+
+
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_process_leaves_nothing_that_stops_the_next(tmp_path, packs, kill):
     ledger = tmp_path / "ledger"

@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch.distributed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -212,6 +213,24 @@ def test_a_state_that_makes_no_sense_is_refused(dataset, state, message):
     (sampler,) = ranks_of(dataset, 1, packs_per_step=2)
     with pytest.raises(InputError, match=message):
         sampler.load_state_dict({**sampler.state_dict(), **state})
+
+
+def test_ranks_started_by_torchrun_are_not_overlooked(dataset, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    with pytest.raises(InputError, match=r"must be given, or torch\.distributed initialized"):
+        PackSampler(dataset, packs_per_step=4)
+    assert PackSampler(dataset, packs_per_step=4, rank=1, world_size=4).rank == 1
+
+
+def test_rank_and_world_size_are_those_of_torch_distributed(dataset, tmp_path):
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1
+    )
+    try:
+        sampler = PackSampler(dataset, packs_per_step=4)
+    finally:
+        torch.distributed.destroy_process_group()
+    assert (sampler.rank, sampler.world_size) == (0, 1)
 
 
 @pytest.mark.parametrize(
