@@ -1,0 +1,139 @@
+"""A batch equals what a loop over single tokens makes of its packs."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packkit.errors import InputError
+from packkit.loading import FILLER, IGNORED, LoadedPack, collate_for_transformers, collate_packs
+from packkit.loading.collate import Masked, PackTokens
+
+SIZE = 3
+
+
+@st.composite
+def loaded_packs(draw):
+    """A pack of random samples, with images in their slots and samples to ignore; or a filler."""
+    lengths = draw(st.lists(st.integers(1, 9), max_size=4))
+    total = sum(lengths)
+    tokens = st.integers(0, 2**31 - 1)
+    ids = draw(st.lists(tokens, min_size=total, max_size=total))
+    labels = [draw(st.sampled_from([IGNORED, token])) for token in ids]
+    slots = []
+    for start, length in zip(np.cumsum([0, *lengths]), lengths, strict=False):
+        if length > 1 and draw(st.booleans()):
+            slots.append((int(start) + 1, draw(st.integers(1, length - 1))))
+    masked = draw(st.sets(st.integers(0, len(lengths) - 1))) if lengths else set()
+    return LoadedPack(
+        PackTokens(
+            draw(st.integers(0, 10**9)) if lengths else FILLER,
+            np.array(ids, np.int32),
+            np.array(labels, np.int32),
+            np.array(lengths, np.int64),
+            np.array(slots, np.int32).reshape(-1, 2),
+        ),
+        np.full((len(slots), 3, SIZE, SIZE), draw(st.integers(0, 255)), np.uint8),
+        tuple(Masked(sample, f"sample {sample}") for sample in sorted(masked)),
+    )
+
+
+def naive(packs, multiple, max_seqlen):
+    """The fields of a batch, token by token."""
+    found = {name: [] for name in ("input_ids", "labels", "position_ids", "segment_ids", "slots")}
+    edges, segment = [0], 0
+    for pack in packs:
+        start = len(found["input_ids"])
+        ignored = {one.sample for one in pack.masked}
+        ids, labels = iter(pack.tokens.input_ids.tolist()), iter(pack.tokens.labels.tolist())
+        found["slots"] += [[start + first, n] for first, n in pack.tokens.image_slots.tolist()]
+        for sample, length in enumerate(pack.tokens.lengths.tolist()):
+            segment += 1
+            for position in range(length):
+                found["input_ids"].append(next(ids))
+                label = next(labels)
+                found["labels"].append(IGNORED if sample in ignored else label)
+                found["position_ids"].append(position)
+                found["segment_ids"].append(segment)
+            edges.append(len(found["input_ids"]))
+    position = 0
+    while not found["input_ids"] or len(found["input_ids"]) % (multiple or 1):
+        if position == max_seqlen:
+            edges.append(len(found["input_ids"]))
+            position = 0
+        for name, value in (("input_ids", 0), ("labels", IGNORED), ("segment_ids", 0)):
+            found[name].append(value)
+        found["position_ids"].append(position)
+        position += 1
+    if position:
+        edges.append(len(found["input_ids"]))
+    return found, edges, segment
+
+
+@given(
+    st.lists(loaded_packs(), min_size=1, max_size=4),
+    st.sampled_from([None, 1, 7, 64]),
+    st.sampled_from([None, 9, 20]),
+)
+def test_a_batch_is_what_a_loop_over_tokens_makes(packs, multiple, max_seqlen):
+    batch = collate_packs(packs, pad_to_multiple_of=multiple, max_seqlen=max_seqlen)
+    found, edges, segments = naive(packs, multiple, max_seqlen)
+    for name in ("input_ids", "labels", "position_ids", "segment_ids"):
+        assert getattr(batch, name).tolist() == found[name], name
+    assert batch.cu_seqlens.tolist() == edges
+    assert batch.image_slots.tolist() == found["slots"]
+    assert batch.num_segments == segments
+    assert batch.num_targets == sum(label != IGNORED for label in found["labels"])
+    assert batch.max_seqlen == (max_seqlen or max(np.diff(edges)))
+    assert batch.pack_ids.tolist() == [pack.tokens.pack_id for pack in packs]
+    assert batch.pixel_values.equal(
+        torch.cat([torch.from_numpy(pack.pixel_values) for pack in packs])
+    )
+    assert batch.masked == tuple(one.reason for pack in packs for one in pack.masked)
+
+
+@given(st.lists(loaded_packs(), min_size=1, max_size=3))
+def test_types_are_those_that_are_stated(packs):
+    batch = collate_packs(packs)
+    for name in ("input_ids", "labels", "position_ids", "pack_ids"):
+        assert getattr(batch, name).dtype == torch.int64
+    for name in ("segment_ids", "cu_seqlens", "image_slots"):
+        assert getattr(batch, name).dtype == torch.int32
+    assert batch.pixel_values.dtype == torch.uint8
+    assert batch.pixel_values.shape[1:] == (3, SIZE, SIZE)
+    assert type(batch.max_seqlen) is type(batch.num_targets) is type(batch.num_segments) is int
+    assert batch.cu_seqlens[-1] == batch.tokens > 0
+
+
+def text_pack(*lengths):
+    total = sum(lengths)
+    ids = np.arange(total, dtype=np.int32)
+    tokens = PackTokens(0, ids, ids, np.array(lengths), np.empty((0, 2), np.int32))
+    return LoadedPack(tokens, np.empty((0, 3, SIZE, SIZE), np.uint8))
+
+
+def test_a_sample_over_the_fixed_length_is_an_error():
+    with pytest.raises(InputError, match="max_seqlen is fixed at 8 tokens, a sample has 9"):
+        collate_packs([text_pack(3, 9)], max_seqlen=8)
+
+
+def test_a_batch_of_fillers_alone_has_one_token_that_nothing_trains(dataset):
+    batch = collate_packs([dataset[FILLER], dataset[FILLER]])
+    assert (batch.tokens, batch.num_segments, batch.num_targets) == (1, 0, 0)
+    assert batch.cu_seqlens.tolist() == [0, 1]
+    assert collate_packs([dataset[FILLER]], pad_to_multiple_of=32).tokens == 32
+
+
+def test_inputs_of_transformers_are_one_row_without_a_mask(dataset):
+    packs = [dataset[number] for number in (3, 4)]
+    batch, inputs = collate_packs(packs), collate_for_transformers(packs)
+    for name in ("input_ids", "labels", "position_ids"):
+        assert inputs[name].equal(getattr(batch, name)[None])
+    assert inputs["use_cache"] is False
+    assert "attention_mask" not in inputs
+    assert inputs["pixel_values"].equal(batch.pixel_values.float() / 127.5 - 1) or torch.allclose(
+        inputs["pixel_values"], batch.pixel_values.float() / 127.5 - 1, atol=1e-6
+    )
+    assert inputs["pixel_values"].abs().max() <= 1
+    assert "pixel_values" not in collate_for_transformers([text_pack(4)])
