@@ -2,6 +2,7 @@
 
 import io
 import runpy
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,15 @@ def noise(rng):
     return buffer.getvalue()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """On a busy machine the threads of a tiny model wait for one another most of the time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def encoder(tiny_tokenizer):
     tokenizer = Tokenizer.from_str(orjson.dumps(tiny_tokenizer).decode())
@@ -84,8 +94,7 @@ def model(request, encoder):
 def each_alone(packs):
     """What transformers is given of each sample where nothing is packed."""
     batch = collate_packs(packs)
-    bounds = batch.cu_seqlens.tolist()
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(batch.cu_seqlens.tolist()):
         is_own = (start <= batch.image_slots[:, 0]) & (batch.image_slots[:, 0] < end)
         ids = batch.input_ids[None, start:end]
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -177,7 +186,7 @@ def test_the_comparison_sees_a_leak(model, dataset, leak):
 def test_labels_that_cross_a_border_change_the_loss(model, dataset):
     packs = [dataset[number] for number in BATCHES[0]]
     inputs = collate_for_transformers(packs)
-    firsts = collate_packs(packs).cu_seqlens[1:-1].long()
+    firsts = collate_packs(packs).cu_seqlens[1:-1]
     crossing = inputs["labels"].clone()
     crossing[0, firsts] = inputs["input_ids"][0, firsts]
     with torch.no_grad():
