@@ -9,9 +9,8 @@ machine with several GPUs start it with torchrun, or the Trainer deals the parts
 """
 
 import argparse
-from collections.abc import Sequence
+from functools import partial
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from transformers import (
     LlavaConfig,
@@ -23,7 +22,7 @@ from transformers import (
     set_seed,
 )
 
-from packkit.loading import IGNORED, LoadedPack, PackDataset, collate_for_transformers
+from packkit import PackDataset, collate_for_transformers
 
 # 12 x 12 patches of 14 x 14 pixels: the 144 tokens that an image takes in the demo packs.
 LAYERS = {"num_hidden_layers": 2, "num_attention_heads": 4}
@@ -40,15 +39,6 @@ def tiny_llava(image_token: int) -> LlavaForConditionalGeneration:
     return LlavaForConditionalGeneration(LlavaConfig(**parts, **features))
 
 
-def collate(packs: Sequence[LoadedPack]) -> dict[str, Any]:
-    """Asks for logits only where a label is trained: those of 4,096 tokens would take 2.5 GB."""
-    inputs = collate_for_transformers(packs)
-    # The first label, which comes last, is ignored, as that of every sample.
-    shifted = inputs["labels"].roll(-1)
-    trained = (shifted[0] != IGNORED).nonzero()[:, 0]
-    return {**inputs, "logits_to_keep": trained, "shift_labels": shifted[:, trained]}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="The Trainer of transformers on packs.")
     parser.add_argument("packs", nargs="?", default="demo/packs")
@@ -56,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     dataset = PackDataset(options.packs, image_size=VISION["image_size"])
     set_seed(0)
-    model = tiny_llava(dataset.sets.encoder.describe()["image_slot_id"])
+    model = tiny_llava(dataset.encoder.image_slot_id)
     with TemporaryDirectory() as scratch:
         arguments = TrainingArguments(
             output_dir=scratch,
@@ -69,6 +59,8 @@ def main() -> None:
             remove_unused_columns=False,  # packs have none
             use_cpu=True,
         )
+        # Logits of all 4,096 tokens of a pack would take 2.5 GB.
+        collate = partial(collate_for_transformers, targets_only=True)
         trainer = Trainer(model, arguments, train_dataset=dataset, data_collator=collate)
         trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]

@@ -190,6 +190,11 @@ class SampleEncoder:
             batch.slot_ends.append(len(slots) // 2)
         return batch.samples([draft.token_limit for draft in drafts])
 
+    @property
+    def image_slot_id(self) -> int:
+        """Id of the token that stands, repeated, for an image."""
+        return self._slot_ids[0]
+
     @cached_property
     def fingerprint(self) -> str:
         """Hash of everything that ids and labels depend on: equal hashes, equal encoders."""
@@ -202,7 +207,7 @@ class SampleEncoder:
             "template": self._template.name,
             "image_tokens": self._image_policy.spec,
             "image_slot": self._image_slot,
-            "image_slot_id": self._slot_ids[0],
+            "image_slot_id": self.image_slot_id,
             **self._tokenizer.behaviour,
         }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +11,7 @@ import orjson
 
 from packkit.errors import FormatError
 
-__all__ = ["Cursor", "LedgerStart", "LedgerStep", "LedgerWriter", "RankLedger", "read_ranks"]
+__all__ = ["Cursor", "LedgerStart", "LedgerStep", "LedgerWriter", "RankRun", "read_ranks"]
 
 Cursor = tuple[int, int]
 """An epoch, and the places of its order that are consumed."""
@@ -105,26 +107,31 @@ class LedgerWriter:
         if step.cursor != self._next:
             _cut_torn_line(self.path)
             lines = orjson.dumps({"start": start._asdict()}) + b"\n" + lines
+        # What fails here, on a full disk perhaps, may have left a torn line.
+        self._next = None
         # Opened anew each time: a step is long, and nothing is left open when a loader is dropped.
-        with open(self.path, "ab", buffering=0) as file:
+        with open(self.path, "ab") as file:
             file.write(lines)
         self._next = end
 
 
-class RankLedger(NamedTuple):
-    """What the file of one rank says, less what it took back.
+class RankRun(NamedTuple):
+    """What one rank noted of one run.
 
     Attributes:
-        starts: where its runs start, in order.
+        start: where the run starts.
         steps: its steps, in order.
     """
 
-    starts: list[LedgerStart]
+    start: LedgerStart
     steps: list[LedgerStep]
 
 
-def read_ranks(folder: str | Path) -> list[RankLedger]:
-    """Reads the files of all ranks, from 0 to the last.
+def read_ranks(folder: str | Path) -> list[list[RankRun]]:
+    """Reads what the ranks, from 0 to the last, noted, less what they took back.
+
+    A run is left out of which some rank did not note even the first step: nothing came of it, and
+    so nothing is taken back by it.
 
     Raises:
         FormatError: there is none, a rank has none, or a line is not of a ledger.
@@ -135,25 +142,61 @@ def read_ranks(folder: str | Path) -> list[RankLedger]:
     for rank, path in enumerate(paths):
         if path != _path(folder, rank):
             raise FormatError(_path(folder, rank), "is missing")
-    return [_read_rank(path) for path in paths]
+    files = [_read_runs(path) for path in paths]
+    ranks = [_take_back(runs) for runs in files]
+    while vain := [rank for rank, runs in enumerate(files) if _is_vain(runs, ranks)]:
+        for rank in vain:
+            del files[rank][-1]
+            ranks[rank] = _take_back(files[rank])
+    return ranks
 
 
-def _read_rank(path: Path) -> RankLedger:
-    starts: list[LedgerStart] = []
-    steps: list[LedgerStep] = []
+def _read_runs(path: Path) -> list[RankRun]:
+    """Returns every run that a rank ever started."""
+    runs: list[RankRun] = []
     # What follows the last line end is a line that was torn when the process was killed.
     for number, line in enumerate(path.read_bytes().split(b"\n")[:-1]):
         try:
             record = orjson.loads(line)
-            if "start" not in record:
-                steps.append(LedgerStep(**record))
+            if "start" in record:
+                runs.append(RankRun(LedgerStart(**record["start"]), []))
                 continue
-            start = LedgerStart(**record["start"])
+            step = LedgerStep(**record)
         except (ValueError, TypeError) as error:
             raise FormatError(path, f"line {number + 1} is not of a ledger ({error})") from None
-        starts = [one for one in starts if one.cursor < start.cursor] + [start]
-        steps = [one for one in steps if one.cursor < start.cursor]
-    return RankLedger(starts, steps)
+        if not runs or not _follows(step, runs[-1]):
+            raise FormatError(
+                path, f"line {number + 1} is a step that follows no other, nor a start"
+            )
+        runs[-1].steps.append(step)
+    return runs
+
+
+def _follows(step: LedgerStep, run: RankRun) -> bool:
+    return step.cursor > run.steps[-1].cursor if run.steps else step.cursor >= run.start.cursor
+
+
+def _take_back(runs: Sequence[RankRun]) -> list[RankRun]:
+    """Returns the runs less what each took back: all that came at its start or after it."""
+    left: list[RankRun] = []
+    for run in runs:
+        while left and left[-1].start.cursor >= run.start.cursor:
+            left.pop()
+        if left:
+            start, steps = left[-1]
+            kept = bisect_left(steps, run.start.cursor, key=lambda step: step.cursor)
+            left[-1] = RankRun(start, steps[:kept])
+        left.append(run)
+    return left
+
+
+def _is_vain(runs: Sequence[RankRun], ranks: Sequence[Sequence[RankRun]]) -> bool:
+    """Whether a rank made at most one step of its last run, and another rank none."""
+    if not runs or len(runs[-1].steps) > 1:
+        return False
+    start = runs[-1].start
+    starters = sum(any(run.start == start for run in own) for own in ranks[: start.world_size])
+    return starters < start.world_size
 
 
 def _path(folder: str | Path, rank: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.errors import FormatError, InputError, SampleError
@@ -135,6 +136,11 @@ class PackDataset(Dataset[LoadedPack]):
         masked = [self.decode(opened, number, pixels[number]) for number in range(len(pixels))]
         return LoadedPack(opened.tokens, pixels, tuple(one for one in masked if one is not None))
 
+    @property
+    def encoder(self) -> SampleEncoder:
+        """What turns samples into ids."""
+        return self.sets.encoder
+
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
         """What the tensors of a pack depend on, by name."""
@@ -148,11 +154,15 @@ class PackDataset(Dataset[LoadedPack]):
         """Reads and encodes a pack; raises what `__getitem__` does, but for its images."""
         if pack_id == FILLER:
             return _FILLER
+        if get_worker_info() is not None:
+            # Workers are processes already. Without this, tokenizers warns of the fork, or starts
+            # as many threads in each as the machine has processors.
+            os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         reader, number = self.sets.find(pack_id)
         pack, place = reader.lazy(number), reader.place(number)
         sizes = [None if (0, 0) in own else own for own in reader.image_sizes(number)]
         encoded: list[EncodedSample] = []
-        for sample, one in enumerate(self.sets.encoder.encode_batch(pack.data, image_sizes=sizes)):
+        for sample, one in enumerate(self.encoder.encode_batch(pack.data, image_sizes=sizes)):
             if isinstance(one, SampleError):
                 raise FormatError(f"{place}: {_name(pack.data[sample], sample)}", str(one))
             encoded.append(one)

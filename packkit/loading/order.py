@@ -125,7 +125,8 @@ class _SetOrder:
             return places
         count = len(self._places.packs)
         if self._shuffle == "global":
-            return Permutation(count, self._key(_PACKS, number))(places)
+            key = seeded_key(self._seed, self._number, _PACKS, number)
+            return Permutation(count, key)(places)
         order, starts = self._shard_order(number)
         places = self._mix_windows(number, places, count)
         nth = np.searchsorted(starts, places, side="right") - 1
@@ -148,12 +149,9 @@ class _SetOrder:
         for window in np.unique(windows).tolist():
             inside, first = windows == window, window * WINDOW
             size = min(WINDOW, count - first)
-            permute = Permutation(size, self._key(_WINDOWS, number, window))
-            mixed[inside] = first + permute(places[inside] - first)
+            order = seeded_order(size, self._seed, self._number, _WINDOWS, number, window)
+            mixed[inside] = first + order[places[inside] - first]
         return mixed
-
-    def _key(self, *streams: int) -> int:
-        return seeded_key(self._seed, self._number, *streams)
 
 
 def _apportion(sizes: Sequence[int], shares: Sequence[float]) -> list[int]:

@@ -75,7 +75,9 @@ class PackSampler(Sampler[list[int]]):
     and none comes twice. All ranks make the same number of steps.
 
     It is a cursor: iterating goes on to the end of the epoch from where it stands, and the next
-    iteration takes the next epoch.
+    iteration takes the next epoch. A ``DataLoader`` with workers asks ahead of what it hands out,
+    so there the cursor stands further on than training; a ``StatefulDataLoader`` saves the right
+    one.
 
     Args:
         dataset: the packs.

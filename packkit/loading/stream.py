@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -114,7 +113,4 @@ def _worker() -> tuple[int, int]:
     info = get_worker_info()
     if info is None:
         return 0, 1
-    # Workers are processes already. Without this, tokenizers warns of the fork, and then starts as
-    # many threads in each as the machine has processors.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     return info.id, info.num_workers

@@ -1,9 +1,7 @@
 """Samples of a pack do not see each other in transformers, and the loss is that of each alone."""
 
 import io
-import runpy
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import orjson
@@ -18,7 +16,6 @@ from packkit.loading import IGNORED, PackDataset, collate_for_transformers, coll
 from packkit.schema import Message, Pack, Sample
 from packkit.shards import PackWriter
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "hf_trainer.py"
 SIZE, PATCH = 168, 14
 IMAGE_TOKENS = (SIZE // PATCH) ** 2
 VOCABULARY = 320
@@ -79,7 +76,7 @@ def model(request, encoder):
     config = LlavaConfig(
         vision_config=SiglipVisionConfig(**vision, **layers, vision_use_head=False),
         text_config=Qwen3Config(**text, **layers, num_key_value_heads=2, initializer_range=0.15),
-        image_token_index=encoder.describe()["image_slot_id"],
+        image_token_index=encoder.image_slot_id,
         vision_feature_layer=-2,
         vision_feature_select_strategy="full",
     )
@@ -154,9 +151,8 @@ def test_trainer_divides_by_all_labels_that_are_trained(model, dataset):
 
 @torch.no_grad()
 def test_logits_of_trained_tokens_alone_give_the_same_loss(model, dataset):
-    collate = runpy.run_path(str(EXAMPLE))["collate"]
     packs = [dataset[number] for number in BATCHES[0]]
-    inputs = collate(packs)
+    inputs = collate_for_transformers(packs, targets_only=True)
     found = model(**inputs)
     assert found.logits.shape == (1, collate_packs(packs).num_targets, VOCABULARY)
     assert (inputs["shift_labels"] != IGNORED).all()
