@@ -5,14 +5,11 @@ how many ranks and packs a step; one line a step says which packs it took, befor
 out. A start takes back all that the file says from there on: a run that goes on from a checkpoint
 does again what came after it. The proof joins the files of all ranks:
 
-1. A run of which some rank noted not even the first step came to nothing: it is left out, and takes
-   nothing back.
-2. The starts of rank 0 that were not taken back cut training into runs, each with its own number of
-   ranks. Every other rank must have started each run in the same place, and no other.
-3. In a run every rank must have noted every step, from where the one before it ended, with as many
-   packs as a step must hold. At the end of the last run, which may have been killed, steps that not
-   all ranks have noted are left out and counted.
-4. Of a finished epoch every pack must have been taken once; of the last, none twice. Where an epoch
+1. The starts of rank 0 that were not taken back cut training into runs, each with its own number of
+   ranks. Every other rank must have started each run in the same place.
+2. In a run every rank must have noted every step. At the end of the last run, which may have been
+   killed, steps that not all ranks have noted are left out and counted.
+3. Of a finished epoch every pack must have been taken once; of the last, none twice. Where an epoch
    takes shares of sets, no pack may have come up twice more than another of its set.
 """
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +9,7 @@ import orjson
 
 from packkit.errors import FormatError
 
-__all__ = ["Cursor", "LedgerStart", "LedgerStep", "LedgerWriter", "RankRun", "read_ranks"]
+__all__ = ["Cursor", "LedgerStart", "LedgerStep", "LedgerWriter", "RankLedger", "read_ranks"]
 
 Cursor = tuple[int, int]
 """An epoch, and the places of its order that are consumed."""
@@ -107,31 +105,26 @@ class LedgerWriter:
         if step.cursor != self._next:
             _cut_torn_line(self.path)
             lines = orjson.dumps({"start": start._asdict()}) + b"\n" + lines
-        # What fails here, on a full disk perhaps, may have left a torn line.
-        self._next = None
         # Opened anew each time: a step is long, and nothing is left open when a loader is dropped.
-        with open(self.path, "ab") as file:
+        with open(self.path, "ab", buffering=0) as file:
             file.write(lines)
         self._next = end
 
 
-class RankRun(NamedTuple):
-    """What one rank noted of one run.
+class RankLedger(NamedTuple):
+    """What the file of one rank says, less what it took back.
 
     Attributes:
-        start: where the run starts.
+        starts: where its runs start, in order.
         steps: its steps, in order.
     """
 
-    start: LedgerStart
+    starts: list[LedgerStart]
     steps: list[LedgerStep]
 
 
-def read_ranks(folder: str | Path) -> list[list[RankRun]]:
-    """Reads what the ranks, from 0 to the last, noted, less what they took back.
-
-    A run is left out of which some rank did not note even the first step: nothing came of it, and
-    so nothing is taken back by it.
+def read_ranks(folder: str | Path) -> list[RankLedger]:
+    """Reads the files of all ranks, from 0 to the last.
 
     Raises:
         FormatError: there is none, a rank has none, or a line is not of a ledger.
@@ -142,61 +135,25 @@ def read_ranks(folder: str | Path) -> list[list[RankRun]]:
     for rank, path in enumerate(paths):
         if path != _path(folder, rank):
             raise FormatError(_path(folder, rank), "is missing")
-    files = [_read_runs(path) for path in paths]
-    ranks = [_take_back(runs) for runs in files]
-    while vain := [rank for rank, runs in enumerate(files) if _is_vain(runs, ranks)]:
-        for rank in vain:
-            del files[rank][-1]
-            ranks[rank] = _take_back(files[rank])
-    return ranks
+    return [_read_rank(path) for path in paths]
 
 
-def _read_runs(path: Path) -> list[RankRun]:
-    """Returns every run that a rank ever started."""
-    runs: list[RankRun] = []
+def _read_rank(path: Path) -> RankLedger:
+    starts: list[LedgerStart] = []
+    steps: list[LedgerStep] = []
     # What follows the last line end is a line that was torn when the process was killed.
     for number, line in enumerate(path.read_bytes().split(b"\n")[:-1]):
         try:
             record = orjson.loads(line)
-            if "start" in record:
-                runs.append(RankRun(LedgerStart(**record["start"]), []))
+            if "start" not in record:
+                steps.append(LedgerStep(**record))
                 continue
-            step = LedgerStep(**record)
+            start = LedgerStart(**record["start"])
         except (ValueError, TypeError) as error:
             raise FormatError(path, f"line {number + 1} is not of a ledger ({error})") from None
-        if not runs or not _follows(step, runs[-1]):
-            raise FormatError(
-                path, f"line {number + 1} is a step that follows no other, nor a start"
-            )
-        runs[-1].steps.append(step)
-    return runs
-
-
-def _follows(step: LedgerStep, run: RankRun) -> bool:
-    return step.cursor > run.steps[-1].cursor if run.steps else step.cursor >= run.start.cursor
-
-
-def _take_back(runs: Sequence[RankRun]) -> list[RankRun]:
-    """Returns the runs less what each took back: all that came at its start or after it."""
-    left: list[RankRun] = []
-    for run in runs:
-        while left and left[-1].start.cursor >= run.start.cursor:
-            left.pop()
-        if left:
-            start, steps = left[-1]
-            kept = bisect_left(steps, run.start.cursor, key=lambda step: step.cursor)
-            left[-1] = RankRun(start, steps[:kept])
-        left.append(run)
-    return left
-
-
-def _is_vain(runs: Sequence[RankRun], ranks: Sequence[Sequence[RankRun]]) -> bool:
-    """Whether a rank made at most one step of its last run, and another rank none."""
-    if not runs or len(runs[-1].steps) > 1:
-        return False
-    start = runs[-1].start
-    starters = sum(any(run.start == start for run in own) for own in ranks[: start.world_size])
-    return starters < start.world_size
+        starts = [one for one in starts if one.cursor < start.cursor] + [start]
+        steps = [one for one in steps if one.cursor < start.cursor]
+    return RankLedger(starts, steps)
 
 
 def _path(folder: str | Path, rank: int) -> Path:

@@ -27,6 +27,9 @@ STATE_VERSION = 1
 """Raised when the same state would lead to other packs."""
 
 
+_BLOCK = 256
+
+
 class Cursor(NamedTuple):
     """How far training has come.
 
@@ -146,6 +149,7 @@ class PackSampler(Sampler[list[int]]):
         # Where the iteration under way began, in places.
         self._first = 0
         self._is_exhausted = False
+        self._blocks: dict[tuple[int, int], list[int]] = {}
 
     @property
     def epoch(self) -> int:
@@ -289,15 +293,34 @@ class PackSampler(Sampler[list[int]]):
         ]
         if self._balance:
             # Every rank deals all packs of the step, and so all come to the same result.
-            packs = [*self.order(cursor.epoch, wanted).tolist(), *[FILLER] * fillers]
+            packs = self._packs_at(cursor.epoch, wanted) + [FILLER] * fillers
             slices = deal_evenly(self._dataset.sets.costs(packs), np.diff(edges).tolist())
             own = [packs[place] for place in slices[self.rank].tolist()]
         else:
             mine = wanted[edges[self.rank] : edges[self.rank + 1]]
-            own = self.order(cursor.epoch, mine).tolist()
+            own = self._packs_at(cursor.epoch, mine)
             own += [FILLER] * (edges[self.rank + 1] - edges[self.rank] - len(own))
         end = Cursor(cursor.epoch, cursor.step + 1, cursor.position + len(wanted))
         return Step(cursor, end, own)
+
+    def _packs_at(self, epoch: int, places: range) -> list[int]:
+        """Returns the packs at places of an epoch."""
+        packs: list[int] = []
+        for number in range(places.start // _BLOCK, -(-places.stop // _BLOCK)):
+            first = number * _BLOCK
+            block = self._block(epoch, number)
+            packs += block[max(0, places.start - first) : max(0, places.stop - first)]
+        return packs
+
+    def _block(self, epoch: int, number: int) -> list[int]:
+        """Returns the packs of a block of places; many places cost little more than one."""
+        if (epoch, number) not in self._blocks:
+            first = number * _BLOCK
+            places = range(first, min(first + _BLOCK, self.order.packs))
+            # Two are kept, for a step can stand astride the end of one.
+            last = dict(list(self._blocks.items())[-1:])
+            self._blocks = {**last, (epoch, number): self.order(epoch, places).tolist()}
+        return self._blocks[epoch, number]
 
     def _steps_from(self, position: int) -> int:
         left = self.order.packs - position

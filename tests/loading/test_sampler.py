@@ -129,6 +129,19 @@ def test_balancing_evens_out_images_and_attention(dataset):
     assert (spread(True) < spread(False)).all()
 
 
+@pytest.mark.parametrize("balance", [False, True])
+@pytest.mark.parametrize("block", [1, 3, 7, 23])
+def test_steps_are_those_of_the_order_however_it_is_cut(dataset, monkeypatch, block, balance):
+    whole = run(ranks_of(dataset, 3, packs_per_step=8, balance=balance))
+    monkeypatch.setattr("packkit.loading.sampler._BLOCK", block)
+    samplers = ranks_of(dataset, 3, packs_per_step=8, balance=balance)
+    assert run(samplers) == whole
+    for epoch in (1, 2):
+        packs = [pack for pack in flat(run(samplers)) if pack != FILLER]
+        order = samplers[0].order(epoch, range(PACKS)).tolist()
+        assert sorted(packs) == sorted(order) if balance else packs == order
+
+
 def test_iterating_goes_on_where_it_was_left(dataset):
     (whole,) = ranks_of(dataset, 1, packs_per_step=3)
     (parts,) = ranks_of(dataset, 1, packs_per_step=3)
