@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from packkit.ledger.lines import Cursor, LedgerStart, LedgerStep, RankLedger, read_ranks
+from packkit.ledger.join import JoinedStep, join_ranks
+from packkit.ledger.lines import LedgerStart, read_ranks
 from packkit.orders import Split, hold_out
 from packkit.shards import PackReader
 
@@ -52,7 +53,7 @@ class LedgerReport:
     Attributes:
         runs: runs that training consists of.
         steps: steps that all ranks noted.
-        open_steps: steps at the end that not all ranks noted.
+        open_steps: steps at the end of the last run that not all ranks noted.
         epochs: one entry an epoch.
         problems: one line each; empty means that the proof holds.
     """
@@ -68,21 +69,6 @@ class LedgerReport:
         return asdict(self)
 
 
-class _Joined(NamedTuple):
-    """A step with what all ranks of its run noted of it."""
-
-    run: LedgerStart
-    cursor: Cursor
-    packs: list[int]
-    masked: int
-
-    @property
-    def end(self) -> Cursor:
-        """Where it ends."""
-        epoch, position = self.cursor
-        return epoch, position + self.run.packs_per_step
-
-
 def check_ledger(folder: str | Path, packs: Sequence[str | Path]) -> LedgerReport:
     """Proves that training consumed every pack exactly once per epoch, or says where it did not.
 
@@ -93,17 +79,14 @@ def check_ledger(folder: str | Path, packs: Sequence[str | Path]) -> LedgerRepor
     Raises:
         FormatError: there is no ledger, a line of it cannot be read, or a path holds no packs.
     """
-    report = LedgerReport()
-    ranks = read_ranks(folder)
+    runs, problems = join_ranks(read_ranks(folder))
+    steps = [step for run in runs for step in run.steps]
+    open_steps = runs[-1].open_steps if runs else 0
+    report = LedgerReport(len(runs), len(steps), open_steps, problems=problems)
     sets = _Sets(packs)
-    steps: list[_Joined] = []
-    starts = ranks[0].starts
-    ends: list[LedgerStart | None] = [*starts[1:], None]
-    for start, end in zip(starts, ends, strict=True):
-        report.runs += 1
-        sets.compare(start, report)
-        steps += _join_run(ranks, start, end, report)
-    report.steps = len(steps)
+    for run in runs:
+        sets.compare(run.start, report)
+    _check_steps(steps, report)
     _check_chain(steps, report)
     _check_epochs(steps, sets, report)
     return report
@@ -119,20 +102,19 @@ class _Sets:
             with PackReader(path) as reader:
                 self._sizes.append(len(reader))
                 self._contents.append(reader.content_hash)
-        self._counts = [np.zeros(size, np.int64) for size in self._sizes]
 
     def compare(self, run: LedgerStart, report: LedgerReport) -> None:
         """Notes where a run was made with other packs."""
         if run.contents != self._contents:
             report.problems.append(
-                f"run from epoch {run.epoch} position {run.position}: made with packs of contents "
-                f"{run.contents}, given are {self._contents}"
+                f"{run.name}: made with packs of contents {run.contents}, "
+                f"given are {self._contents}"
             )
 
-    def count(self, packs: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Returns how often each pack of all sets stands among ids; those unknown not counted."""
-        total = sum(self._sizes)
-        return np.bincount(packs[packs < total], minlength=total)
+    def count(self, packs: Sequence[int]) -> NDArray[np.int64]:
+        """Returns how often each pack of all sets stands among ids; fillers are not counted."""
+        ids, total = np.array(packs, np.int64), sum(self._sizes)
+        return np.bincount(ids[(ids >= 0) & (ids < total)], minlength=total)
 
     def members(self, run: LedgerStart) -> list[NDArray[np.int64]]:
         """Returns the ids of the packs of each set that a run goes through."""
@@ -144,95 +126,123 @@ class _Sets:
         ]
 
 
-def _join_run(
-    ranks: Sequence[RankLedger], start: LedgerStart, end: LedgerStart | None, report: LedgerReport
-) -> Iterator[_Joined]:
-    """Yields the steps that all ranks of a run noted."""
-    name = f"run from epoch {start.epoch} position {start.position}"
-    noted: list[dict[Cursor, LedgerStep]] = []
-    for rank in range(start.world_size):
-        if rank >= len(ranks) or start not in ranks[rank].starts:
-            report.problems.append(f"{name}: rank {rank} did not start it")
-            return
-        mine = (step for step in ranks[rank].steps if step.cursor >= start.cursor)
-        noted.append({one.cursor: one for one in mine if end is None or one.cursor < end.cursor})
-    everywhere = set.intersection(*(set(own) for own in noted))
-    for rank, own in enumerate(noted):
-        # A killed run may have stopped one rank sooner than another, at its very end alone.
-        for cursor in sorted(set.union(*(set(one) for one in noted)) - set(own)):
-            if end is not None or any(later > cursor for later in everywhere):
-                report.problems.append(
-                    f"{name}: rank {rank} has no step at epoch {cursor[0]} position {cursor[1]}"
-                )
-    if end is None:
-        report.open_steps = len(set.union(*(set(own) for own in noted)) - everywhere)
-    for cursor in sorted(everywhere):
-        steps = [own[cursor] for own in noted]
-        yield _Joined(
-            start,
-            cursor,
-            [pack for step in steps for pack in step.packs],
-            sum(len(step.masked) for step in steps),
-        )
+def _check_steps(steps: Sequence[JoinedStep], report: LedgerReport) -> None:
+    """Sees that each step holds as many packs as it must, and fillers only where none is left."""
+    for step in steps:
+        epoch, position = step.cursor
+        wanted = min(step.run.packs_per_step, sum(step.run.packs_of_set) - position)
+        packs = sum(pack >= 0 for pack in step.packs)
+        if packs != wanted or len(step.packs) != step.run.packs_per_step:
+            report.problems.append(
+                f"epoch {epoch} position {position}: {packs} packs and {len(step.packs) - packs} "
+                f"fillers, must be {wanted} and {step.run.packs_per_step - wanted}"
+            )
 
 
-def _check_chain(steps: Sequence[_Joined], report: LedgerReport) -> None:
+def _check_chain(steps: Sequence[JoinedStep], report: LedgerReport) -> None:
     """Sees that each step begins where the one before it ended."""
-    if steps and steps[0].cursor[1]:
-        epoch, position = steps[0].cursor
-        report.problems.append(f"the ledger begins inside epoch {epoch}, at position {position}")
-    for before, step in pairwise(steps):
+    if not steps:
+        return
+    wanted = steps[0].run.normal(steps[0].run.cursor)
+    if wanted[1]:
+        report.problems.append(
+            f"the ledger begins inside epoch {wanted[0]}, at position {wanted[1]}"
+        )
+    for step in steps:
         # With another number of packs a step, the end of an epoch can come sooner.
-        wanted = step.run.normal(before.run.normal(before.end))
+        wanted = step.run.normal(wanted)
         if step.cursor != wanted:
             report.problems.append(
                 f"after epoch {wanted[0]} position {wanted[1]} comes "
                 f"epoch {step.cursor[0]} position {step.cursor[1]}"
             )
+        wanted = step.run.normal(step.end)
 
 
-def _check_epochs(steps: Sequence[_Joined], sets: _Sets, report: LedgerReport) -> None:
-    consumed = sets.count(np.empty(0, np.int64))
+def _check_epochs(steps: Sequence[JoinedStep], sets: _Sets, report: LedgerReport) -> None:
+    epochs = [list(group) for _, group in groupby(steps, key=lambda step: step.cursor[0])]
+    consumed = sets.count([])
     dropped = 0
-    for epoch, group in groupby(steps, key=lambda step: step.cursor[0]):
-        own = list(group)
-        run, last = own[-1].run, own[-1]
-        packs = np.array([pack for step in own for pack in step.packs], np.int64)
-        real = packs[packs >= 0]
-        counts = sets.count(real)
-        found = EpochReport(epoch, len(own), len(real), len(packs) - len(real))
-        found.masked = sum(step.masked for step in own)
-        found.finished = last is not steps[-1] or run.normal(last.end)[0] > epoch
-        total = sum(run.packs_of_set)
-        if found.finished and run.tail == "drop":
-            found.dropped = total - min(last.end[1], total)
+    for own, following in zip(epochs, [*epochs[1:], None], strict=False):
+        found = _sum_up(own, None if following is None else following[0].run)
+        report.epochs.append(found)
+        run = own[0].run
+        counts = sets.count([pack for step in own for pack in step.packs])
         members = sets.members(run)
-        is_member = np.zeros(len(counts), bool)
-        is_member[np.concatenate(members)] = True
-        if strangers := len(real) - int(counts[is_member].sum()):
-            report.problems.append(f"epoch {epoch}: {strangers} packs that it does not go through")
         consumed += counts
         dropped += found.dropped
-        if run.has_shares:
-            _check_shares(epoch, [consumed[own_packs] for own_packs in members], dropped, report)
-        else:
-            found.repeated = int(np.count_nonzero(counts > 1))
-            if found.finished:
-                found.missing = int(np.count_nonzero(counts[is_member] == 0)) - found.dropped
-        if found.repeated or found.missing:
+        if strangers := found.packs - sum(int(counts[one].sum()) for one in members):
             report.problems.append(
-                f"epoch {epoch}: {found.repeated} packs taken more than once, "
-                f"{found.missing} not at all"
+                f"epoch {found.epoch}: {strangers} packs that it does not go through"
             )
-        report.epochs.append(found)
+        if run.has_shares:
+            taken = [int(counts[one].sum()) for one in members]
+            _check_taken(found.epoch, taken, run.packs_of_set, report)
+            lags = [_lag(consumed[one], begins_late=steps[0].cursor[0] > 0) for one in members]
+            _check_lags(found.epoch, lags, dropped, report)
+        else:
+            _check_counts(found, counts, np.concatenate(members), report)
 
 
-def _check_shares(
-    epoch: int, consumed: Sequence[NDArray[np.int64]], dropped: int, report: LedgerReport
+def _sum_up(steps: Sequence[JoinedStep], following: LedgerStart | None) -> EpochReport:
+    """Returns what the steps of an epoch hold, given the run that goes on after them."""
+    last, packs = steps[-1], [pack for step in steps for pack in step.packs]
+    real = sum(pack >= 0 for pack in packs)
+    found = EpochReport(last.cursor[0], len(steps), real, len(packs) - real)
+    found.masked = sum(step.masked for step in steps)
+    found.finished = following is not None or last.run.normal(last.end)[0] > found.epoch
+    found.dropped = _dropped(last, following)
+    return found
+
+
+def _dropped(last: JoinedStep, following: LedgerStart | None) -> int:
+    """Returns the places after the last step of an epoch that its run, or the next, left out."""
+    for run in (last.run, following):
+        if run is not None and run.tail == "drop" and run.normal(last.end)[0] > last.cursor[0]:
+            return max(0, sum(run.packs_of_set) - last.end[1])
+    return 0
+
+
+def _check_counts(
+    found: EpochReport,
+    counts: NDArray[np.int64],
+    members: NDArray[np.int64],
+    report: LedgerReport,
 ) -> None:
-    """Sees that no pack of a set lags two behind another, but for those that were dropped."""
-    for number, counts in enumerate(consumed):
-        lag = int(np.maximum(counts.max(initial=0) - 1 - counts, 0).sum())
+    """Sees that no pack was taken twice, and in a finished epoch each once."""
+    found.repeated = int(np.count_nonzero(counts > 1))
+    if found.finished:
+        found.missing = int(np.count_nonzero(counts[members] == 0)) - found.dropped
+    if found.repeated or found.missing:
+        report.problems.append(
+            f"epoch {found.epoch}: {found.repeated} packs taken more than once, "
+            f"{found.missing} not at all"
+        )
+
+
+def _check_taken(
+    epoch: int, taken: Sequence[int], wanted: Sequence[int], report: LedgerReport
+) -> None:
+    """Sees that an epoch takes no more packs of a set than its share."""
+    for number, (packs, share) in enumerate(zip(taken, wanted, strict=False)):
+        if packs > share:
+            report.problems.append(
+                f"epoch {epoch}: {packs} packs of set {number} taken, its share is {share}"
+            )
+
+
+def _lag(counts: NDArray[np.int64], *, begins_late: bool) -> int:
+    """Returns how often packs of a set were passed over: were taken two times less than another.
+
+    Passes over a set run on across epochs. Where a ledger begins with a later epoch, its first pass
+    may have begun before, so that there packs may lag one further behind.
+    """
+    return int(np.maximum(counts.max(initial=0) - 1 - begins_late - counts, 0).sum())
+
+
+def _check_lags(epoch: int, lags: Sequence[int], dropped: int, report: LedgerReport) -> None:
+    """Sees that no packs were passed over but those that were dropped."""
+    for number, lag in enumerate(lags):
         if lag > dropped:
             report.problems.append(
                 f"epoch {epoch}: packs of set {number} were passed over {lag} times, "

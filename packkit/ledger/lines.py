@@ -9,7 +9,10 @@ import orjson
 
 from packkit.errors import FormatError
 
-__all__ = ["Cursor", "LedgerStart", "LedgerStep", "LedgerWriter", "RankLedger", "read_ranks"]
+__all__ = ["Cursor", "LedgerStart", "LedgerStep", "LedgerWriter", "RankRun", "read_ranks"]
+
+# Of the number of a rank in the name of its file.
+_DIGITS = 5
 
 Cursor = tuple[int, int]
 """An epoch, and the places of its order that are consumed."""
@@ -17,6 +20,9 @@ Cursor = tuple[int, int]
 
 class LedgerStart(NamedTuple):
     """Where a run starts, and how.
+
+    It is where the run before it stood. A run that makes no step there, since it drops what is left
+    of the epoch, makes its first at the beginning of the next.
 
     Attributes:
         epoch: number of the epoch.
@@ -46,6 +52,11 @@ class LedgerStart(NamedTuple):
     def cursor(self) -> Cursor:
         """Where it starts."""
         return self.epoch, self.position
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"run from epoch {self.epoch} position {self.position}"
 
     def normal(self, cursor: Cursor) -> Cursor:
         """Returns the beginning of the next epoch where a run like this makes no further step."""
@@ -105,59 +116,74 @@ class LedgerWriter:
         if step.cursor != self._next:
             _cut_torn_line(self.path)
             lines = orjson.dumps({"start": start._asdict()}) + b"\n" + lines
+        # What fails here, on a full disk perhaps, may have left a torn line.
+        self._next = None
         # Opened anew each time: a step is long, and nothing is left open when a loader is dropped.
-        with open(self.path, "ab", buffering=0) as file:
+        with open(self.path, "ab") as file:
             file.write(lines)
         self._next = end
 
 
-class RankLedger(NamedTuple):
-    """What the file of one rank says, less what it took back.
+class RankRun(NamedTuple):
+    """What one rank noted of one run.
 
     Attributes:
-        starts: where its runs start, in order.
+        start: where the run starts.
         steps: its steps, in order.
     """
 
-    starts: list[LedgerStart]
+    start: LedgerStart
     steps: list[LedgerStep]
 
 
-def read_ranks(folder: str | Path) -> list[RankLedger]:
-    """Reads the files of all ranks, from 0 to the last.
+def read_ranks(folder: str | Path) -> list[list[RankRun]]:
+    """Reads what the ranks, from 0 to the last, noted.
+
+    Returns:
+        For each rank every run that it started, in order of time; none where its file is missing.
 
     Raises:
-        FormatError: there is none, a rank has none, or a line is not of a ledger.
+        FormatError: there is no file of a rank, or a line is not of a ledger.
     """
-    paths = sorted(Path(folder).glob("rank-*.jsonl"))
+    paths = {_rank(path): path for path in Path(folder).glob("rank-*.jsonl")}
     if not paths:
         raise FormatError(folder, "holds no rank-*.jsonl: it is no ledger")
-    for rank, path in enumerate(paths):
-        if path != _path(folder, rank):
-            raise FormatError(_path(folder, rank), "is missing")
-    return [_read_rank(path) for path in paths]
+    return [_read_runs(paths[rank]) if rank in paths else [] for rank in range(max(paths) + 1)]
 
 
-def _read_rank(path: Path) -> RankLedger:
-    starts: list[LedgerStart] = []
-    steps: list[LedgerStep] = []
+def _read_runs(path: Path) -> list[RankRun]:
+    runs: list[RankRun] = []
     # What follows the last line end is a line that was torn when the process was killed.
     for number, line in enumerate(path.read_bytes().split(b"\n")[:-1]):
         try:
             record = orjson.loads(line)
-            if "start" not in record:
-                steps.append(LedgerStep(**record))
+            if "start" in record:
+                runs.append(RankRun(LedgerStart(**record["start"]), []))
                 continue
-            start = LedgerStart(**record["start"])
+            step = LedgerStep(**record)
         except (ValueError, TypeError) as error:
             raise FormatError(path, f"line {number + 1} is not of a ledger ({error})") from None
-        starts = [one for one in starts if one.cursor < start.cursor] + [start]
-        steps = [one for one in steps if one.cursor < start.cursor]
-    return RankLedger(starts, steps)
+        if not runs or not _follows(step, runs[-1]):
+            raise FormatError(
+                path, f"line {number + 1} is a step that follows no other, nor a start"
+            )
+        runs[-1].steps.append(step)
+    return runs
+
+
+def _follows(step: LedgerStep, run: RankRun) -> bool:
+    return step.cursor > run.steps[-1].cursor if run.steps else step.cursor >= run.start.cursor
+
+
+def _rank(path: Path) -> int:
+    number = path.stem.removeprefix("rank-")
+    if not (number.isascii() and number.isdecimal() and len(number) >= _DIGITS):
+        raise FormatError(path, "is not named after a rank, rank-00000.jsonl")
+    return int(number)
 
 
 def _path(folder: str | Path, rank: int) -> Path:
-    return Path(folder) / f"rank-{rank:05d}.jsonl"
+    return Path(folder) / f"rank-{rank:0{_DIGITS}d}.jsonl"
 
 
 def _cut_torn_line(path: Path) -> None:

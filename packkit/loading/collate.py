@@ -89,7 +89,7 @@ def collate_packs(
         max_seqlen: fixes `PackBatch.max_seqlen`; padding is cut into segments of at most this.
 
     Raises:
-        InputError: a sample is longer than `max_seqlen`.
+        InputError: a sample is longer than `max_seqlen`, or an option is not legal.
     """
     return flatten(
         [pack.tokens for pack in packs],
@@ -160,7 +160,7 @@ def flatten(
         max_seqlen: see `collate_packs`.
 
     Raises:
-        InputError: a sample is longer than `max_seqlen`.
+        InputError: a sample is longer than `max_seqlen`, or an option is not legal.
     """
     *starts, used = np.cumsum([0, *(len(pack.input_ids) for pack in packs)]).tolist()
     lengths = np.concatenate([pack.lengths for pack in packs])
@@ -191,12 +191,15 @@ def flatten(
         pack_ids=torch.tensor([pack.pack_id for pack in packs], dtype=torch.int64),
         num_segments=len(lengths),
         num_targets=int(np.count_nonzero(labels != IGNORED)),
-        masked=tuple(one.reason for own in masked for one in own),
+        masked=tuple(reason for own in masked for reason in _reasons(own)),
     )
 
 
 def _padding(used: int, multiple: int | None, max_seqlen: int | None) -> NDArray[np.int64]:
     """Returns the lengths of the segments of padding."""
+    for name, option in (("pad_to_multiple_of", multiple), ("max_seqlen", max_seqlen)):
+        if option is not None and option < 1:
+            raise InputError(f"{name} must be at least 1, got {option}")
     # At least one token, for a batch of fillers alone.
     padding = max(-used % (multiple or 1), 0 if used else multiple or 1)
     longest = max_seqlen or max(padding, 1)
@@ -211,6 +214,14 @@ def _ignore(
     ends = np.cumsum(lengths)
     for one in masked:
         labels[ends[one.sample] - lengths[one.sample] : ends[one.sample]] = IGNORED
+
+
+def _reasons(masked: Sequence[Masked]) -> list[str]:
+    """Returns a line for each sample, also where several of its images are bad."""
+    reasons: dict[int, str] = {}
+    for one in masked:
+        reasons.setdefault(one.sample, one.reason)
+    return list(reasons.values())
 
 
 def _max_seqlen(segments: NDArray[np.int64], fixed: int | None) -> int:

@@ -1,10 +1,10 @@
 """Dealing packs to ranks: the same packs, nearly equal costs."""
 
-from itertools import permutations
+from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packkit.loading.balance import deal_evenly
@@ -44,16 +44,99 @@ def test_every_pack_is_dealt_once_and_ranks_keep_their_number(step):
     assert all((one == other).all() for one, other in zip(dealt, again, strict=True))
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=4, max_size=6))
-def test_two_ranks_come_close_to_the_best_deal_of_all(costs):
-    costs = np.array(costs, np.int64)
-    sizes = [len(costs) // 2, len(costs) - len(costs) // 2]
-    best = min(
-        unevenness(costs, (np.array(order[: sizes[0]]), np.array(order[sizes[0] :])))
-        for order in permutations(range(len(costs)))
+def naive(costs, sizes):
+    """The same rules, pack by pack in Python's own whole numbers; returns each rank's packs."""
+    sums = [max(sum(kind), 1) for kind in zip(*costs, strict=True)]
+    shares = [
+        [round(c / total * 2**24) for c, total in zip(pack, sums, strict=True)] for pack in costs
+    ]
+
+    def load(packs):
+        return [sum(kind) for kind in zip(*(shares[pack] for pack in packs), strict=True)] or [0]
+
+    def square(packs):
+        return sum(one**2 for one in load(packs))
+
+    ranks = [[] for _ in sizes]
+    for pack in sorted(range(len(costs)), key=lambda pack: -max(shares[pack])):
+        room = [rank for rank in range(len(sizes)) if len(ranks[rank]) < sizes[rank]]
+        best = min(room, key=lambda rank: square([*ranks[rank], pack]) - square(ranks[rank]))
+        ranks[best].append(pack)
+    while exchanged := best_exchange(ranks, square):
+        ranks = exchanged
+    edges = np.cumsum([0, *sizes]).tolist()
+    slices = [list(range(*edge)) for edge in pairwise(edges)]
+    return min(ranks, slices, key=lambda deal: sum(map(square, deal)))
+
+
+def best_exchange(ranks, square):
+    """Returns the deal after the best exchange with the most loaded rank that has one, or None."""
+    squares = list(map(square, ranks))
+    for rank in sorted(range(len(ranks)), key=lambda rank: -squares[rank]):
+        theirs = sorted((pack, other) for other in range(len(ranks)) for pack in ranks[other])
+        deals = []
+        for ours, (their, other) in product(sorted(ranks[rank]), theirs):
+            if other != rank:
+                new, old = swap(ranks[rank], ours, their), swap(ranks[other], their, ours)
+                change = square(new) + square(old) - squares[rank] - squares[other]
+                deals.append((change, len(deals), {rank: new, other: old}))
+        if deals and min(deals)[0] < 0:
+            changed = min(deals)[2]
+            return [changed.get(number, own) for number, own in enumerate(ranks)]
+    return None
+
+
+def swap(packs, out, into):
+    return [into if pack == out else pack for pack in packs]
+
+
+@settings(deadline=None, max_examples=60)
+@given(steps())
+def test_every_rank_comes_to_the_deal_of_whole_numbers(step):
+    costs, sizes = step
+    expected = [sorted(packs) for packs in naive(costs.tolist(), sizes)]
+    assert [places.tolist() for places in deal_evenly(costs, sizes)] == expected
+
+
+def contiguous(sizes):
+    return np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+
+
+@given(steps())
+def test_a_deal_is_never_less_even_than_slices_in_order(step):
+    costs, sizes = step
+    # Shares are rounded to whole numbers of 2^-24.
+    assert unevenness(costs, deal_evenly(costs, sizes)) <= (
+        unevenness(costs, contiguous(sizes)) * (1 + 1e-5) + 1e-12
     )
-    # The least that two loads can come to is 1/2 for each kind; exchanges of two stop near it.
-    assert unevenness(costs, deal_evenly(costs, sizes)) <= best * 1.15 + 1e-9
+
+
+def test_where_exchanges_end_in_a_worse_deal_slices_are_taken():
+    costs = np.array([[29, 86], [18, 16], [210, 18], [12, 24], [9, 19]])
+    assert unevenness(costs, deal_evenly(costs, [2, 3])) <= unevenness(costs, contiguous([2, 3]))
+
+
+def all_deals(packs, sizes):
+    """Every way to deal packs to ranks."""
+    if not sizes:
+        yield []
+        return
+    for own in combinations(packs, sizes[0]):
+        rest = [pack for pack in packs if pack not in own]
+        for deal in all_deals(rest, sizes[1:]):
+            yield [np.array(own), *deal]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(2, 3), st.integers(3, 8), st.data())
+def test_a_deal_comes_close_to_the_best_of_all(ranks, packs, data):
+    cost = st.tuples(st.integers(0, 30), st.integers(0, 100))
+    costs = np.array(data.draw(st.lists(cost, min_size=packs, max_size=packs)), np.int64)
+    sizes = np.diff([packs * rank // ranks for rank in range(ranks + 1)]).tolist()
+    best = min(unevenness(costs, deal) for deal in all_deals(range(packs), sizes))
+    # Of 3,000 random steps the worst came to 1.08 of the best, on average to 1.0005; a search for
+    # bad ones over 280,000 found 1.27: one that no exchange of two packs mends.
+    assert unevenness(costs, deal_evenly(costs, sizes)) <= best * 4 / 3 + 1e-9
 
 
 def realistic_step(rng, packs):
@@ -75,18 +158,17 @@ def test_ranks_of_a_realistic_step_wait_for_one_another_far_less():
     spreads = []
     for _ in range(20):
         costs = realistic_step(rng, 64)
-        contiguous = np.arange(64).reshape(8, 8)
         spreads.append(
             [
                 np.ptp(loads(costs, dealt), axis=0) / loads(costs, dealt).mean(axis=0)
-                for dealt in (contiguous, deal_evenly(costs, [8] * 8))
+                for dealt in (contiguous([8] * 8), deal_evenly(costs, [8] * 8))
             ]
         )
     before, after = np.mean(spreads, axis=0)
     # Between the extreme ranks images differ by 63 % of their mean and attention by 81 %; dealt
-    # evenly by 5 % and 15 %.
-    assert (after < before / 4).all()
-    assert (after < [0.08, 0.2]).all()
+    # evenly by 1.6 % and 12 %. (Here and there one pack costs more attention than a mean rank.)
+    assert (before > [0.5, 0.7]).all()
+    assert (after < [0.03, 0.15]).all()
 
 
 @pytest.mark.parametrize(("packs", "ranks"), [(5, 1), (5, 5), (8, 3)])

@@ -1,5 +1,8 @@
 """A batch equals what a loop over single tokens makes of its packs."""
 
+from dataclasses import fields, replace
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -35,7 +38,11 @@ def loaded_packs(draw):
             np.array(slots, np.int32).reshape(-1, 2),
         ),
         np.full((len(slots), 3, SIZE, SIZE), draw(st.integers(0, 255)), np.uint8),
-        tuple(Masked(sample, f"sample {sample}") for sample in sorted(masked)),
+        tuple(
+            Masked(sample, f"sample {sample} image {image}")
+            for sample in sorted(masked)
+            for image in range(draw(st.integers(1, 2)))
+        ),
     )
 
 
@@ -71,11 +78,12 @@ def naive(packs, multiple, max_seqlen):
     return found, edges, segment
 
 
-@given(
-    st.lists(loaded_packs(), min_size=1, max_size=4),
-    st.sampled_from([None, 1, 7, 64]),
-    st.sampled_from([None, 9, 20]),
-)
+some_packs = st.lists(loaded_packs(), min_size=1, max_size=5)
+multiples = st.sampled_from([None, 1, 7, 64])
+limits = st.sampled_from([None, 9, 20])
+
+
+@given(some_packs, multiples, limits)
 def test_a_batch_is_what_a_loop_over_tokens_makes(packs, multiple, max_seqlen):
     batch = collate_packs(packs, pad_to_multiple_of=multiple, max_seqlen=max_seqlen)
     found, edges, segments = naive(packs, multiple, max_seqlen)
@@ -90,10 +98,50 @@ def test_a_batch_is_what_a_loop_over_tokens_makes(packs, multiple, max_seqlen):
     assert batch.pixel_values.equal(
         torch.cat([torch.from_numpy(pack.pixel_values) for pack in packs])
     )
-    assert batch.masked == tuple(one.reason for pack in packs for one in pack.masked)
+    # A line for each sample, with the first of its bad images.
+    reasons = [one.reason for pack in packs for one in pack.masked]
+    assert batch.masked == tuple(one for one in reasons if one.endswith("image 0"))
 
 
-@given(st.lists(loaded_packs(), min_size=1, max_size=3))
+@given(some_packs, multiples, limits)
+def test_segments_cover_every_token_and_slots_stay_in_their_packs(packs, multiple, max_seqlen):
+    batch = collate_packs(packs, pad_to_multiple_of=multiple, max_seqlen=max_seqlen)
+    edges = batch.cu_seqlens
+    assert (edges[0], edges[-1]) == (0, batch.tokens)
+    assert batch.tokens >= 1 and batch.tokens % (multiple or 1) == 0
+    assert (edges.diff() > 0).all() and (edges.diff() <= batch.max_seqlen).all()
+    used = int(edges[batch.num_segments])
+    assert batch.tokens - used <= (multiple or 1) - bool(used)
+    slots = iter(batch.image_slots.tolist())
+    start = 0
+    for pack in packs:
+        own = pack.tokens.input_ids
+        for first, count in pack.tokens.image_slots.tolist():
+            begin, found = next(slots)
+            assert start <= begin and begin + found <= start + len(own)
+            slot = batch.input_ids[begin : begin + found]
+            assert slot.tolist() == own[first : first + count].tolist()
+        start += len(own)
+    assert next(slots, None) is None
+
+
+@given(some_packs, multiples)
+def test_a_batch_moves_as_a_whole(packs, multiple):
+    batch = collate_packs(packs, pad_to_multiple_of=multiple)
+    batch = replace(batch, epoch=3, step=4, state={"epoch": 3})
+    for device in ("cpu", "meta"):
+        moved = batch.to(device)
+        for field in fields(batch):
+            old, new = getattr(batch, field.name), getattr(moved, field.name)
+            if not isinstance(old, torch.Tensor):
+                assert new == old
+            elif device == "cpu":
+                assert new.equal(old)
+            else:
+                assert (new.device.type, new.shape, new.dtype) == ("meta", old.shape, old.dtype)
+
+
+@given(some_packs)
 def test_types_are_those_that_are_stated(packs):
     batch = collate_packs(packs)
     for name in ("input_ids", "labels", "position_ids", "pack_ids"):
@@ -118,6 +166,13 @@ def test_a_sample_over_the_fixed_length_is_an_error():
         collate_packs([text_pack(3, 9)], max_seqlen=8)
 
 
+@pytest.mark.parametrize("name", ["pad_to_multiple_of", "max_seqlen"])
+@pytest.mark.parametrize("value", [0, -8])
+def test_options_below_one_are_refused(name, value):
+    with pytest.raises(InputError, match=f"{name} must be at least 1, got {value}"):
+        collate_packs([text_pack(3)], **{name: value})
+
+
 def test_a_batch_of_fillers_alone_has_one_token_that_nothing_trains(dataset):
     batch = collate_packs([dataset[FILLER], dataset[FILLER]])
     assert (batch.tokens, batch.num_segments, batch.num_targets) == (1, 0, 0)
@@ -132,8 +187,21 @@ def test_inputs_of_transformers_are_one_row_without_a_mask(dataset):
         assert inputs[name].equal(getattr(batch, name)[None])
     assert inputs["use_cache"] is False
     assert "attention_mask" not in inputs
-    assert inputs["pixel_values"].equal(batch.pixel_values.float() / 127.5 - 1) or torch.allclose(
-        inputs["pixel_values"], batch.pixel_values.float() / 127.5 - 1, atol=1e-6
-    )
-    assert inputs["pixel_values"].abs().max() <= 1
+    assert inputs["pixel_values"].shape == batch.pixel_values.shape
     assert "pixel_values" not in collate_for_transformers([text_pack(4)])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_every_value_of_a_pixel_is_normalised_to_the_nearest_number(dtype):
+    values = np.arange(256, dtype=np.uint8)
+    pixels = np.resize(values, (29, 3, SIZE, SIZE))
+    pack = LoadedPack(text_pack(4).tokens, pixels)
+    found = collate_for_transformers([pack], pixel_dtype=dtype)["pixel_values"]
+    assert found.dtype == dtype
+    by_value = found.flatten()[:256]
+    exact = torch.tensor(
+        [float((Fraction(v, 255) - Fraction(1, 2)) * 2) for v in range(256)]
+    ).double()
+    assert by_value.equal(exact.to(dtype))
+    assert (by_value[0], by_value[255]) == (-1, 1)
+    assert by_value[127] == -by_value[128] < 0

@@ -1,0 +1,154 @@
+"""The ledgers of all ranks joined to one history of training."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from packkit.ledger.lines import Cursor, LedgerStart, LedgerStep, RankRun
+
+__all__ = ["History", "JoinedRun", "JoinedStep", "join_ranks"]
+
+_Ranks = Sequence[Sequence[RankRun]]
+
+
+class JoinedStep(NamedTuple):
+    """A step with what all ranks of its run noted of it.
+
+    Attributes:
+        run: where its run starts.
+        cursor: where it begins.
+        packs: ids of the packs of all ranks; -1 for fillers.
+        masked: samples that were ignored.
+    """
+
+    run: LedgerStart
+    cursor: Cursor
+    packs: list[int]
+    masked: int
+
+    @property
+    def end(self) -> Cursor:
+        """Where it ends."""
+        epoch, position = self.cursor
+        return epoch, position + self.run.packs_per_step
+
+
+class JoinedRun(NamedTuple):
+    """A run with what all its ranks noted of it.
+
+    Attributes:
+        start: where it starts.
+        steps: steps that all ranks noted, in order.
+        open_steps: steps after those, that only some noted.
+        problems: one line each, where ranks do not agree.
+    """
+
+    start: LedgerStart
+    steps: list[JoinedStep]
+    open_steps: int
+    problems: list[str]
+
+
+class History(NamedTuple):
+    """What led to the weights that training ended with.
+
+    Attributes:
+        runs: its runs, each as far as the next one went on from it.
+        problems: one line each, where ranks do not agree.
+    """
+
+    runs: list[JoinedRun]
+    problems: list[str]
+
+
+def join_ranks(ranks: _Ranks) -> History:
+    """Joins what every rank noted.
+
+    Args:
+        ranks: every run that each started, as `read_ranks` gives them; at least one rank.
+    """
+    problems = [
+        f"{run.start.name}: rank {rank} made it, rank 0 did not start it"
+        for rank, own in enumerate(ranks)
+        for run in own
+        if len(run.steps) > 1 and not _runs_from(ranks[0], run.start)
+    ]
+    if not ranks[0]:
+        problems.append("rank 0 noted nothing")
+    joined = [_join(run, ranks) for run in ranks[0]]
+    history = _history([run for run in joined if run.steps or run.problems])
+    return History(history, [*problems, *(line for run in history for line in run.problems)])
+
+
+def _runs_from(own: Sequence[RankRun], start: LedgerStart) -> list[RankRun]:
+    return [run for run in own if run.start == start]
+
+
+def _absent(start: LedgerStart, ranks: _Ranks) -> list[int]:
+    """Returns the ranks that did not start a run."""
+    missing = range(len(ranks), start.world_size)
+    own = enumerate(ranks[: start.world_size])
+    return [*(rank for rank, runs in own if not _runs_from(runs, start)), *missing]
+
+
+def _join(run: RankRun, ranks: _Ranks) -> JoinedRun:
+    """Joins a run of rank 0 with those of the others that started in the same place.
+
+    A run that was killed before all ranks noted its first step has neither steps nor problems.
+    """
+    start = run.start
+    if absent := _absent(start, ranks):
+        lines = [f"{start.name}: rank {rank} did not start it" for rank in absent]
+        return JoinedRun(start, [], 0, lines if len(run.steps) > 1 else [])
+    others = [_runs_from(own, start) for own in ranks[1 : start.world_size]]
+    noted = [_by_cursor([run]), *map(_by_cursor, others)]
+    everywhere, somewhere = set.intersection(*map(set, noted)), set.union(*map(set, noted))
+    last = max(everywhere or noted[0], default=start.cursor)
+    problems = [
+        f"{start.name}: rank {rank} has no step at epoch {epoch} position {position}"
+        for rank, steps in enumerate(noted)
+        for epoch, position in sorted(somewhere - set(steps))
+        # A kill stops one rank sooner than another, but at the very end alone.
+        if (epoch, position) < last
+    ]
+    # A rank may have started in the same place more than once.
+    latest = [_by_cursor(runs[-1:]) for runs in ([run], *others)]
+    steps = [_join_step(start, [one[cursor] for one in noted]) for cursor in sorted(everywhere)]
+    return JoinedRun(start, steps, len(set.union(*map(set, latest)) - everywhere), problems)
+
+
+def _by_cursor(runs: Sequence[RankRun]) -> dict[Cursor, LedgerStep]:
+    return {step.cursor: step for run in runs for step in run.steps}
+
+
+def _join_step(start: LedgerStart, steps: Sequence[LedgerStep]) -> JoinedStep:
+    packs = [pack for step in steps for pack in step.packs]
+    return JoinedStep(start, steps[0].cursor, packs, sum(len(step.masked) for step in steps))
+
+
+def _history(runs: Sequence[JoinedRun]) -> list[JoinedRun]:
+    """Returns the runs that led to the last one, each as far as the next went on from it."""
+    histories: list[list[JoinedRun]] = [[]]
+    for run in runs:
+        before = (_cut(one, run.start.cursor) for one in reversed(histories))
+        # It went on from the latest time that training stood in the place where it starts.
+        fitting = (one for one in before if one and _end(one) == run.start.cursor)
+        histories.append([*next(fitting, _cut(histories[-1], run.start.cursor)), run])
+    return histories[-1]
+
+
+def _cut(history: Sequence[JoinedRun], cursor: Cursor) -> list[JoinedRun]:
+    """Returns a history as far as to a cursor."""
+    left = [run for run in history if run.start.cursor < cursor]
+    if left:
+        last = left[-1]
+        kept = bisect_left(last.steps, cursor, key=lambda step: step.cursor)
+        left[-1] = last._replace(steps=last.steps[:kept])
+    return left
+
+
+def _end(history: Sequence[JoinedRun]) -> Cursor:
+    last = history[-1]
+    return last.start.normal(last.steps[-1].end) if last.steps else last.start.cursor
