@@ -102,6 +102,8 @@ def _join(run: RankRun, ranks: _Ranks) -> JoinedRun:
     if absent := _absent(start, ranks):
         lines = [f"{start.name}: rank {rank} did not start it" for rank in absent]
         return JoinedRun(start, [], 0, lines if len(run.steps) > 1 else [])
+    # A rank may have started in the same place more than once, perhaps once more than another. Its
+    # steps are the same each time, so that any that it noted will do.
     others = [_runs_from(own, start) for own in ranks[1 : start.world_size]]
     noted = [_by_cursor([run]), *map(_by_cursor, others)]
     everywhere, somewhere = set.intersection(*map(set, noted)), set.union(*map(set, noted))
@@ -113,7 +115,6 @@ def _join(run: RankRun, ranks: _Ranks) -> JoinedRun:
         # A kill stops one rank sooner than another, but at the very end alone.
         if (epoch, position) < last
     ]
-    # A rank may have started in the same place more than once.
     latest = [_by_cursor(runs[-1:]) for runs in ([run], *others)]
     steps = [_join_step(start, [one[cursor] for one in noted]) for cursor in sorted(everywhere)]
     return JoinedRun(start, steps, len(set.union(*map(set, latest)) - everywhere), problems)

@@ -326,6 +326,18 @@ def test_a_run_killed_before_all_ranks_noted_its_first_step_takes_nothing_back(t
         assert (report.runs, report.steps) == (1, 3)
 
 
+def test_a_run_may_start_in_the_same_place_again(tmp_path, packs):
+    training = Training(tmp_path, [packs])
+    training.run(2, 2, steps=4)
+    training.run(2, 2, steps=0, cursor=(0, 0), last=[1])
+    training.run(2, 3, steps=1, cursor=(0, 8))
+    report = check_ledger(tmp_path, [packs])
+    assert (report.problems, report.steps, report.open_steps) == ([], 5, 0)
+    training.run(2, 2, steps=1, cursor=(0, 0))
+    report = check_ledger(tmp_path, [packs])
+    assert (report.problems, report.steps, report.open_steps) == ([], 1, 0)
+
+
 def test_steps_that_not_all_ranks_reached_are_counted_and_left_out(tmp_path, packs):
     Training(tmp_path, [packs]).run(3, 3, steps=2, last=[0, 2])
     report = check_ledger(tmp_path, [packs])
@@ -345,7 +357,7 @@ def test_a_rank_that_is_a_second_step_behind_at_the_start_is_missed(tmp_path, pa
 @pytest.mark.parametrize(
     ("rank", "change", "problem"),
     [
-        (0, lambda step: [0, 0], "packs taken more than once"),
+        (0, lambda step: [0, 0], "epoch 0: 1 packs taken more than once, 2 not at all"),
         (1, lambda step: [2, 99], "packs that it does not go through"),
         (1, lambda step: [-1, -1], "epoch 0 position 4: 2 packs and 2 fillers, must be 4 and 0"),
         (1, lambda step: [2], "epoch 0 position 4: 3 packs and 0 fillers, must be 4 and 0"),
