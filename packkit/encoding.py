@@ -35,12 +35,14 @@ from packkit.schema import Sample
 from packkit.templates import IMAGE, TEMPLATES, THINK_TAGS, Piece
 from packkit.tokenizer import TextTokenizer, canonical_hash
 
-__all__ = ["ENCODING_VERSION", "EncodedSample", "SampleEncoder"]
+__all__ = ["ENCODING_VERSION", "IGNORED", "EncodedSample", "SampleEncoder"]
 
 ENCODING_VERSION = 1
 """Raised whenever the same settings give other ids or labels for any sample."""
 
-_IGNORED = -100
+IGNORED = -100
+"""Label of a token that the loss leaves out."""
+
 _SAVED_SETTINGS = itemgetter("template", "image_tokens", "image_slot")
 
 
@@ -280,10 +282,10 @@ class _Batch:
         input_ids = np.asarray(self.ids).view(np.int32)
         runs = np.diff(self.trained_bounds, prepend=0, append=len(input_ids))
         is_trained = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-        labels = np.where(is_trained, input_ids, _IGNORED)
-        labels[self.ends[:-1]] = _IGNORED
+        labels = np.where(is_trained, input_ids, IGNORED)
+        labels[self.ends[:-1]] = IGNORED
         slots = np.asarray(self.slots).view(np.int32).reshape(-1, 2)
-        has_targets = np.logical_or.reduceat(labels != _IGNORED, self.ends[:-1]).tolist()
+        has_targets = np.logical_or.reduceat(labels != IGNORED, self.ends[:-1]).tolist()
         places = zip(
             pairwise(self.ends), pairwise(self.slot_ends), limits, has_targets, strict=True
         )
@@ -293,7 +295,7 @@ class _Batch:
             )
             if limit is not None and limit < end - start:
                 sample = _cut(sample, limit)
-                has_target = bool((sample.labels != _IGNORED).any())
+                has_target = bool((sample.labels != IGNORED).any())
             yield sample if has_target else _no_targets(limit)
 
 

@@ -7,12 +7,13 @@ batches: `PackDataset` with `PackSampler` and `collate_packs` for a map-style ``
 
 from importlib.util import find_spec
 
+from packkit.encoding import IGNORED
 from packkit.errors import MissingExtraError
 
 if find_spec("torch") is None:
     raise MissingExtraError("torch", "torch")
 
-from packkit.loading.batch import FILLER, IGNORED, PackBatch
+from packkit.loading.batch import FILLER, PackBatch
 from packkit.loading.collate import LoadedPack, collate_for_transformers, collate_packs
 from packkit.loading.dataset import PackDataset
 from packkit.loading.loader import PackLoader

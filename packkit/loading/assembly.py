@@ -124,19 +124,20 @@ def _run_all(
     threads: Executor,
     function: Callable[[int], None],
     numbers: range,
-    chunk: int,
+    size: int,
     then: Callable[[], None],
     result: Future[PackBatch],
 ) -> None:
     """Runs a function over numbers in tasks of several; the last to end goes on with `then`."""
-    chunks = [numbers[first : first + chunk] for first in range(0, len(numbers), chunk)]
+    # At least one task, an empty one where there is no number: it goes on all the same.
+    tasks = [numbers[first : first + size] for first in range(0, max(1, len(numbers)), size)]
     errors: dict[int, BaseException] = {}
     lock = threading.Lock()
-    left = max(1, len(chunks))
+    left = len(tasks)
 
-    def run(chunk: range) -> None:
+    def run(task: range) -> None:
         nonlocal left
-        for number in chunk:
+        for number in task:
             try:
                 function(number)
             except BaseException as error:
@@ -156,7 +157,5 @@ def _run_all(
         except BaseException as error:
             result.set_exception(error)
 
-    if not chunks:
-        run(range(0))
-    for chunk_of_numbers in chunks:
-        threads.submit(run, chunk_of_numbers)
+    for task in tasks:
+        threads.submit(run, task)

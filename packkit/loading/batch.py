@@ -10,13 +10,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-__all__ = ["FILLER", "IGNORED", "PackBatch"]
+__all__ = ["FILLER", "PackBatch"]
 
 FILLER = -1
 """Id of a pack that holds nothing; it fills a step up at the end of an epoch."""
-
-IGNORED = -100
-"""Label of a token that the loss leaves out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

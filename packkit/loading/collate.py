@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from packkit.encoding import IGNORED
 from packkit.errors import InputError
-from packkit.loading.batch import IGNORED, PackBatch
+from packkit.loading.batch import PackBatch
 
 __all__ = [
     "LoadedPack",

@@ -22,6 +22,7 @@ from packkit.loading.sets import PackSets
 from packkit.pixels import PixelDecoder
 from packkit.schema import Pack, Sample
 from packkit.shards import PackReader
+from packkit.shards.lines import sample_name
 
 __all__ = ["BadImage", "Decoder", "OpenedPack", "PackDataset"]
 
@@ -164,7 +165,10 @@ class PackDataset(Dataset[LoadedPack]):
         encoded: list[EncodedSample] = []
         for sample, one in enumerate(self.encoder.encode_batch(pack.data, image_sizes=sizes)):
             if isinstance(one, SampleError):
-                raise FormatError(f"{place}: {_name(pack.data[sample], sample)}", str(one))
+                raise FormatError(
+                    _sample_place(place, pack.data[sample], sample),
+                    str(one),
+                )
             encoded.append(one)
         _check_lengths(reader, pack, encoded, place)
         images = [
@@ -194,7 +198,7 @@ class PackDataset(Dataset[LoadedPack]):
         try:
             self._decoder.decode_into(data, out)
         except SampleError as error:
-            place = f"{pack.place}: {_name(pack.samples[sample], sample)}: image {image}"
+            place = f"{_sample_place(pack.place, pack.samples[sample], sample)}: image {image}"
             if self._on_bad_image == "raise":
                 raise FormatError(place, str(error)) from None
             out[:] = 0
@@ -210,9 +214,8 @@ def _check_lengths(
     if reader.manifest is not None and reader.manifest.encoder is not None:
         for number, (found, stored) in enumerate(zip(lengths, pack.lengths, strict=True)):
             if found != stored:
-                name = _name(pack.data[number], number)
                 detail = f"the encoder counts {found} tokens, {stored} were packed"
-                raise FormatError(f"{place}: {name}", detail)
+                raise FormatError(_sample_place(place, pack.data[number], number), detail)
     elif sum(lengths) > reader.capacity:
         detail = f"{sum(lengths)} tokens by this encoder, capacity {reader.capacity}"
         raise FormatError(place, f"{detail}; repack with packkit pack")
@@ -234,5 +237,6 @@ def _join(pack_id: int, encoded: Sequence[EncodedSample]) -> PackTokens:
     )
 
 
-def _name(sample: Sample, number: int) -> str:
-    return f"sample {number}" if sample.id is None else f'sample "{sample.id}"'
+def _sample_place(place: str, sample: Sample, number: int) -> str:
+    """Returns how errors call a sample, given how they call its pack."""
+    return f"{place}: {sample_name(sample.to_dict(with_images=False), number)}"

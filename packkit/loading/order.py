@@ -109,7 +109,6 @@ class _SetOrder:
         self._seed = seed
         self._number = number
         self._shuffle = shuffle
-        self._shard_orders: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
 
     def at(self, draws: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the packs of draws that are counted from the beginning of training."""
@@ -134,14 +133,9 @@ class _SetOrder:
 
     def _shard_order(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Returns the shards in the order of a pass, and where each begins in it."""
-        if number not in self._shard_orders:
-            sizes = np.diff(self._places.shard_starts)
-            order = seeded_order(len(sizes), self._seed, self._number, _SHARDS, number)
-            starts = np.concatenate([[0], np.cumsum(sizes[order])])
-            # Two passes are kept, for a step can stand astride the end of one.
-            last = dict(list(self._shard_orders.items())[-1:])
-            self._shard_orders = {**last, number: (order, starts)}
-        return self._shard_orders[number]
+        sizes = np.diff(self._places.shard_starts)
+        order = seeded_order(len(sizes), self._seed, self._number, _SHARDS, number)
+        return order, np.concatenate([[0], np.cumsum(sizes[order])])
 
     def _mix_windows(self, number: int, places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         mixed = np.empty_like(places)

@@ -26,7 +26,7 @@ Tail = Literal["drop", "fill"]
 STATE_VERSION = 1
 """Raised when the same state would lead to other packs."""
 
-
+# Places whose packs are found at once: an order costs little more for many places than for one.
 _BLOCK = 256
 
 
