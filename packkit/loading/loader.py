@@ -11,7 +11,7 @@ from typing import Any
 from packkit.encoding import SampleEncoder
 from packkit.errors import InputError
 from packkit.image_headers import MAX_PIXELS
-from packkit.ledger import LedgerStep, LedgerWriter
+from packkit.ledger import LedgerStart, LedgerStep, LedgerWriter
 from packkit.loading.assembly import Assembly, assemble, assemble_with
 from packkit.loading.batch import PackBatch
 from packkit.loading.dataset import BadImage, Decoder, PackDataset
@@ -137,13 +137,16 @@ class PackLoader:
             ChecksumError: bytes are not those that were written.
             FormatError: a pack cannot be read, or an image of it cannot be decoded.
         """
+        # Before the roll, or a ledger would not know what a resume drops before its first step.
+        start = self.sampler.ledger_start()
         self.sampler.roll()
         steps = self.sampler.steps()
         for step, batch in self._in_threads(steps) if self._threads else self._in_turn(steps):
             if self._ledger is not None:
-                self._note(self._ledger, step, batch)
+                self._note(self._ledger, start, step, batch)
             self.sampler.advance(step)
             self.sampler.roll()
+            start = self.sampler.ledger_start()
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
@@ -167,11 +170,10 @@ class PackLoader:
         """Closes its files."""
         self.dataset.sets.close()
 
-    def _note(self, ledger: LedgerWriter, step: Step, batch: PackBatch) -> None:
+    def _note(self, ledger: LedgerWriter, start: LedgerStart, step: Step, batch: PackBatch) -> None:
         """Notes a step before it is handed out: what is handed out, is noted."""
         epoch, number, position = step.start
         noted = LedgerStep(epoch, number, position, step.packs, list(batch.masked))
-        start = self.sampler.ledger_start(step.start)
         end = self.sampler.rolled(step.end)
         ledger.write(start, noted, end=(end.epoch, end.position))
 

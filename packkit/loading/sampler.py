@@ -243,12 +243,12 @@ class PackSampler(Sampler[list[int]]):
             **self._dataset.fingerprint,
         }
 
-    def ledger_start(self, cursor: Cursor) -> LedgerStart:
-        """Returns what a ledger says of a run that starts at a cursor."""
+    def ledger_start(self) -> LedgerStart:
+        """Returns what a ledger says of a run that starts at the cursor."""
         options = self._options
         return LedgerStart(
-            epoch=cursor.epoch,
-            position=cursor.position,
+            epoch=self.epoch,
+            position=self.position,
             world_size=self.world_size,
             packs_per_step=self.packs_per_step,
             tail=self.tail,

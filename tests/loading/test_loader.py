@@ -241,6 +241,20 @@ def test_a_state_of_other_packs_or_another_encoder_is_refused(
             make_loader(encoder=encoder)
 
 
+def test_a_ledger_knows_what_a_resume_drops_before_its_first_step(
+    tmp_path, packs, make_loader, take
+):
+    first = make_loader(packs_per_step=4, ledger=tmp_path)
+    state = take(first, 5)[3].state
+    # A fifth step is taken back. Of 23 packs 7 are left, too few for a step: the next epoch begins.
+    second = make_loader(packs_per_step=8, tail="drop", ledger=tmp_path)
+    second.load_state_dict(state)
+    assert [batch.epoch for batch in second] == [1, 1]
+    report = check_ledger(tmp_path, [packs])
+    assert report.problems == []
+    assert [(one.packs, one.dropped) for one in report.epochs] == [(16, 7), (16, 7)]
+
+
 @pytest.mark.parametrize("options", [{"threads": -1}, {"prefetch": 0}])
 def test_options_that_make_no_sense_are_refused(make_loader, options):
     with pytest.raises(InputError, match=next(iter(options))):
