@@ -268,7 +268,11 @@ def test_shares_come_as_a_mapping(packs, write_packs, tmp_path, make_loader):
     assert (sum(p < PACKS for p in taken), sum(p >= PACKS for p in taken)) == (4, 9)
 
 
-TRAINING = """
+# A shell that starts something in the background has it ignore Ctrl-C, and all that it starts.
+HEEDS_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+
+TRAINING = f"""
+{HEEDS_CTRL_C}
 import sys, time
 from packkit import PackLoader
 loader = PackLoader(sys.argv[1], packs_per_step=2, threads=2, image_size=16, ledger=sys.argv[2])
@@ -279,7 +283,8 @@ while True:
 """
 
 
-WORKERS = """
+WORKERS = f"""
+{HEEDS_CTRL_C}
 import sys, time
 from torch.utils.data import DataLoader
 from packkit import PackDataset, PackSampler, PackStream
