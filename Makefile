@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test check fmt proof bench clean
+.PHONY: demo test test-gpu check fmt proof bench clean
 
 demo: $(VENV)/.demo  ## Build the demo data set from real medical images and pack it.
 	$(BIN)/python examples/demo/build.py demo/data --tokenizer demo/tokenizer.json
@@ -13,6 +13,9 @@ demo: $(VENV)/.demo  ## Build the demo data set from real medical images and pac
 
 test: check  ## Lint, types and all tests.
 	$(BIN)/pytest -q
+
+test-gpu: $(VENV)/.dev  ## The kernels on a GPU; skipped, with the reason, where there is none.
+	TRITON_INTERPRET=0 CUBLAS_WORKSPACE_CONFIG=:4096:8 $(BIN)/pytest -q -rs tests/varlen
 
 proof: $(VENV)/.dev  ## Longer proofs: the whole matrix of ranks, threads, workers and stops.
 	$(BIN)/pytest -q -m proof tests

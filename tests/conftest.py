@@ -1,5 +1,6 @@
 """Fixtures that every test shares: the real Qwen3 tokenizer, an encoder, the planner's oracles."""
 
+import os
 from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +9,9 @@ import pytest
 from tokenizers.pre_tokenizers import ByteLevel
 
 from packkit.encoding import SampleEncoder
+
+# Triton reads it once, as it is imported. `make test-gpu` sets it to 0.
+os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 @pytest.fixture(scope="session")

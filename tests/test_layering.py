@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 ROWS = (
     ("packkit_kernels",),
     ("packkit.errors",),
-    ("packkit.schema", "packkit.files", "packkit.engine", "packkit.orders"),
+    ("packkit.schema", "packkit.files", "packkit.engine", "packkit.orders", "packkit.varlen"),
     ("packkit.image_headers", "packkit.open_qwen2vl"),
     ("packkit.images",),
     ("packkit.pixels",),

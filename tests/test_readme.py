@@ -68,7 +68,9 @@ def test_quick_start_runs(tmp_path, monkeypatch, qwen3_folder):
     assert (tmp_path / "packs" / "manifest.json").exists()
 
 
-@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
+@pytest.mark.parametrize(
+    "name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "docs/attention.md"]
+)
 def test_links_lead_somewhere(name):
     for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text()):
         assert (ROOT / name).parent.joinpath(link).exists(), link

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from packkit.encoding import IGNORED
 from packkit.errors import InputError
 from packkit.loading.batch import PackBatch
+from packkit.varlen import normalize_pixels
 
 __all__ = [
     "LoadedPack",
@@ -115,7 +116,8 @@ def collate_for_transformers(
 
     Args:
         packs: what the dataset gave.
-        pixel_dtype: of the pixels, which are normalised to [-1, 1] as SigLIP takes them.
+        pixel_dtype: of the pixels, which are normalised as SigLIP takes them; see
+            `packkit.varlen.normalize_pixels`.
         targets_only: whether the model is asked for logits only where a label is trained, which
             gives the same loss: all those of 4,096 tokens of Qwen3 take 2.5 GB in float32.
 
@@ -133,8 +135,7 @@ def collate_for_transformers(
         "use_cache": False,
     }
     if len(batch.pixel_values):
-        # (x / 255 - 0.5) / 0.5, the mean and deviation of SigLIP's image processor.
-        inputs["pixel_values"] = (batch.pixel_values.to(pixel_dtype) - 127.5) / 127.5
+        inputs["pixel_values"] = normalize_pixels(batch.pixel_values, pixel_dtype)
     if targets_only:
         # The first label, which comes last, is ignored, as that of every sample.
         shifted = batch.labels.roll(-1)

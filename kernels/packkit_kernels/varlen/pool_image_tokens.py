@@ -1,0 +1,45 @@
+"""Adaptive average pooling of image tokens on features that stay token-major: no transposes."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from packkit_kernels.varlen.options import EXACT
+
+__all__ = ["pool_image_tokens"]
+
+_CHANNELS = 512
+
+
+@triton.jit
+def pool_image_tokens_kernel(
+    features, out, channels, IN: tl.constexpr, OUT: tl.constexpr, BLOCK: tl.constexpr
+):
+    image = (tl.program_id(0) // (OUT * OUT)).to(tl.int64)
+    cell = tl.program_id(0) % (OUT * OUT)
+    row, column = cell // OUT, cell % OUT
+    top, bottom = row * IN // OUT, tl.cdiv((row + 1) * IN, OUT)
+    left, right = column * IN // OUT, tl.cdiv((column + 1) * IN, OUT)
+    channel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    is_channel = channel < channels
+    total = tl.zeros((BLOCK,), tl.float32)
+    for y in range(top, bottom):
+        for x in range(left, right):
+            token = image * (IN * IN) + y * IN + x
+            value = tl.load(features + token * channels + channel, mask=is_channel, other=0.0)
+            total += value.to(tl.float32)
+    mean = tl.div_rn(total, total * 0 + ((bottom - top) * (right - left)).to(tl.float32))
+    place = (image * (OUT * OUT) + cell) * channels + channel
+    tl.store(out + place, mean, mask=is_channel)
+
+
+def pool_image_tokens(features: Tensor, side: int, target: int) -> Tensor:
+    """Launches the kernel; see `packkit_kernels.reference.pool_image_tokens`."""
+    images, _, channels = features.shape
+    out = features.new_empty((images, target * target, channels))
+    pool_image_tokens_kernel[(images * target * target, triton.cdiv(channels, _CHANNELS))](
+        features, out, channels, IN=side, OUT=target, BLOCK=_CHANNELS, **EXACT
+    )
+    return out
