@@ -4,12 +4,19 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-gpu check fmt proof bench clean
+.PHONY: demo tiny test test-gpu check fmt proof bench clean
 
 demo: $(VENV)/.demo  ## Build the demo data set from real medical images and pack it.
-	$(BIN)/python examples/demo/build.py demo/data --tokenizer demo/tokenizer.json
+	$(BIN)/python examples/demo/build.py demo/data \
+		--tokenizer demo/tokenizer.json --small-tokenizer demo/small-tokenizer.json
 	$(BIN)/packkit pack demo/data --out demo/packs --tokenizer demo/tokenizer.json --overwrite
 	@echo "packs: demo/packs    look inside: $(BIN)/packkit stats demo/packs"
+
+tiny: demo $(VENV)/.dev  ## Train a tiny model on captions of the demo, from nothing, on a CPU.
+	$(BIN)/packkit pack demo/data/webdataset --out demo/captions --max-len 1024 \
+		--tokenizer demo/small-tokenizer.json --overwrite
+	$(BIN)/packkit train recipes/tiny.toml
+	$(BIN)/packkit generate runs/tiny --image demo/data/vqa/images/op-retina.jpg
 
 test: check  ## Lint, types and all tests.
 	$(BIN)/pytest -q

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from packkit.encoding import EncodedSample as EncodedSample
     from packkit.encoding import SampleEncoder as SampleEncoder
+    from packkit.errors import CheckpointError as CheckpointError
     from packkit.errors import ChecksumError as ChecksumError
+    from packkit.errors import DivergedError as DivergedError
     from packkit.errors import FingerprintError as FingerprintError
     from packkit.errors import FormatError as FormatError
     from packkit.errors import InputError as InputError
@@ -55,7 +57,9 @@ __version__ = "0.1.0"
 _MODULES = {
     "packkit.encoding": ("EncodedSample", "SampleEncoder"),
     "packkit.errors": (
+        "CheckpointError",
         "ChecksumError",
+        "DivergedError",
         "FingerprintError",
         "FormatError",
         "InputError",

@@ -15,7 +15,7 @@ ids both ways.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -32,7 +32,7 @@ from packkit.errors import FingerprintError, FormatError, InputError, RejectReas
 from packkit.files import write_atomically
 from packkit.image_tokens import ImagePolicy, ImageSizes, count_image_tokens, image_policy
 from packkit.schema import Sample
-from packkit.templates import IMAGE, TEMPLATES, THINK_TAGS, Piece
+from packkit.templates import END_OF_TEXT, IMAGE, TEMPLATES, THINK_TAGS, TURN_END, Piece
 from packkit.tokenizer import TextTokenizer, canonical_hash
 
 __all__ = ["ENCODING_VERSION", "IGNORED", "EncodedSample", "SampleEncoder"]
@@ -160,6 +160,25 @@ class SampleEncoder:
         encoded = iter(self._encode_drafts(drafts) if drafts else ())
         return [next(encoded) if isinstance(draft, _Draft) else draft for draft in outcomes]
 
+    def encode_prompt(self, sample: Sample) -> EncodedSample:
+        """Encodes what stands before a model's answer: the ids that it was trained to go on from.
+
+        Args:
+            sample: a document to go on with, or messages that the assistant answers next.
+
+        Returns:
+            Ids and image slots; no label is trained.
+
+        Raises:
+            SampleError: a text is not valid UTF-8, or an image has no readable size.
+        """
+        pieces = self._template.render_prompt(sample, has_think_tags=self._has_think_tags)
+        tokens = count_image_tokens(self._image_policy, sample, None)
+        batch = self._lay_out([_Draft(pieces, tokens, None)])
+        input_ids = np.asarray(batch.ids).view(np.int32)
+        slots = np.asarray(batch.slots).view(np.int32).reshape(-1, 2)
+        return EncodedSample(input_ids, np.full_like(input_ids, IGNORED), slots)
+
     def _draft(self, sample: Sample, sizes: ImageSizes | None) -> _Draft | SampleError:
         try:
             pieces = self._template.render(sample, has_think_tags=self._has_think_tags)
@@ -169,6 +188,9 @@ class SampleEncoder:
             return error
 
     def _encode_drafts(self, drafts: Sequence[_Draft]) -> Iterator[EncodedSample | SampleError]:
+        return self._lay_out(drafts).samples([draft.token_limit for draft in drafts])
+
+    def _lay_out(self, drafts: Sequence[_Draft]) -> _Batch:
         texts = [piece.text for draft in drafts for piece in draft.pieces if not piece.is_control]
         encodings = iter(self._tokenizer.encode_batch(texts))
         batch = _Batch()
@@ -190,7 +212,33 @@ class SampleEncoder:
                     trained_bounds.extend((start, len(ids)))
             batch.ends.append(len(ids))
             batch.slot_ends.append(len(slots) // 2)
-        return batch.samples([draft.token_limit for draft in drafts])
+        return batch
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Returns the text of ids; control tokens are left out, think tags are not."""
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+    @property
+    def end_ids(self) -> tuple[int, int]:
+        """Ids that a model ends with: of ``<|im_end|>`` a turn, of ``<|endoftext|>`` a document."""
+        added = self._tokenizer.added_tokens
+        return added[TURN_END], added[END_OF_TEXT]
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer as others use it: with it, text can become a control token."""
+        return self._tokenizer.whole
+
+    @property
+    def template(self) -> str:
+        """Name of the template."""
+        return self._template.name
+
+    @property
+    def image_slot(self) -> str:
+        """The token that stands, repeated, for an image."""
+        return self._image_slot
 
     @property
     def image_slot_id(self) -> int:

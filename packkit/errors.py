@@ -14,6 +14,8 @@ still catches it, and carries what its message says as fields:
       + SourceChangedError(RuntimeError)  an input changed between the two passes: path, detail
       + OutputExistsError(FileExistsError) the output folder already holds something else: path
       + LockedError(BlockingIOError)      another packer works in this folder: path
+      + CheckpointError(OSError)          a checkpoint cannot be saved or loaded: path
+      + DivergedError(ArithmeticError)    a loss or gradient is not finite: step, loss, grad_norm
       + MissingExtraError(ImportError)    an optional dependency is not installed: extra
 """
 
@@ -24,7 +26,9 @@ from enum import StrEnum
 from pathlib import Path
 
 __all__ = [
+    "CheckpointError",
     "ChecksumError",
+    "DivergedError",
     "FingerprintError",
     "FormatError",
     "InputError",
@@ -187,6 +191,38 @@ class LockedError(PackkitError, BlockingIOError):
     def __init__(self, path: str | Path) -> None:
         super().__init__(f"{path}: another packkit pack is writing here")
         self.path = str(path)
+
+
+class CheckpointError(PackkitError, OSError):
+    """A checkpoint cannot be saved or loaded; those saved before are as they were.
+
+    Attributes:
+        path: its folder.
+    """
+
+    def __init__(self, path: str | Path, detail: str) -> None:
+        super().__init__(f"{path}: {detail}")
+        self.path = str(path)
+
+
+class DivergedError(PackkitError, ArithmeticError):
+    """A loss or a gradient is not finite; the weights were not changed.
+
+    Attributes:
+        step: of the optimizer, from 1.
+        loss: mean over targets, nats.
+        grad_norm: of the gradients.
+    """
+
+    def __init__(self, step: int, loss: float, grad_norm: float, last: str | Path | None) -> None:
+        kept = "there is no checkpoint" if last is None else f"the last checkpoint is {last}"
+        super().__init__(
+            f"step {step}: loss and gradient norm must be finite, got {loss:g} and {grad_norm:g}; "
+            f"{kept}"
+        )
+        self.step = step
+        self.loss = loss
+        self.grad_norm = grad_norm
 
 
 class MissingExtraError(PackkitError, ImportError):

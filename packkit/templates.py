@@ -18,22 +18,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
 from packkit.errors import RejectReason, SampleError
 from packkit.schema import Content, Message, Sample
 
-__all__ = ["END_OF_TEXT", "IMAGE", "TEMPLATES", "THINK_TAGS", "Piece", "Template"]
+__all__ = [
+    "END_OF_TEXT",
+    "IMAGE",
+    "TEMPLATES",
+    "THINK_TAGS",
+    "TURN_END",
+    "Piece",
+    "Template",
+]
 
 IMAGE = "\ud800"
 """Stands for an image among text: a lone surrogate, which no text that is valid UTF-8 can hold."""
 
-END_OF_TEXT = "<|endoftext|>"
+END_OF_TEXT, TURN_END = "<|endoftext|>", "<|im_end|>"
 THINK_TAGS = ("<think>", "</think>")
 
-_TURN_START, _TURN_END = "<|im_start|>", "<|im_end|>"
+_TURN_START = "<|im_start|>"
 _EMPTY_THINKING = "<think>\n\n</think>\n\n"
 _SPLIT_AT_THINK_TAGS = re.compile("(</?think>)").split
 
@@ -58,7 +66,7 @@ _Turn = tuple[str, str]
 
 
 _IMAGE_PIECE = Piece(IMAGE, False, True)
-_TURN_END_PIECE = Piece(_TURN_END, True, True)
+_TURN_END_PIECE = Piece(TURN_END, True, True)
 _DOCUMENT_END_PIECE = Piece(END_OF_TEXT, True, True)
 
 
@@ -102,12 +110,30 @@ class Template:
             pieces.append(_control_piece(pending + header))
             may_think = has_think_tags and message.role == "assistant"
             pieces += (_assistant_pieces if may_think else _text_pieces)(body, message.is_trained)
-            pending = _TURN_END + "\n"
+            pending = TURN_END + "\n"
             if message.is_trained:
                 pieces.append(_TURN_END_PIECE)
                 pending = "\n"
         pieces.append(_control_piece(pending))
         return pieces
+
+    def render_prompt(self, sample: Sample, *, has_think_tags: bool = True) -> list[Piece]:
+        """Returns the pieces before what a model is to write: a document's, or an assistant turn's.
+
+        They are the first pieces of the sample that the answer would complete, as it is trained:
+        with ``qwen3`` the header of the answer ends with an empty think block.
+
+        Raises:
+            SampleError: see `render`.
+
+        >>> chat = Sample(messages=(Message("user", ("Hi",)),))
+        >>> [piece.text for piece in TEMPLATES["chatml"].render_prompt(chat)]
+        ['<|im_start|>user\\n', 'Hi', '<|im_end|>\\n<|im_start|>assistant\\n']
+        """
+        if sample.messages is None:
+            return self.render(sample, has_think_tags=has_think_tags)[:-1]
+        answered = replace(sample, messages=(*sample.messages, Message("assistant", ("",))))
+        return self.render(answered, has_think_tags=has_think_tags)[:-2]
 
 
 @cache
@@ -216,7 +242,7 @@ def _split_reasoning(body: str) -> tuple[str, str]:
     return before.split("<think>")[-1].strip("\n"), answer.lstrip("\n")
 
 
-_TURN_TOKENS = (_TURN_START, _TURN_END, END_OF_TEXT)
+_TURN_TOKENS = (_TURN_START, TURN_END, END_OF_TEXT)
 
 TEMPLATES = {
     template.name: template

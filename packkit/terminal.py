@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from packkit.images import read_header
@@ -21,6 +29,8 @@ if TYPE_CHECKING:
     from packkit.packing.job import Progress as PackProgress
     from packkit.shards import VerifyReport
     from packkit.stats import Histogram, SetStats
+    from packkit.training.metrics import StepMetrics
+    from packkit.training.trainer import OnStep
     from packkit.whatif import WhatIf
 
 __all__ = [
@@ -35,6 +45,7 @@ __all__ = [
     "show_stats",
     "show_table",
     "show_verification",
+    "training",
 ]
 
 _BAR_WIDTH = 40
@@ -60,6 +71,39 @@ def progress() -> Iterator[PackProgress]:
             bars.update(tasks[phase], completed=done)
 
         yield on_progress
+
+
+@contextmanager
+def training() -> Iterator[OnStep]:
+    """Yields a callback that keeps one line on stderr up to date, of the newest step."""
+    columns = (
+        TextColumn("step"),
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: list[TaskID] = []
+
+        def on_step(metrics: StepMetrics, steps: int) -> None:
+            if not tasks:
+                tasks.append(bars.add_task("", total=steps))
+            bars.update(tasks[0], completed=metrics.step, description=_step_line(metrics))
+
+        yield on_step
+
+
+def _step_line(metrics: StepMetrics) -> str:
+    parts = [
+        f"loss {metrics.loss:.3f}",
+        f"lr {metrics.lr:.1e}",
+        f"norm {metrics.grad_norm:.2f}",
+        f"{metrics.tokens_per_second:,.0f} tokens/s",
+        f"{metrics.images_per_second:,.1f} images/s",
+        f"waits {metrics.data_seconds / metrics.seconds:.0%}",
+    ]
+    return "  ".join(parts + ([] if metrics.mfu is None else [f"MFU {metrics.mfu:.0%}"]))
 
 
 def print_json(report: dict[str, Any]) -> None:

@@ -140,6 +140,11 @@ class TextTokenizer:
         return re.compile(f"({'|'.join(map(re.escape, longest_first))})").split
 
     @cached_property
+    def whole(self) -> Tokenizer:
+        """The tokenizer with its added tokens; with it ids become text again."""
+        return Tokenizer.from_buffer(self.data)
+
+    @cached_property
     def behaviour(self) -> dict[str, str]:
         """Hash of each part of the tokenizer that can change an id.
 

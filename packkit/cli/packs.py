@@ -1,9 +1,4 @@
-"""The command line: one library call a command.
-
-Nothing heavy is imported before a command runs, so that ``--help`` answers at once. Progress goes
-to stderr, results to stdout; ``--json`` prints the report alone. Exit codes: 0 done, 1 the data or
-the run failed, 2 usage.
-"""
+"""The commands about packs: make them, look at them, check them."""
 
 from __future__ import annotations
 
@@ -14,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from packkit.errors import InputError, PackkitError, RejectRateError
+from packkit.cli.app import Json, app
+from packkit.errors import RejectRateError
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
@@ -22,36 +18,12 @@ if TYPE_CHECKING:
     from packkit.encoding import SampleEncoder
     from packkit.packing import PackReport
 
-__all__ = ["app", "main"]
-
-app = typer.Typer(
-    name="packkit",
-    help="Pack image-text samples of uneven length into dense sequences, and look at the result.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
-Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")]
 Packs = Annotated[Path, typer.Argument(help="Pack set, .jsonl of packs, or Open-Qwen2VL folder.")]
 Tokenizer = Annotated[
     str | None, typer.Option(help="For packs that hold no encoder: tokenizer.json or hub id.")
 ]
-
-
-def main() -> None:
-    """Runs the command line and turns expected errors into one line and an exit code."""
-    try:
-        app()
-    except InputError as error:
-        _fail(error, 2)
-    except (PackkitError, OSError, IndexError) as error:
-        _fail(error, 1)
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on from here", 130)
 
 
 @app.command()
@@ -314,9 +286,3 @@ def _capacities(text: str) -> list[int]:
     if not re.fullmatch(r"\d+(,\d+)*", text):
         raise typer.BadParameter(f"--max-len must be like 2048,4096, got {text!r}")
     return [int(number) for number in text.split(",")]
-
-
-def _fail(error: Exception | str, code: int) -> None:
-    """Says in one line on stderr what failed, and exits."""
-    print(f"packkit: {error}", file=sys.stderr)
-    raise SystemExit(code)

@@ -1,0 +1,71 @@
+"""The commands about models: train one, ask it, export it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+import typer
+
+from packkit.cli.app import app
+
+_MODES = ("auto", "never")
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="TOML file: run, data, model, optimizer.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another value, as optimizer.lr=3e-5."),
+    ] = None,
+    resume: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|never|PATH",
+            help="From the run's newest checkpoint if it has one; from the start; from PATH.",
+        ),
+    ] = "auto",
+) -> None:
+    """Train a vision-language model on packs; under torchrun, on all its processes."""
+    from packkit import terminal
+    from packkit.training import read_recipe, train
+
+    start = cast("Literal['auto', 'never']", resume) if resume in _MODES else Path(resume)
+    with terminal.training() as on_step:
+        checkpoint = train(read_recipe(recipe, changes or ()), resume=start, on_step=on_step)
+    typer.echo(checkpoint)
+
+
+@app.command()
+def generate(
+    model: Annotated[Path, typer.Argument(help="Run, checkpoint, or exported folder.")],
+    image: Annotated[
+        list[Path] | None, typer.Option(help="Image file; may be given several times.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="What the user asks; without it, a caption is written.")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Where it ends at the latest.")] = 512,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where it runs.")] = "auto",
+) -> None:
+    """Write what a trained model says of images; greedy, so always the same."""
+    from packkit.training.generation import Generator
+
+    if not image and prompt is None:
+        raise typer.BadParameter("name an --image, a --prompt, or both")
+    images = [path.read_bytes() for path in image or ()]
+    generator = Generator.load(model, device=device)
+    typer.echo(generator.generate(prompt, images, max_new_tokens=max_new_tokens))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run, whose newest checkpoint is taken, or one.")],
+    out: Annotated[Path, typer.Argument(help="New folder.")],
+    precision: Annotated[Literal["bf16", "fp32"], typer.Option(help="Of the weights.")] = "bf16",
+) -> None:
+    """Write a Hugging Face folder that transformers and vLLM open as LLaVA."""
+    from packkit.training.export import export
+
+    typer.echo(export(run, out, precision=precision))

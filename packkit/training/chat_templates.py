@@ -1,0 +1,75 @@
+"""packkit's templates as transformers takes them, for folders that others open.
+
+Each writes what `packkit.templates` writes for conversations of text and images, an image as one
+token, which transformers' processor repeats. What ends with a generation prompt ends as the header
+of an answer was trained: with ``qwen3`` after an empty think block.
+"""
+
+from __future__ import annotations
+
+__all__ = ["chat_template"]
+
+_CONTENT = """
+{%- macro written(content) -%}
+  {%- if content is string -%}{{- content -}}
+  {%- else -%}
+    {%- for part in content -%}
+      {%- if part.type == 'image' -%}{{- 'IMAGE_SLOT' -}}{%- else -%}{{- part.text -}}{%- endif -%}
+    {%- endfor -%}
+  {%- endif -%}
+{%- endmacro -%}
+"""
+
+_CHATML = """
+{%- for message in messages -%}
+  {{- '<|im_start|>' + message.role + '\\n' + written(message.content) + '<|im_end|>\\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}
+"""
+
+_QWEN3 = """
+{%- set last = namespace(question=-1) -%}
+{%- for message in messages -%}
+  {%- set body = written(message.content) -%}
+  {%- set is_response = body.startswith('<tool_response>') and body.endswith('</tool_response>') -%}
+  {%- if message.role == 'user' and not is_response -%}
+    {%- set last.question = loop.index0 -%}
+  {%- endif -%}
+{%- endfor -%}
+{%- if last.question < 0 -%}{%- set last.question = messages|length - 1 -%}{%- endif -%}
+{%- for message in messages -%}
+  {%- set body = written(message.content) -%}
+  {{- '<|im_start|>' + message.role + '\\n' -}}
+  {%- if message.role != 'assistant' -%}
+    {{- body -}}
+  {%- else -%}
+    {%- set reasoning = '' -%}
+    {%- set answer = body -%}
+    {%- if '</think>' in body -%}
+      {%- set reasoning = body.split('</think>')[0].split('<think>')[-1].strip('\\n') -%}
+      {%- set answer = body.split('</think>')[-1].lstrip('\\n') -%}
+    {%- endif -%}
+    {%- if loop.index0 > last.question and (loop.last or reasoning) -%}
+      {{- '<think>\\n' + reasoning + '\\n</think>\\n\\n' + answer.lstrip('\\n') -}}
+    {%- else -%}
+      {{- answer -}}
+    {%- endif -%}
+  {%- endif -%}
+  {{- '<|im_end|>\\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+  {{- '<|im_start|>assistant\\n<think>\\n\\n</think>\\n\\n' -}}
+{%- endif -%}
+"""
+
+_TEMPLATES = {"chatml": _CHATML, "qwen3": _QWEN3}
+
+
+def chat_template(name: str, image_slot: str) -> str:
+    """Returns a template of packkit in Jinja.
+
+    Args:
+        name: ``chatml`` or ``qwen3``.
+        image_slot: the token that stands for an image.
+    """
+    return (_CONTENT + _TEMPLATES[name]).replace("IMAGE_SLOT", image_slot)

@@ -1,0 +1,85 @@
+"""A trained model as a Hugging Face folder, for transformers, vLLM and whatever reads such."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from transformers import (
+    GenerationConfig,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+    SiglipImageProcessorPil,
+)
+
+from packkit.encoding import SampleEncoder
+from packkit.errors import InputError, OutputExistsError
+from packkit.training.chat_templates import chat_template
+from packkit.training.checkpoints import find_checkpoint, read_info, read_weights
+
+__all__ = ["export"]
+
+_DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+def export(
+    run: str | Path, out: str | Path, *, precision: Literal["bf16", "fp32"] = "bf16"
+) -> Path:
+    """Writes a checkpoint as ``LlavaForConditionalGeneration``: safetensors, tokenizer, processor.
+
+    Args:
+        run: a run, whose newest checkpoint is taken, or a checkpoint.
+        out: a new folder.
+        precision: of the weights.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: there is no checkpoint, or no class of transformers can express the model.
+        CheckpointError: it cannot be read.
+        OutputExistsError: the folder is there already.
+    """
+    checkpoint, out = find_checkpoint(Path(run)), Path(out)
+    if checkpoint is None:
+        raise InputError(f"{run}: must be a run or a checkpoint, holds neither")
+    if out.exists():
+        raise OutputExistsError(out, "already exists; export makes a new folder")
+    llava = read_weights(checkpoint)
+    encoder = SampleEncoder.load(checkpoint / "encoder")
+    vision = llava.config.vision_config
+    features = (vision.image_size // vision.patch_size) ** 2
+    tokens = read_info(checkpoint).image_tokens
+    if tokens != features:
+        raise InputError(
+            f"{checkpoint}: its images take {tokens} tokens, pooled from {features}, which no "
+            "class of transformers can express: LLaVA has no pool between vision encoder and "
+            f"projector. A later stage with image_tokens = {features} can be exported"
+        )
+    llava.to(_DTYPES[precision])
+    llava.generation_config = GenerationConfig(
+        eos_token_id=list(encoder.end_ids), pad_token_id=encoder.end_ids[1], do_sample=False
+    )
+    llava.save_pretrained(out)
+    _processor(encoder, vision.image_size, vision.patch_size).save_pretrained(out)
+    # The tokenizer byte for byte, and what packkit itself needs to encode for this model.
+    encoder.save(out)
+    return out
+
+
+def _processor(encoder: SampleEncoder, image_size: int, patch_size: int) -> LlavaProcessor:
+    end_of_turn, end_of_text = encoder.end_ids
+    tokenizer = encoder.tokenizer
+    return LlavaProcessor(
+        SiglipImageProcessorPil(size={"height": image_size, "width": image_size}),
+        PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer,
+            eos_token=tokenizer.id_to_token(end_of_turn),
+            pad_token=tokenizer.id_to_token(end_of_text),
+        ),
+        patch_size=patch_size,
+        vision_feature_select_strategy="full",
+        chat_template=chat_template(encoder.template, encoder.image_slot),
+        image_token=encoder.image_slot,
+    )

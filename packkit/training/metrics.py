@@ -1,0 +1,140 @@
+"""What a run says of itself, step by step: metrics.jsonl, TensorBoard, a plot of the loss."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from packkit.errors import FormatError, MissingExtraError
+from packkit.files import write_atomically
+
+__all__ = ["MetricsLog", "StepMetrics", "plot_loss", "read_metrics"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepMetrics:
+    """A line of metrics.jsonl: one step of the optimizer, over all ranks.
+
+    Attributes:
+        step: which, from 1.
+        epoch: in which it began.
+        loss: mean over targets, nats.
+        lr: learning rate.
+        grad_norm: of the gradients, before they are clipped.
+        tokens: of samples, without padding.
+        targets: tokens that are trained.
+        images: images.
+        efficiency: tokens / (packs x capacity).
+        seconds: wall time.
+        data_seconds: of it, what ranks waited for data, on average.
+        tokens_per_second: tokens / seconds.
+        targets_per_second: targets / seconds.
+        images_per_second: images / seconds.
+        mfu: share of the GPUs' peak that the model's arithmetic is, or None where that is unknown.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    lr: float
+    grad_norm: float
+    tokens: int
+    targets: int
+    images: int
+    efficiency: float
+    seconds: float
+    data_seconds: float
+    tokens_per_second: float
+    targets_per_second: float
+    images_per_second: float
+    mfu: float | None
+
+
+class MetricsLog:
+    """Writes metrics.jsonl, and the same for TensorBoard where it is asked for.
+
+    Args:
+        folder: of the run.
+        step: after which it goes on; lines of later steps, which a stop undid, are dropped.
+        tensorboard: whether to write for TensorBoard too.
+
+    Raises:
+        MissingExtraError: TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path, *, step: int, tensorboard: bool = False) -> None:
+        path = folder / "metrics.jsonl"
+        kept = [orjson.dumps(one) for one in read_metrics(path) if one["step"] <= step]
+        write_atomically(path, b"".join(line + b"\n" for line in kept))
+        self._file = open(path, "ab")  # noqa: SIM115
+        self._board: Any = None
+        if tensorboard:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError as error:
+                raise MissingExtraError("tensorboard", "tensorboard") from error
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def write(self, metrics: StepMetrics) -> None:
+        """Appends a step."""
+        fields = dataclasses.asdict(metrics)
+        self._file.write(orjson.dumps(fields) + b"\n")
+        self._file.flush()
+        if self._board is not None:
+            for name, value in fields.items():
+                if value is not None and name != "step":
+                    self._board.add_scalar(name, value, metrics.step)
+
+    def __enter__(self) -> Self:
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes its files."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Reads metrics.jsonl; a last line that a killed run left half written is left out.
+
+    Raises:
+        FormatError: another line is not the metrics of a step.
+    """
+    if not path.exists():
+        return []
+    *lines, _ = path.read_bytes().split(b"\n")
+    return [_parsed(path, number, line) for number, line in enumerate(lines, 1)]
+
+
+def _parsed(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        metrics = orjson.loads(line)
+    except ValueError as error:
+        raise FormatError(path, f"line {number}: not JSON: {error}") from error
+    if not isinstance(metrics, dict) or not isinstance(metrics.get("step"), int):
+        raise FormatError(path, f"line {number}: must be an object with a step")
+    return metrics
+
+
+def plot_loss(metrics: Path, out: Path) -> None:
+    """Draws the loss over the steps as PNG.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "train") from error
+    steps = read_metrics(metrics)
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot(xlabel="step", ylabel="loss, nats a target")
+    axes.plot([one["step"] for one in steps], [one["loss"] for one in steps], linewidth=1)
+    axes.grid(alpha=0.3)
+    figure.savefig(out, dpi=120)

@@ -1,0 +1,78 @@
+"""AdamW, and how the learning rate rises and falls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from packkit.errors import InputError
+
+__all__ = ["OptimizerConfig", "make_optimizer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerConfig:
+    """The ``[optimizer]`` table of a recipe.
+
+    Attributes:
+        lr: the highest learning rate.
+        weight_decay: of matrices; vectors (norms, biases) have none.
+        warmup: share of the steps in which the rate rises, in [0, 1].
+        betas: of AdamW.
+        eps: of AdamW.
+        max_grad_norm: gradients are scaled down to this norm; ``inf`` leaves them as they are.
+    """
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
+
+    lr: float
+    weight_decay: float = 0.0
+    warmup: float = 0.03
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    max_grad_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "eps"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
+        if not self.max_grad_norm > 0:
+            raise InputError(f"max_grad_norm must be positive, got {self.max_grad_norm}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise InputError(f"weight_decay must not be negative, got {self.weight_decay}")
+        if not 0 <= self.warmup <= 1:
+            raise InputError(f"warmup must be in [0, 1], got {self.warmup}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise InputError(f"betas must be two numbers in [0, 1), got {list(self.betas)}")
+
+    def lr_at(self, step: int, steps: int) -> float:
+        """Returns the rate of a step: up in a line, then down along half a cosine, towards 0.
+
+        Args:
+            step: which step, from 0.
+            steps: how many the run has.
+
+        >>> config = OptimizerConfig(lr=1.0, warmup=0.2)
+        >>> [round(config.lr_at(step, 10), 2) for step in (0, 1, 2, 6, 9)]
+        [0.5, 1.0, 1.0, 0.5, 0.04]
+        """
+        rising = math.ceil(self.warmup * steps)
+        if step < rising:
+            return self.lr * ((step + 1) / rising)
+        return self.lr * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1))) / 2
+
+
+def make_optimizer(
+    config: OptimizerConfig, parameters: Iterable[nn.Parameter]
+) -> torch.optim.AdamW:
+    """Makes AdamW over the parameters that are trained."""
+    trained = [one for one in parameters if one.requires_grad]
+    groups = [
+        {"params": [one for one in trained if one.dim() >= 2], "weight_decay": config.weight_decay},
+        {"params": [one for one in trained if one.dim() < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps)

@@ -1,0 +1,117 @@
+"""Ranks: processes that train one model together, under torchrun or as one process alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+
+from packkit.errors import InputError
+from packkit.training.model import PackModel
+
+__all__ = ["Ranks", "shard", "start_ranks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """The processes of a run, seen from one of them.
+
+    Attributes:
+        rank: number of this process.
+        world_size: how many there are.
+        device: where this one computes.
+    """
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes what only one may write."""
+        return self.rank == 0
+
+    def sum(self, numbers: Sequence[float]) -> list[float]:
+        """Returns each number summed over all ranks, which all must call it."""
+        # On the CPU, by gloo: the device is not waited for.
+        total = torch.tensor(numbers, dtype=torch.float64)
+        dist.all_reduce(total)
+        summed: list[float] = total.tolist()
+        return summed
+
+    def wait(self) -> None:
+        """Waits for all ranks."""
+        dist.barrier()
+
+
+@contextmanager
+def start_ranks(device: Literal["auto", "cpu", "cuda"] = "auto") -> Iterator[Ranks]:
+    """Joins the processes that torchrun started, or is the only one; leaves them at the end.
+
+    Args:
+        device: ``auto``: a GPU where there is one.
+
+    Raises:
+        InputError: there is no GPU, and one was asked for.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("run.device must be cpu or auto, got cuda: torch sees no GPU")
+    kind = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    own = torch.device(kind, int(os.environ.get("LOCAL_RANK", 0))) if kind == "cuda" else None
+    if own is not None:
+        torch.cuda.set_device(own)
+    backend = "cpu:gloo,cuda:nccl" if own is not None else "gloo"
+    if dist.is_torchelastic_launched():
+        dist.init_process_group(backend)
+    else:
+        # torch's stubs do not know that this name is public.
+        store = dist.HashStore()  # type: ignore[attr-defined]
+        dist.init_process_group(backend, store=store, rank=0, world_size=1)
+    try:
+        yield Ranks(dist.get_rank(), dist.get_world_size(), own or torch.device("cpu"))
+    finally:
+        dist.destroy_process_group()
+
+
+def shard(
+    model: PackModel,
+    ranks: Ranks,
+    *,
+    sharding: Literal["full", "none"] = "full",
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Spreads a model over the ranks with FSDP2, in place.
+
+    Gradients are summed over ranks and not averaged: the loss of a rank is divided by the targets
+    of all. The frozen vision encoder is whole on every rank, so a rank without an image need not
+    take part in anything that it would do.
+
+    Args:
+        model: with master weights in float32.
+        ranks: the processes.
+        sharding: ``full``: each holds a part; ``none``: each holds all.
+        dtype: in which layers run. Gradients are reduced in float32.
+    """
+    vision = model.llava.model.vision_tower.to(ranks.device, dtype)
+    if sharding == "full":
+        mesh = init_device_mesh(ranks.device.type, (ranks.world_size,))
+    else:
+        mesh = init_device_mesh(
+            ranks.device.type, (ranks.world_size, 1), mesh_dim_names=("replicate", "shard")
+        )
+    policy = MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32)
+    for layer in model.llava.model.language_model.layers:
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
+    fully_shard(model, mesh=mesh, mp_policy=policy, ignored_params=set(vision.parameters()))
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.set_gradient_divide_factor(1.0)
+            # Gloo and old NCCL have no reduction that divides; a sum they all have.
+            module.set_force_sum_reduction_for_comms(True)

@@ -1,0 +1,203 @@
+"""Recipes: what a run is, as TOML that is checked when it is read."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from packkit.errors import InputError, MissingExtraError
+from packkit.training.model import ModelConfig
+from packkit.training.optimizer import OptimizerConfig
+
+__all__ = ["DataConfig", "Recipe", "RunConfig", "read_recipe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """The ``[data]`` table of a recipe.
+
+    Attributes:
+        packs: a pack set, several, or a mapping from each to its share; see `PackLoader`.
+        packs_per_step: packs of a step of the optimizer, over all ranks.
+        micro_packs: packs that a rank runs at once; the rest of a step is accumulated.
+        epochs: how often every pack is taken.
+        shuffle: ``global``, ``shards`` or ``none``; see `PackLoader`.
+        decoder: ``pillow`` or ``turbo``; see `PackLoader`.
+        on_bad_image: ``raise`` or ``mask``; see `PackLoader`.
+        balance: whether ranks get nearly equal work in every step; see `PackLoader`.
+        threads: threads of a rank that read and decode.
+    """
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
+
+    packs: str | list[str] | dict[str, float]
+    packs_per_step: int
+    micro_packs: int = 1
+    epochs: int = 1
+    shuffle: Literal["global", "shards", "none"] = "global"
+    decoder: Literal["pillow", "turbo"] = "pillow"
+    on_bad_image: Literal["raise", "mask"] = "raise"
+    balance: bool = False
+    threads: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("packs_per_step", "micro_packs", "epochs"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """The ``[run]`` table of a recipe.
+
+    Attributes:
+        out: folder of the run: checkpoints, metrics, ledger.
+        seed: of new weights and of the order of packs.
+        device: ``auto``: a GPU where there is one.
+        precision: in which the model runs: ``bf16``, with master weights in float32, or ``fp32``.
+        sharding: ``full``: every rank holds a part of weights and optimizer (FSDP2); ``none``:
+            every rank holds all of it.
+        checkpoint_every: steps between checkpoints; there is always one at the end.
+        keep: newest checkpoints that are kept.
+        tensorboard: whether metrics are written for TensorBoard too.
+    """
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
+
+    out: str
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["bf16", "fp32"] = "bf16"
+    sharding: Literal["full", "none"] = "full"
+    checkpoint_every: int = 1000
+    keep: int = 2
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.out:
+            raise InputError("out must name a folder, got ''")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed must be in [0, 2^63), got {self.seed}")
+        for name in ("checkpoint_every", "keep"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """All of a run.
+
+    Attributes:
+        run: where and how it runs.
+        data: packs.
+        model: what is trained.
+        optimizer: how.
+    """
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
+
+    run: RunConfig
+    data: DataConfig
+    model: ModelConfig
+    optimizer: OptimizerConfig
+
+
+def read_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
+    """Reads a recipe.
+
+    Its top-level key ``base`` may name another recipe, beside it, whose keys it takes over where it
+    has none of its own.
+
+    Args:
+        path: the TOML file.
+        changes: keys to set otherwise, as ``optimizer.lr=3e-5``; what is no TOML value is a string.
+
+    Raises:
+        InputError: it cannot be read, a key is unknown, missing or not legal; the key is named.
+        MissingExtraError: pydantic is not installed.
+    """
+    try:
+        from pydantic import TypeAdapter, ValidationError
+    except ImportError as error:
+        raise MissingExtraError("pydantic", "train") from error
+    tables = _read_tables(Path(path))
+    for change in changes:
+        _set(tables, change)
+    try:
+        # As JSON: from Python's own objects a strict check would make no dataclass.
+        return TypeAdapter(Recipe).validate_json(json.dumps(tables))
+    except ValidationError as error:
+        raise InputError(f"{path}: {'; '.join(_describe(error.errors()))}") from error
+
+
+def _read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Reads a recipe over its base; `seen` are those that led to it."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        named = f"{seen[-1]}: base: " if seen else ""
+        raise InputError(f"{named}{path}: cannot read the recipe: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not TOML: {error}") from error
+    base = tables.pop("base", None)
+    if base is None:
+        return tables
+    if not isinstance(base, str):
+        raise InputError(f"{path}: base must be the name of another recipe, got {base!r}")
+    seen = (*seen, path)
+    if (path.parent / base).resolve() in {one.resolve() for one in seen}:
+        raise InputError(f"{path}: base must not lead back to a recipe itself, got {base!r}")
+    return _merged(_read_tables(path.parent / base, seen), tables)
+
+
+def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Returns the keys of both; tables of a table, such as ``model.language``, are replaced."""
+    tables = {key: {**value} if isinstance(value, dict) else value for key, value in base.items()}
+    for key, value in own.items():
+        is_table = isinstance(value, dict) and isinstance(tables.get(key), dict)
+        tables[key] = {**tables[key], **value} if is_table else value
+    return tables
+
+
+def _set(tables: dict[str, Any], change: str) -> None:
+    """Sets one key, as ``data.epochs=3``."""
+    name, equals, text = change.partition("=")
+    *path, key = name.strip().split(".")
+    if not equals or not path:
+        raise InputError(f"--set must be table.key=value, got {change!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        value = text
+    table = tables
+    for depth, part in enumerate(path, 1):
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise InputError(f"--set {change}: {'.'.join(path[:depth])} is no table")
+    table[key] = value
+
+
+def _describe(errors: Sequence[Any]) -> Iterator[str]:
+    """Yields a line for each key with what is wrong with it."""
+    # A value that fits no branch of a union comes once for each.
+    by_key: dict[str, list[Any]] = {}
+    for error in errors:
+        by_key.setdefault(".".join(map(str, error["loc"][:2])), []).append(error)
+    for key, (first, *others) in by_key.items():
+        is_whole = len(first["loc"]) <= 2
+        if first["type"] == "unexpected_keyword_argument":
+            yield f"{key} is no key of a recipe"
+        elif is_whole and first["type"] in ("missing", "missing_keyword_only_argument"):
+            yield f"{key} is missing"
+        elif first["type"] == "value_error":
+            # The check of a table names the key itself.
+            yield f"{key}.{first['ctx']['error']}"
+        elif not first["msg"].startswith("Input should be "):
+            yield f"{key}: {first['msg']}, got {first['input']!r}"
+        else:
+            wanted = [one["msg"].removeprefix("Input should be ") for one in (first, *others)]
+            yield f"{key} must be {', or '.join(dict.fromkeys(wanted))}, got {first['input']!r}"

@@ -1,0 +1,276 @@
+"""The training loop: packs to loss, gradients summed over ranks, a step of AdamW, a checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch.distributed.tensor import DTensor
+from transformers import LlavaForConditionalGeneration
+
+from packkit.errors import DivergedError, InputError, OutputExistsError
+from packkit.loading import PackBatch, PackLoader
+from packkit.training.checkpoints import (
+    CheckpointInfo,
+    checkpoint_name,
+    find_checkpoint,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from packkit.training.counts import StepCounts, count_step
+from packkit.training.metrics import MetricsLog, StepMetrics, plot_loss
+from packkit.training.model import PackModel
+from packkit.training.optimizer import make_optimizer
+from packkit.training.parallel import Ranks, shard, start_ranks
+from packkit.training.recipe import Recipe
+from packkit.training.weights import starting_llava
+
+__all__ = ["Trainer", "train"]
+
+OnStep = Callable[[StepMetrics, int], None]
+
+
+def train(
+    recipe: Recipe,
+    *,
+    resume: Literal["auto", "never"] | Path = "auto",
+    on_step: OnStep | None = None,
+) -> Path:
+    """Trains as a recipe says, on this process or on all that torchrun started.
+
+    Args:
+        recipe: the run.
+        resume: ``auto``: from the newest checkpoint of the run, where it has one; ``never``: from
+            the beginning; or from a checkpoint or another run, which must be of the same packs.
+        on_step: called on the first rank with the metrics of each step and the number of steps.
+
+    Returns:
+        The last checkpoint.
+
+    Raises:
+        InputError: the recipe does not fit packs, model or ranks.
+        OutputExistsError: `resume` is ``never`` and the run has checkpoints.
+        FingerprintError: packs, tokenizer or order are not those of the checkpoint.
+        CheckpointError: a checkpoint cannot be written or read.
+        DivergedError: a loss or a gradient is not finite; the last checkpoint is from before.
+    """
+    out = Path(recipe.run.out)
+    start = _starting_point(out, resume)
+    with start_ranks(recipe.run.device) as ranks:
+        trainer = Trainer(recipe, ranks)
+        if start is not None:
+            trainer.resume(start)
+        # Every rank computes metrics, since they are sums over ranks; the first writes them.
+        with _metrics_log(recipe, trainer.step) if ranks.is_first else nullcontext() as log:
+            for metrics in trainer:
+                if log is not None:
+                    log.write(metrics)
+                    if on_step is not None:
+                        on_step(metrics, trainer.steps)
+        if ranks.is_first:
+            plot_loss(out / "metrics.jsonl", out / "loss.png")
+    return out / "checkpoints" / checkpoint_name(trainer.step)
+
+
+def _metrics_log(recipe: Recipe, step: int) -> MetricsLog:
+    return MetricsLog(Path(recipe.run.out), step=step, tensorboard=recipe.run.tensorboard)
+
+
+def _starting_point(out: Path, resume: str | Path) -> Path | None:
+    own = find_checkpoint(out)
+    if resume == "auto":
+        return own
+    if resume == "never":
+        if own is not None:
+            raise OutputExistsError(own, "the run has checkpoints; resume it, or name another out")
+        return None
+    found = find_checkpoint(Path(resume))
+    if found is None:
+        raise InputError(f"resume must be auto, never or a checkpoint, got {resume}")
+    return found
+
+
+class Trainer:
+    """A run on one rank; iterating makes the steps that are left.
+
+    Args:
+        recipe: the run.
+        ranks: the processes.
+
+    Attributes:
+        step: steps made.
+        steps: steps of the whole run.
+        model: what is trained.
+        loader: its packs.
+
+    Raises:
+        InputError: the recipe does not fit packs, model or ranks.
+        FingerprintError: weights come from a run with another tokenizer.
+    """
+
+    def __init__(self, recipe: Recipe, ranks: Ranks) -> None:
+        self.recipe, self.ranks = recipe, ranks
+        self.dtype = torch.bfloat16 if recipe.run.precision == "bf16" else torch.float32
+        self.step = 0
+        self._checkpoints = Path(recipe.run.out) / "checkpoints"
+        self._micro_steps = _micro_steps(recipe, ranks.world_size)
+        llava = starting_llava(recipe.model, recipe.run.seed)
+        self.config = llava.config
+        self.loader = self._make_loader()
+        self.encoder = self.loader.dataset.encoder
+        self.config.image_token_id = self.encoder.image_slot_id
+        self.steps = recipe.data.epochs * math.ceil(len(self.loader) / self._micro_steps)
+        self.model = self._make_model(llava)
+        self.optimizer = make_optimizer(recipe.optimizer, self.model.parameters())
+
+    def resume(self, checkpoint: Path) -> None:
+        """Goes on where a checkpoint was saved, on as many ranks or on others.
+
+        Raises:
+            FingerprintError: it was saved with other packs, another order or other pixels.
+            CheckpointError: it cannot be read, or is of another model.
+        """
+        info = load_checkpoint(
+            checkpoint, model=self.model, optimizer=self.optimizer, ranks=self.ranks
+        )
+        self.loader.load_state_dict(info.loader)
+        self.step = info.step
+
+    def __iter__(self) -> Iterator[StepMetrics]:
+        """Yields the metrics of every step that is left, and saves checkpoints between them."""
+        while self.loader.sampler.epoch < self.recipe.data.epochs:
+            batches = iter(self.loader)
+            while True:
+                started = time.perf_counter()
+                group = list(islice(batches, self._micro_steps))
+                if not group:
+                    break
+                yield self._make_step(group, started, time.perf_counter() - started)
+                if self.step == self.steps or self.step % self.recipe.run.checkpoint_every == 0:
+                    self.save()
+
+    def save(self) -> Path:
+        """Saves a checkpoint; all ranks must call it.
+
+        Raises:
+            CheckpointError: it cannot be written; those before it are as they were.
+        """
+        recipe = dataclasses.asdict(self.recipe)
+        return save_checkpoint(
+            self._checkpoints,
+            CheckpointInfo(self.step, self.loader.state_dict(), recipe),
+            model=self.model,
+            optimizer=self.optimizer,
+            config=self.config,
+            encoder=self.encoder,
+            ranks=self.ranks,
+            keep=self.recipe.run.keep,
+        )
+
+    def _make_step(
+        self, batches: Sequence[PackBatch], started: float, waited: float
+    ) -> StepMetrics:
+        epoch = batches[0].epoch or 0
+        counts = self._count(batches, waited)
+        loss = torch.zeros((), device=self.ranks.device)
+        for batch in batches:
+            self.model.check(batch)
+            part = self.model(self._moved(batch)) / max(counts.targets, 1)
+            part.backward()
+            loss += part.detach()
+        norm = self._clip()
+        (mean,) = self.ranks.sum([float(loss)])
+        self.step += 1
+        if not math.isfinite(mean) or not math.isfinite(norm):
+            raise DivergedError(self.step, mean, norm, newest_checkpoint(self._checkpoints))
+        lr = self.recipe.optimizer.lr_at(self.step - 1, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        seconds = time.perf_counter() - started
+        return counts.metrics(
+            step=self.step, epoch=epoch, loss=mean, lr=lr, grad_norm=norm, seconds=seconds
+        )
+
+    def _count(self, batches: Sequence[PackBatch], waited: float) -> StepCounts:
+        readers = self.loader.dataset.sets.readers
+        return count_step(
+            batches,
+            self.config,
+            image_tokens=self.model.image_tokens,
+            capacity=max(reader.capacity for reader in readers),
+            waited=waited,
+            ranks=self.ranks,
+        )
+
+    def _moved(self, batch: PackBatch) -> PackBatch:
+        if self.ranks.device.type == "cpu":
+            return batch
+        return batch.pin_memory().to(self.ranks.device, non_blocking=True)
+
+    def _clip(self) -> float:
+        """Scales the gradients down to the largest norm allowed; returns their norm before."""
+        limit = self.recipe.optimizer.max_grad_norm
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+
+    def _make_loader(self) -> PackLoader:
+        data, run = self.recipe.data, self.recipe.run
+        loader = PackLoader(
+            data.packs,
+            packs_per_step=data.micro_packs * self.ranks.world_size,
+            seed=run.seed,
+            rank=self.ranks.rank,
+            world_size=self.ranks.world_size,
+            threads=data.threads,
+            image_size=self.config.vision_config.image_size,
+            shuffle=data.shuffle,
+            decoder=data.decoder,
+            on_bad_image=data.on_bad_image,
+            balance=data.balance,
+            prefetch=2 * self._micro_steps,
+            ledger=Path(run.out) / "ledger",
+        )
+        return loader
+
+    def _make_model(self, llava: LlavaForConditionalGeneration) -> PackModel:
+        own = self.recipe.model
+        model = PackModel(
+            llava,
+            image_tokens=own.image_tokens,
+            attention=own.attention,
+            isolate=own.isolate,
+            device=self.ranks.device,
+            dtype=self.dtype,
+        )
+        language = llava.model.language_model.train()
+        if own.activation_checkpointing:
+            language.activation_checkpointing_enable({"use_reentrant": False})
+        shard(model, self.ranks, sharding=self.recipe.run.sharding, dtype=self.dtype)
+        return model
+
+
+def _micro_steps(recipe: Recipe, world_size: int) -> int:
+    """Returns how many batches of a rank make a step of the optimizer."""
+    data = recipe.data
+    packs = data.micro_packs * world_size
+    if data.packs_per_step % packs:
+        raise InputError(
+            f"data.packs_per_step must be a multiple of data.micro_packs x ranks = "
+            f"{data.micro_packs} x {world_size}, got {data.packs_per_step}"
+        )
+    if not recipe.model.isolate and data.micro_packs > 1:
+        raise InputError(
+            "data.micro_packs must be 1 where model.isolate is false, or packs would see each "
+            f"other, got {data.micro_packs}"
+        )
+    return data.packs_per_step // packs

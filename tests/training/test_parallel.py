@@ -1,0 +1,61 @@
+"""Gradients over micro-batches and ranks are those of one big batch."""
+
+import pytest
+import torch
+from training_cases import gradients, on_ranks, relative_error, small_model
+
+from packkit.training.parallel import Ranks, shard, start_ranks
+
+# Of text alone, with images, a filler: nothing that two ranks could divide evenly.
+PARTS = [[2], [3, 7], [5], [-1], [0, 1, 11], [10]]
+
+
+def accumulate(model, batches, targets):
+    for batch in batches:
+        (model(batch) / targets).backward()
+
+
+@pytest.fixture
+def big_batch(batch_of):
+    """Gradients and targets of all parts as one batch, by one process."""
+    batch = batch_of(*(number for part in PARTS for number in part))
+    model = small_model()
+    accumulate(model, [batch], batch.num_targets)
+    return gradients(model), batch.num_targets
+
+
+def test_micro_batches_give_the_gradients_of_one_batch(batch_of, big_batch):
+    expected, targets = big_batch
+    model = small_model()
+    accumulate(model, [batch_of(*part) for part in PARTS], targets)
+    assert relative_error(gradients(model), expected) < 1e-5
+
+
+def check_rank(ranks, weights, batches, sharding, expected, targets):
+    model = small_model(seed=1)
+    model.load_state_dict(weights, strict=False)
+    own = batches[ranks.rank :: ranks.world_size]
+    assert ranks.sum([sum(batch.num_targets for batch in own), 1]) == [targets, ranks.world_size]
+    shard(model, ranks, sharding=sharding)
+    accumulate(model, own, targets)
+    assert relative_error(gradients(model), expected) < 1e-5
+    limit = 0.5 * float(torch.cat([one.flatten() for one in expected.values()]).norm())
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit).full_tensor()
+    assert float(norm) == pytest.approx(2 * limit, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("world_size", "sharding"), [(1, "full"), (2, "full"), (3, "full"), (2, "none")]
+)
+def test_ranks_give_the_gradients_of_one_batch(batch_of, big_batch, world_size, sharding):
+    batches = [batch_of(*part) for part in PARTS]
+    weights = {name: one.detach() for name, one in small_model().named_parameters()}
+    on_ranks(world_size, check_rank, weights, batches, sharding, *big_batch)
+
+
+def test_one_process_is_a_world_of_its_own():
+    with start_ranks("cpu") as ranks:
+        assert ranks == Ranks(0, 1, torch.device("cpu"))
+        assert ranks.is_first
+        assert ranks.sum([1.5, 2]) == [1.5, 2]
+    assert not torch.distributed.is_initialized()

@@ -1,0 +1,295 @@
+"""A run that is stopped, killed or moved to other ranks ends where an unbroken one does."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+import torch
+from training_cases import on_ranks
+
+from packkit import PackWriter, check_ledger
+from packkit.encoding import SampleEncoder
+from packkit.errors import (
+    CheckpointError,
+    DivergedError,
+    FingerprintError,
+    FormatError,
+    InputError,
+    OutputExistsError,
+)
+from packkit.schema import Pack
+from packkit.training import Trainer, train
+from packkit.training.checkpoints import newest_checkpoint, read_weights
+from packkit.training.metrics import read_metrics
+from packkit.training.parallel import start_ranks
+
+STEPS = 12
+
+
+class StoppedError(Exception):
+    """Somebody pulled the plug."""
+
+
+def losses(recipe):
+    return [one["loss"] for one in read_metrics(Path(recipe.run.out) / "metrics.jsonl")]
+
+
+def weights(recipe):
+    return dict(read_weights(newest_checkpoint(checkpoints(recipe))).named_parameters())
+
+
+def checkpoints(recipe):
+    return Path(recipe.run.out) / "checkpoints"
+
+
+def whole(weight):
+    return weight.full_tensor() if hasattr(weight, "full_tensor") else weight
+
+
+def stop_after(step):
+    def on_step(metrics, steps):
+        if metrics.step == step:
+            raise StoppedError
+
+    return on_step
+
+
+def run_until(recipe, step):
+    with pytest.raises(StoppedError):
+        train(recipe, on_step=stop_after(step))
+
+
+@pytest.fixture
+def unbroken(make_recipe, tmp_path):
+    """A recipe that was trained from start to end."""
+    recipe = make_recipe(run={"out": str(tmp_path / "unbroken")})
+    train(recipe)
+    return recipe
+
+
+def assert_same_bits(recipe, unbroken):
+    assert losses(recipe) == losses(unbroken)
+    expected = weights(unbroken)
+    assert all(torch.equal(weight, expected[name]) for name, weight in weights(recipe).items())
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 6, 7, 11])
+def test_a_stopped_run_goes_on_to_the_same_bits(make_recipe, unbroken, packs, step):
+    recipe = make_recipe()
+    run_until(recipe, step)
+    train(recipe)
+    assert len(losses(recipe)) == STEPS
+    assert_same_bits(recipe, unbroken)
+    report = check_ledger(Path(recipe.run.out) / "ledger", [packs])
+    assert not report.problems
+    assert [epoch.packs for epoch in report.epochs] == [12, 12]
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(make_recipe, write_recipe, tmp_path, packs):
+    run, long = {"checkpoint_every": 7}, {"epochs": 20}
+    unbroken = make_recipe(run={**run, "out": str(tmp_path / "unbroken")}, data=long)
+    train(unbroken)
+    recipe = make_recipe(run=run, data=long)
+    # As many threads as this process has: sums come out in another order with others.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "packkit", "train", str(write_recipe(recipe))]
+    for stop in sorted(random.sample(range(5, 100), 2)):
+        process = subprocess.Popen(
+            command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        while process.poll() is None and len(losses(recipe)) < stop:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        _, errors = process.communicate()
+        assert process.returncode == -signal.SIGKILL, errors.decode()
+        assert len(losses(recipe)) < 120
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(newest_checkpoint(checkpoints(recipe)))
+    assert_same_bits(recipe, unbroken)
+    assert not check_ledger(Path(recipe.run.out) / "ledger", [packs]).problems
+
+
+def train_for(ranks, recipe, steps):
+    trainer = Trainer(recipe, ranks)
+    for metrics in trainer:
+        if metrics.step == steps:
+            trainer.save()
+            break
+
+
+@pytest.mark.parametrize("sharding", ["full", "none"])
+def test_a_run_goes_on_on_other_ranks(make_recipe, tmp_path, packs, sharding):
+    data = {"packs_per_step": 4, "epochs": 3}
+    unbroken = make_recipe(run={"out": str(tmp_path / "unbroken")}, data=data)
+    train(unbroken)
+    recipe = make_recipe(run={"sharding": sharding}, data=data)
+    on_ranks(2, train_for, recipe, 4)
+    train(recipe)
+    assert losses(recipe) == pytest.approx(losses(unbroken)[4:], rel=1e-5)
+    report = check_ledger(Path(recipe.run.out) / "ledger", [packs])
+    assert not report.problems
+    assert [epoch.packs for epoch in report.epochs] == [12, 12, 12]
+
+
+def test_gradient_accumulation_changes_no_loss(make_recipe, tmp_path):
+    data = {"packs_per_step": 4}
+    together = make_recipe(run={"out": str(tmp_path / "together")}, data={**data, "micro_packs": 4})
+    apart = make_recipe(data=data)
+    train(together)
+    train(apart)
+    assert losses(apart) == pytest.approx(losses(together), rel=1e-5)
+
+
+def test_a_stage_starts_from_the_last_one_with_more_image_tokens(
+    make_recipe, unbroken, small_encoder, samples, tmp_path
+):
+    encoder = SampleEncoder(small_encoder.tokenizer, image_tokens=9)
+    with PackWriter(tmp_path / "packs", encoder=encoder, capacity=1024) as writer:
+        for data in samples:
+            writer.write(Pack(data, tuple(map(encoder.length, data))))
+    recipe = make_recipe(
+        data={"packs": str(tmp_path / "packs")},
+        model={
+            "weights": unbroken.run.out,
+            "language": None,
+            "vision": None,
+            "image_tokens": 9,
+        },
+    )
+    with start_ranks("cpu") as ranks:
+        start = dict(Trainer(recipe, ranks).model.llava.named_parameters())
+        expected = weights(unbroken)
+        assert all(torch.equal(whole(start[name]), one) for name, one in expected.items())
+    train(recipe)
+    assert losses(recipe)[0] < losses(unbroken)[0]
+
+
+def test_metrics_are_sums_over_the_step(unbroken, samples, small_encoder):
+    first_epoch = read_metrics(Path(unbroken.run.out) / "metrics.jsonl")[:6]
+    everything = [sample for pack in samples for sample in pack]
+    encoded = [small_encoder.encode(sample) for sample in everything]
+    assert sum(one["tokens"] for one in first_epoch) == sum(one.length for one in encoded)
+    assert sum(one["targets"] for one in first_epoch) == sum(
+        int((one.labels != -100).sum()) for one in encoded
+    )
+    assert sum(one["images"] for one in first_epoch) == sum(len(one.images) for one in everything)
+    assert all(0 < one["data_seconds"] < one["seconds"] for one in first_epoch)
+    assert all(one["mfu"] is None for one in first_epoch)
+
+
+def test_only_the_newest_checkpoints_are_kept(unbroken):
+    kept = sorted(path.name for path in checkpoints(unbroken).iterdir())
+    assert kept == ["step-00000010", "step-00000012"]
+    assert (Path(unbroken.run.out) / "loss.png").stat().st_size > 0
+
+
+def test_never_starts_anew_only_where_nothing_is_lost(make_recipe):
+    recipe = make_recipe()
+    run_until(recipe, 3)
+    with pytest.raises(OutputExistsError, match="step-00000002"):
+        train(recipe, resume="never")
+
+
+def test_a_run_can_go_on_from_another_ones_checkpoint(make_recipe, unbroken, tmp_path):
+    recipe = make_recipe()
+    train(recipe, resume=checkpoints(unbroken) / "step-00000010")
+    assert losses(recipe) == losses(unbroken)[10:]
+    with pytest.raises(InputError, match="resume must be"):
+        train(make_recipe(run={"out": str(tmp_path / "other")}), resume=tmp_path)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_checkpoint(make_recipe):
+    recipe = make_recipe(run={"checkpoint_every": 1}, optimizer={"lr": 1e30, "warmup": 0.0})
+    with pytest.raises(DivergedError, match=r"must be finite.*step-0000") as caught:
+        train(recipe)
+    last = newest_checkpoint(checkpoints(recipe))
+    assert last.name == f"step-{caught.value.step - 1:08}"
+    assert all(weight.isfinite().all() for weight in weights(recipe).values())
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(make_recipe, write_recipe):
+    recipe = make_recipe()
+    run_until(recipe, 5)
+    before = {path: path.read_bytes() for path in checkpoints(recipe).rglob("*") if path.is_file()}
+    done = subprocess.run(
+        [sys.executable, "-m", "packkit", "train", str(write_recipe(recipe))],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)),
+    )
+    assert done.returncode == 1
+    assert "step-00000006: cannot save it: " in done.stderr
+    assert "File too large" in done.stderr
+    after = {path: path.read_bytes() for path in checkpoints(recipe).rglob("*") if path.is_file()}
+    assert after == before
+    train(recipe)
+    assert len(losses(recipe)) == STEPS
+
+
+def test_a_torn_checkpoint_is_refused(make_recipe):
+    recipe = make_recipe()
+    run_until(recipe, 3)
+    (state,) = (checkpoints(recipe) / "step-00000002" / "state").glob("*.distcp")
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="step-00000002: cannot load it"):
+        train(recipe)
+
+
+def test_a_checkpoint_of_another_version_is_refused(make_recipe):
+    recipe = make_recipe()
+    run_until(recipe, 3)
+    path = checkpoints(recipe) / "step-00000002" / "run.json"
+    path.write_bytes(orjson.dumps({**orjson.loads(path.read_bytes()), "format_version": 2}))
+    with pytest.raises(FormatError, match=r"run\.json: format_version must be 1, got 2"):
+        train(recipe)
+
+
+def test_other_packs_or_another_seed_are_refused(make_recipe):
+    run_until(make_recipe(), 3)
+    with pytest.raises(FingerprintError, match="seed"):
+        train(make_recipe(run={"seed": 1}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": {"packs_per_step": 3, "micro_packs": 2}}, "packs_per_step must be a multiple"),
+        ({"model": {"isolate": False}, "data": {"micro_packs": 2}}, "micro_packs must be 1"),
+        ({"model": {"image_tokens": 10}}, "image_tokens must be at most 9.*got 10"),
+        ({"model": {"image_tokens": 9}}, "every image must take 9 tokens.*4"),
+        ({"model": {"weights": "pretrained"}}, "model.language and model.vision must be folders"),
+        ({"model": {"weights": "nowhere"}}, "model.language and model.vision must be left out"),
+        ({"model": {"language": None}}, "model.language is missing"),
+        ({"model": {"language": {"hidden_sizes": 3}}}, "no field 'hidden_sizes'"),
+        ({"run": {"device": "cuda"}}, "run.device must be cpu or auto"),
+    ],
+)
+def test_what_does_not_fit_is_refused(make_recipe, changes, message):
+    if changes.get("run") and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(InputError, match=message):
+        train(make_recipe(**changes))
+
+
+def test_missing_weights_are_refused(make_recipe, tmp_path):
+    recipe = make_recipe(
+        model={"weights": str(tmp_path / "none"), "language": None, "vision": None}
+    )
+    with pytest.raises(InputError, match=r"model\.weights: cannot read a config from"):
+        train(recipe)
+
+
+def test_len_of_a_run_is_known_beforehand(make_recipe):
+    with start_ranks("cpu") as ranks:
+        trainer = Trainer(make_recipe(data={"packs_per_step": 5}), ranks)
+        assert trainer.steps == 2 * 3
+        assert [metrics.step for metrics in trainer] == list(range(1, 7))

@@ -1,0 +1,79 @@
+"""A model small enough to train in a test, and what many tests ask of one."""
+
+import dataclasses
+import socket
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from packkit.training.model import ModelConfig, PackModel
+from packkit.training.parallel import Ranks
+from packkit.training.weights import starting_llava
+
+IMAGE_TOKENS = 4
+LANGUAGE = {
+    "vocab_size": 288,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "initializer_range": 0.15,
+    "tie_word_embeddings": True,
+}
+# 3 x 3 features.
+VISION = {
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "image_size": 12,
+    "patch_size": 4,
+}
+
+
+def small_model(seed=0, image_tokens=IMAGE_TOKENS, **options):
+    """A model of new weights."""
+    config = ModelConfig(language=LANGUAGE, vision=VISION, weights="random")
+    return PackModel(starting_llava(config, seed), image_tokens=image_tokens, **options).eval()
+
+
+def gradients(model):
+    """The gradient of every weight that is trained, whole, by name."""
+    found = {name: one.grad for name, one in model.named_parameters() if one.requires_grad}
+    assert all(one is not None for one in found.values())
+    return {
+        name: (one.full_tensor() if hasattr(one, "full_tensor") else one).clone()
+        for name, one in found.items()
+    }
+
+
+def relative_error(found, expected):
+    """The largest difference of a weight's gradient, as a share of the norm of all."""
+    assert found.keys() == expected.keys()
+    norm = torch.cat([one.flatten() for one in expected.values()]).norm()
+    assert norm > 1e-3
+    return max((found[name] - expected[name]).norm() / norm for name in expected)
+
+
+def on_ranks(world_size, function, *arguments):
+    """Runs ``function(ranks, *arguments)`` in processes that gloo joins."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    mp.spawn(_on_rank, (world_size, port, function, arguments), nprocs=world_size)
+
+
+def _on_rank(rank, world_size, port, function, arguments):
+    torch.set_num_threads(1)
+    address = f"tcp://localhost:{port}"
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=world_size)
+    function(Ranks(rank, world_size, torch.device("cpu")), *arguments)
+    dist.destroy_process_group()
+
+
+def with_pixels(batch, pixels):
+    """The batch with other images."""
+    return dataclasses.replace(batch, pixel_values=pixels)
