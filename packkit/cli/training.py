@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -34,7 +35,9 @@ def train(
     start = cast("Literal['auto', 'never']", resume) if resume in _MODES else Path(resume)
     with terminal.training() as on_step:
         checkpoint = train(read_recipe(recipe, changes or ()), resume=start, on_step=on_step)
-    typer.echo(checkpoint)
+    # Under torchrun every process comes here.
+    if os.environ.get("RANK", "0") == "0":
+        typer.echo(checkpoint)
 
 
 @app.command()

@@ -31,7 +31,7 @@ from packkit.training.model import PackModel
 from packkit.training.optimizer import make_optimizer
 from packkit.training.parallel import Ranks, shard, start_ranks
 from packkit.training.recipe import Recipe
-from packkit.training.weights import starting_llava
+from packkit.training.weights import check_tokenizer, starting_llava
 
 __all__ = ["Trainer", "train"]
 
@@ -126,6 +126,7 @@ class Trainer:
         self.config = llava.config
         self.loader = self._make_loader()
         self.encoder = self.loader.dataset.encoder
+        check_tokenizer(recipe.model.weights, self.encoder)
         self.config.image_token_id = self.encoder.image_slot_id
         self.steps = recipe.data.epochs * math.ceil(len(self.loader) / self._micro_steps)
         self.model = self._make_model(llava)
@@ -237,7 +238,7 @@ class Trainer:
             decoder=data.decoder,
             on_bad_image=data.on_bad_image,
             balance=data.balance,
-            prefetch=2 * self._micro_steps,
+            prefetch=self._micro_steps + 1,
             ledger=Path(run.out) / "ledger",
         )
         return loader

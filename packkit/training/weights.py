@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import orjson
 import torch
 from transformers import (
     AutoConfig,
@@ -18,11 +19,12 @@ from transformers import (
 )
 from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
 
-from packkit.errors import InputError
+from packkit.encoding import SampleEncoder
+from packkit.errors import FingerprintError, InputError
 from packkit.training.checkpoints import find_checkpoint, read_weights
 from packkit.training.model import ModelConfig
 
-__all__ = ["llava_config", "read_llava", "starting_llava"]
+__all__ = ["check_tokenizer", "llava_config", "read_llava", "starting_llava"]
 
 
 def starting_llava(config: ModelConfig, seed: int) -> LlavaForConditionalGeneration:
@@ -95,6 +97,32 @@ def read_llava(folder: str | Path) -> LlavaForConditionalGeneration:
             f"full, got {select[0]} and {select[1]}"
         )
     return _from_pretrained(LlavaForConditionalGeneration, str(folder), "model.weights", config)
+
+
+def check_tokenizer(weights: str, encoder: SampleEncoder) -> None:
+    """Checks that weights were trained on the ids that packs hold, where that is on record.
+
+    Template and tokens of an image may be others: stages differ in them.
+
+    Args:
+        weights: what ``model.weights`` names.
+        encoder: of the packs.
+
+    Raises:
+        FingerprintError: the tokenizer was another.
+    """
+    checkpoint = find_checkpoint(Path(weights))
+    path = (Path(weights) if checkpoint is None else checkpoint / "encoder") / "encoder.json"
+    if not path.is_file():
+        return
+    there, here = orjson.loads(path.read_bytes()), encoder.describe()
+    differences = [
+        f"{part} is {there.get(part)!r} there, {value!r} here"
+        for part, value in here.items()
+        if (part.startswith("tokenizer_") or part == "image_slot_id") and there.get(part) != value
+    ]
+    if differences:
+        raise FingerprintError(f"{weights}: trained with another tokenizer", differences)
 
 
 def _random(config: LlavaConfig, seed: int) -> LlavaForConditionalGeneration:

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import orjson
 import pytest
 import torch
+from tokenizers import Tokenizer
 from training_cases import on_ranks
 
 from packkit import PackWriter, check_ledger
@@ -24,11 +26,12 @@ from packkit.errors import (
     InputError,
     OutputExistsError,
 )
-from packkit.schema import Pack
+from packkit.schema import Pack, Sample
 from packkit.training import Trainer, train
 from packkit.training.checkpoints import newest_checkpoint, read_weights
 from packkit.training.metrics import read_metrics
 from packkit.training.parallel import start_ranks
+from packkit.training.weights import starting_llava
 
 STEPS = 12
 
@@ -170,6 +173,52 @@ def test_a_stage_starts_from_the_last_one_with_more_image_tokens(
         assert all(torch.equal(whole(start[name]), one) for name, one in expected.items())
     train(recipe)
     assert losses(recipe)[0] < losses(unbroken)[0]
+
+
+def test_a_stage_with_another_tokenizer_is_refused(make_recipe, unbroken, tiny_tokenizer, tmp_path):
+    spec = deepcopy(tiny_tokenizer)
+    spec["model"]["merges"].pop()
+    encoder = SampleEncoder(Tokenizer.from_str(orjson.dumps(spec).decode()), image_tokens=4)
+    sample = Sample(content=("The thin line.",))
+    with PackWriter(tmp_path / "packs", encoder=encoder, capacity=1024) as writer:
+        writer.write(Pack((sample,), (encoder.length(sample),)))
+    recipe = make_recipe(
+        data={"packs": str(tmp_path / "packs")},
+        model={"weights": unbroken.run.out, "language": None, "vision": None},
+    )
+    with pytest.raises(FingerprintError, match="trained with another tokenizer: tokenizer_model"):
+        train(recipe)
+
+
+def test_torchrun_gives_the_losses_of_one_process(make_recipe, write_recipe, tmp_path, packs):
+    alone = make_recipe(run={"out": str(tmp_path / "alone")})
+    train(alone)
+    recipe = make_recipe()
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--standalone", "-m", "packkit", "train", str(write_recipe(recipe))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(newest_checkpoint(checkpoints(recipe)))
+    assert losses(recipe) == pytest.approx(losses(alone), rel=1e-5)
+    report = check_ledger(Path(recipe.run.out) / "ledger", [packs])
+    assert not report.problems
+    assert [epoch.packs for epoch in report.epochs] == [12, 12]
+
+
+def test_bfloat16_trains_over_master_weights_in_float32(make_recipe, unbroken):
+    recipe = make_recipe(run={"precision": "bf16"})
+    train(recipe)
+    assert losses(recipe) == pytest.approx(losses(unbroken), rel=0.02)
+    assert losses(recipe) != losses(unbroken)
+    assert losses(recipe)[-1] < losses(recipe)[0]
+    final, start = weights(recipe), starting_llava(recipe.model, recipe.run.seed)
+    changed = {
+        name: weight
+        for name, weight in final.items()
+        if not torch.equal(weight, start.get_parameter(name))
+    }
+    assert all(weight.dtype == torch.float32 for weight in final.values())
+    assert any(not torch.equal(one, one.bfloat16().float()) for one in changed.values())
 
 
 def test_metrics_are_sums_over_the_step(unbroken, samples, small_encoder):
