@@ -1,5 +1,6 @@
 """README.md tells the truth: its file tree, its commands and its quick start."""
 
+import dataclasses
 import re
 import runpy
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from packkit.training import DataConfig, ModelConfig, OptimizerConfig, RunConfig
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -43,14 +46,8 @@ def test_targets_and_commands_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    commands = set(re.findall(r"packkit (\w+) ", README)) & {
-        "pack",
-        "plan",
-        "stats",
-        "verify",
-        "show",
-    }
-    assert len(commands) == 5
+    commands = set(re.findall(r"^packkit (\w+) ", README, re.MULTILINE))
+    assert {"pack", "plan", "stats", "verify", "show", "train", "generate", "export"} <= commands
     shown = subprocess.run(
         [sys.executable, "-m", "packkit", "--help"], capture_output=True, text=True, check=True
     ).stdout
@@ -69,8 +66,16 @@ def test_quick_start_runs(tmp_path, monkeypatch, qwen3_folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "docs/attention.md"]
+    "name",
+    ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "docs/attention.md", "docs/training.md"],
 )
 def test_links_lead_somewhere(name):
     for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text()):
         assert (ROOT / name).parent.joinpath(link).exists(), link
+
+
+def test_docs_name_every_key_of_a_recipe():
+    text = (ROOT / "docs" / "training.md").read_text()
+    for config in (RunConfig, DataConfig, ModelConfig, OptimizerConfig):
+        for field in dataclasses.fields(config):
+            assert re.search(rf"`(\w+\.)?{field.name}`", text), f"{config.__name__}.{field.name}"

@@ -68,7 +68,7 @@ def export(
     out: Annotated[Path, typer.Argument(help="New folder.")],
     precision: Annotated[Literal["bf16", "fp32"], typer.Option(help="Of the weights.")] = "bf16",
 ) -> None:
-    """Write a Hugging Face folder that transformers and vLLM open as LLaVA."""
+    """Write a folder that transformers opens as LLaVA."""
     from packkit.training.export import export
 
     typer.echo(export(run, out, precision=precision))

@@ -53,7 +53,7 @@ class Ranks:
 
 @contextmanager
 def start_ranks(device: Literal["auto", "cpu", "cuda"] = "auto") -> Iterator[Ranks]:
-    """Joins the processes that torchrun started, or is the only one; leaves them at the end.
+    """Joins the processes that a launcher started, or is the only one; leaves them at the end.
 
     Args:
         device: ``auto``: a GPU where there is one.
@@ -68,7 +68,8 @@ def start_ranks(device: Literal["auto", "cpu", "cuda"] = "auto") -> Iterator[Ran
     if own is not None:
         torch.cuda.set_device(own)
     backend = "cpu:gloo,cuda:nccl" if own is not None else "gloo"
-    if dist.is_torchelastic_launched():
+    # What torchrun sets, and other launchers too.
+    if {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
         dist.init_process_group(backend)
     else:
         # torch's stubs do not know that this name is public.
