@@ -215,7 +215,7 @@ class SampleEncoder:
         return batch
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Returns the text of ids; control tokens are left out, think tags are not."""
+        """Returns the text of ids, without special tokens; Qwen3's think tags are none."""
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
 

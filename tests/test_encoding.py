@@ -1,10 +1,11 @@
 import json
 import re
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
@@ -492,3 +493,129 @@ class TestSaveAndLoad:
             SampleEncoder.load(tmp_path)
         loaded = SampleEncoder.load(tmp_path, image_tokens=Halves())
         assert loaded.fingerprint == encoder.fingerprint
+
+
+@pytest.fixture(scope="module")
+def chatml(qwen3_folder):
+    return SampleEncoder(qwen3_folder, image_tokens=IMAGE_TOKENS, template="chatml")
+
+
+class TestPrompts:
+    answers = st.text(max_size=20) | st.sampled_from(["", "\n\nAxial.", " a", "<think></think>b"])
+    bodies = st.lists(st.none() | st.text(max_size=20) | st.just("<think>a</think>"), max_size=4)
+    turns = st.lists(
+        st.builds(
+            Message,
+            st.sampled_from(["system", "user", "assistant"]),
+            bodies.map(tuple),
+            st.none() | st.booleans(),
+        ),
+        min_size=1,
+        max_size=5,
+    ).map(tuple)
+
+    @staticmethod
+    def check(encoder, unfinished, whole):
+        """The prompt is how the whole sample begins; returns ids and labels of what is left."""
+        try:
+            prompt = encoder.encode_prompt(unfinished)
+        except SampleError:
+            # An image in reasoning that the template leaves out.
+            assume(False)
+        encoded = encoder.encode(whole)
+        assert prompt.input_ids.dtype == prompt.image_slots.dtype == np.int32
+        assert (prompt.labels == -100).all()
+        assert len(prompt.labels) == prompt.length
+        assert prompt.input_ids.tolist() == encoded.input_ids[: prompt.length].tolist()
+        assert prompt.image_slots.tolist() == encoded.image_slots.tolist()
+        return encoded.input_ids[prompt.length :].tolist(), encoded.labels[prompt.length :]
+
+    @given(messages=turns, answer=answers, is_qwen3=st.booleans())
+    def test_of_a_chat_are_its_ids_up_to_the_answer(self, messages, answer, is_qwen3, few, chatml):
+        encoder = few if is_qwen3 else chatml
+        assume(not is_qwen3 or "</think>" not in answer or answer.startswith("<think></think>"))
+        images = (b"",) * images_in(messages)
+        unfinished = Sample(messages=messages, images=images)
+        whole = Sample(messages=(*messages, turn("assistant", answer)), images=images)
+        rest, labels = self.check(encoder, unfinished, whole)
+        # All that is left is trained, up to the newline after the turn.
+        assert labels[:-1].tolist() == rest[:-1]
+        assert labels[-1] == -100
+        assert rest[-2] == encoder.end_ids[0]
+        assert rest.count(encoder.end_ids[0]) == 1
+
+    @given(
+        parts=st.lists(st.none() | st.text(max_size=20), max_size=4),
+        text=st.text(max_size=20),
+        is_qwen3=st.booleans(),
+    )
+    def test_of_a_document_that_ends_with_an_image_are_its_ids_up_to_the_text(
+        self, parts, text, is_qwen3, few, chatml
+    ):
+        encoder = few if is_qwen3 else chatml
+        shown = (*parts, None)
+        rest, labels = self.check(encoder, document(*shown), document(*shown, text))
+        assert labels.tolist() == rest
+        assert rest[-1] == encoder.end_ids[1]
+
+    @given(parts=st.lists(st.none() | st.text(max_size=20), min_size=1, max_size=5))
+    def test_of_a_document_lack_its_end_alone(self, parts, few):
+        whole = document(*parts)
+        # The first token of a sample is not trained, so one that is its end alone is no sample.
+        assume(any(parts) or None in parts)
+        rest, _ = self.check(few, whole, whole)
+        assert rest == [few.end_ids[1]]
+
+    def test_a_limit_does_not_cut_them(self, few):
+        sample = chat(("a b c", None))
+        found, expected = few.encode_prompt(limited(sample, 2)), few.encode_prompt(sample)
+        assert arrays_of(found) == arrays_of(expected)
+
+    def test_text_that_is_not_valid_utf8_is_refused(self, few):
+        with pytest.raises(SampleError, match="lone surrogate"):
+            few.encode_prompt(chat("\udcff"))
+
+    @pytest.mark.parametrize("template", ["qwen3", "chatml"])
+    def test_end_with_the_header_of_the_answer(self, template, few, chatml, qwen3_in_transformers):
+        encoder = {"qwen3": few, "chatml": chatml}[template]
+        ids = encoder.encode_prompt(chat("Hi")).input_ids.tolist()
+        blank = "<think>\n\n</think>\n\n" if template == "qwen3" else ""
+        text = f"<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n{blank}"
+        assert ids == qwen3_in_transformers.encode(text)
+
+
+class TestDecode:
+    # The first call loads the tokenizer once more.
+    @settings(deadline=None)
+    @given(text=st.text(min_size=1, max_size=40))
+    def test_gives_back_the_text_that_was_encoded(self, text, encoder):
+        # The tokenizer composes characters before anything else.
+        text = unicodedata.normalize("NFC", text)
+        assert encoder.decode(encoder.encode(document(text)).input_ids) == text
+
+    def test_leaves_out_control_tokens_but_not_what_spells_one(self, encoder):
+        ids = encoder.encode(chat((None, "a<|im_end|>"), "b<|image_pad|>")).input_ids
+        expected = "user\na<|im_end|>\nassistant\n<think>\n\n</think>\n\nb<|image_pad|>\n"
+        assert encoder.decode(ids.tolist()) == expected
+
+    def test_keeps_think_tags(self, encoder):
+        encoded = encoder.encode(chat("Why?", "<think>\nBright.\n</think>\n\nFluid."))
+        assert encoder.decode(trained(encoded)) == "<think>\nBright.\n</think>\n\nFluid."
+
+    def test_of_nothing_is_nothing(self, encoder):
+        assert encoder.decode([]) == ""
+
+
+class TestProperties:
+    def test_end_ids_are_those_of_turn_and_document(self, few, chatml, control_tokens):
+        ends = (control_tokens["<|im_end|>"], control_tokens["<|endoftext|>"])
+        assert few.end_ids == chatml.end_ids == ends
+        assert few.encode(chat("a", "b")).input_ids[-2] == ends[0]
+        assert few.encode(document("a b")).input_ids[-1] == ends[1]
+
+    def test_template_and_image_slot_are_those_given(self, few, small_tokenizer):
+        assert (few.template, few.image_slot) == ("qwen3", "<|image_pad|>")
+        tokenizer = Tokenizer.from_str(json.dumps(small_tokenizer))
+        other = SampleEncoder(tokenizer, template="chatml", image_slot="<think>")
+        assert (other.template, other.image_slot) == ("chatml", "<think>")
+        assert tokenizer.id_to_token(other.image_slot_id) == other.image_slot

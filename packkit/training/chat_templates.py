@@ -1,8 +1,8 @@
 """packkit's templates as transformers takes them, for folders that others open.
 
 Each writes what `packkit.templates` writes for conversations of text and images, an image as one
-token, which transformers' processor repeats. What ends with a generation prompt ends as the header
-of an answer was trained: with ``qwen3`` after an empty think block.
+token, which transformers' processor repeats. A generation prompt is the header of an answer as it
+was trained: with ``qwen3`` and a question before it, one with an empty think block.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _CHATML = """
 """
 
 _QWEN3 = """
+{%- set turns = messages|length + (1 if add_generation_prompt else 0) -%}
 {%- set last = namespace(question=-1) -%}
 {%- for message in messages -%}
   {%- set body = written(message.content) -%}
@@ -36,7 +37,7 @@ _QWEN3 = """
     {%- set last.question = loop.index0 -%}
   {%- endif -%}
 {%- endfor -%}
-{%- if last.question < 0 -%}{%- set last.question = messages|length - 1 -%}{%- endif -%}
+{%- if last.question < 0 -%}{%- set last.question = turns - 1 -%}{%- endif -%}
 {%- for message in messages -%}
   {%- set body = written(message.content) -%}
   {{- '<|im_start|>' + message.role + '\\n' -}}
@@ -49,7 +50,7 @@ _QWEN3 = """
       {%- set reasoning = body.split('</think>')[0].split('<think>')[-1].strip('\\n') -%}
       {%- set answer = body.split('</think>')[-1].lstrip('\\n') -%}
     {%- endif -%}
-    {%- if loop.index0 > last.question and (loop.last or reasoning) -%}
+    {%- if loop.index0 > last.question and (loop.index == turns or reasoning) -%}
       {{- '<think>\\n' + reasoning + '\\n</think>\\n\\n' + answer.lstrip('\\n') -}}
     {%- else -%}
       {{- answer -}}
@@ -58,7 +59,8 @@ _QWEN3 = """
   {{- '<|im_end|>\\n' -}}
 {%- endfor -%}
 {%- if add_generation_prompt -%}
-  {{- '<|im_start|>assistant\\n<think>\\n\\n</think>\\n\\n' -}}
+  {{- '<|im_start|>assistant\\n' -}}
+  {%- if messages|length > last.question -%}{{- '<think>\\n\\n</think>\\n\\n' -}}{%- endif -%}
 {%- endif -%}
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,7 @@ def export(
     Raises:
         InputError: there is no checkpoint, or no class of transformers can express the model.
         CheckpointError: it cannot be read.
+        FormatError: likewise, or it is of another version.
         OutputExistsError: the folder is there already.
     """
     checkpoint, out = find_checkpoint(Path(run)), Path(out)
@@ -61,10 +63,14 @@ def export(
     llava.generation_config = GenerationConfig(
         eos_token_id=list(encoder.end_ids), pad_token_id=encoder.end_ids[1], do_sample=False
     )
-    llava.save_pretrained(out)
-    _processor(encoder, vision.image_size, vision.patch_size).save_pretrained(out)
+    temporary = out.with_name(f".{out.name}.tmp")
+    if temporary.exists():
+        shutil.rmtree(temporary)
+    llava.save_pretrained(temporary)
+    _processor(encoder, vision.image_size, vision.patch_size).save_pretrained(temporary)
     # The tokenizer byte for byte, and what packkit itself needs to encode for this model.
-    encoder.save(out)
+    encoder.save(temporary)
+    temporary.rename(out)
     return out
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Literal, Self
 
 import torch
-from tokenizers import Tokenizer
 from transformers import LlavaForConditionalGeneration
 
 from packkit.encoding import SampleEncoder
 from packkit.errors import FormatError
 from packkit.pixels import PixelDecoder
 from packkit.schema import Message, Sample
+from packkit.tokenizer import TextTokenizer
 from packkit.training.checkpoints import find_checkpoint, read_info, read_weights
 from packkit.training.model import PackModel
 from packkit.training.weights import read_llava
@@ -106,7 +106,7 @@ def _read(path: Path) -> tuple[LlavaForConditionalGeneration, SampleEncoder, int
     if checkpoint is not None:
         tokens = read_info(checkpoint).image_tokens
         return read_weights(checkpoint), SampleEncoder.load(checkpoint / "encoder"), tokens
-    llava = read_llava(path)
+    llava = read_llava(path, key="model")
     vision = llava.config.vision_config
     tokens = (vision.image_size // vision.patch_size) ** 2
     return llava, _encoder_of(path, llava, tokens), tokens
@@ -119,7 +119,9 @@ def _encoder_of(path: Path, llava: LlavaForConditionalGeneration, tokens: int) -
     tokenizer = path / "tokenizer.json"
     if not tokenizer.exists():
         raise FormatError(tokenizer, "is missing: without it no prompt can be encoded")
-    slot = Tokenizer.from_file(str(tokenizer)).id_to_token(llava.config.image_token_id)
-    if slot is None:
+    added = TextTokenizer.read(tokenizer).added_tokens
+    slots = [token for token, number in added.items() if number == llava.config.image_token_id]
+    if not slots:
         raise FormatError(tokenizer, f"has no image token {llava.config.image_token_id}")
+    (slot,) = slots
     return SampleEncoder(tokenizer, image_tokens=tokens, image_slot=slot)

@@ -76,8 +76,12 @@ def llava_config(config: ModelConfig) -> LlavaConfig:
     )
 
 
-def read_llava(folder: str | Path) -> LlavaForConditionalGeneration:
+def read_llava(folder: str | Path, *, key: str = "model.weights") -> LlavaForConditionalGeneration:
     """Reads a run, a checkpoint, or a folder that transformers' LLaVA can be loaded from.
+
+    Args:
+        folder: the folder.
+        key: what the user calls it, for messages.
 
     Raises:
         InputError: there is none, it holds another architecture, or weights are missing.
@@ -86,7 +90,7 @@ def read_llava(folder: str | Path) -> LlavaForConditionalGeneration:
     checkpoint = find_checkpoint(Path(folder))
     if checkpoint is not None:
         return read_weights(checkpoint)
-    config = _part(str(folder), "model.weights", LlavaConfig)
+    config = _part(str(folder), key, LlavaConfig)
     kinds = config.text_config.model_type, config.vision_config.model_type
     if kinds != ("qwen3", "siglip_vision_model"):
         raise InputError(f"{folder}: must be Qwen3 and SigLIP, got {' and '.join(kinds)}")
@@ -96,7 +100,7 @@ def read_llava(folder: str | Path) -> LlavaForConditionalGeneration:
             f"{folder}: vision_feature_layer and vision_feature_select_strategy must be -2 and "
             f"full, got {select[0]} and {select[1]}"
         )
-    return _from_pretrained(LlavaForConditionalGeneration, str(folder), "model.weights", config)
+    return _from_pretrained(LlavaForConditionalGeneration, str(folder), key, config)
 
 
 def check_tokenizer(weights: str, encoder: SampleEncoder) -> None:

@@ -1,0 +1,88 @@
+"""Train, generate and export as a person or a script calls them."""
+
+import json
+from pathlib import Path
+
+from PIL import Image
+from training_cases import LANGUAGE, VISION
+
+from packkit import PackWriter
+from packkit.encoding import SampleEncoder
+from packkit.schema import Pack, Sample
+from packkit.training import Trainer
+from packkit.training.generation import Generator
+from packkit.training.parallel import start_ranks
+from packkit.training.trainer import train
+from packkit.training.weights import read_llava
+
+# Every start of the command imports torch and transformers: seconds each, so there are few.
+
+
+def test_train_says_where_the_checkpoint_is_and_heeds_set(packkit, make_recipe, write_recipe):
+    recipe = make_recipe(data={"epochs": 1})
+    changes = ["--set", "optimizer.lr=0.25", "--set", "run.keep=1"]
+    done = packkit("train", write_recipe(recipe), *changes)
+    assert done.returncode == 0, done.stderr
+    (checkpoint,) = (Path(recipe.run.out) / "checkpoints").iterdir()
+    assert done.stdout == f"{checkpoint}\n"
+    assert checkpoint.name == "step-00000006"
+    saved = json.loads((checkpoint / "run.json").read_text())
+    assert saved["step"] == 6
+    assert saved["recipe"]["optimizer"]["lr"] == 0.25
+    assert saved["recipe"]["run"]["keep"] == 1
+    assert saved["recipe"]["optimizer"]["weight_decay"] == recipe.optimizer.weight_decay
+
+
+def test_train_does_not_start_over_what_is_there(packkit, make_recipe, write_recipe):
+    recipe = make_recipe(data={"epochs": 1})
+    newest = train(recipe)
+    before = sorted(Path(recipe.run.out).rglob("*"))
+    done = packkit("train", write_recipe(recipe), "--resume", "never")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith(f"packkit: {newest}: the run has checkpoints")
+    assert sorted(Path(recipe.run.out).rglob("*")) == before
+
+
+def test_train_names_a_key_that_it_does_not_know(packkit, make_recipe, write_recipe):
+    recipe = make_recipe()
+    done = packkit("train", write_recipe(recipe), "--set", "optimizer.learning_rate=1")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.strip().splitlines()
+    assert line.endswith("optimizer.learning_rate is no key of a recipe")
+    assert not Path(recipe.run.out).exists()
+
+
+def test_generate_prints_what_the_model_says(packkit, make_recipe, tmp_path):
+    # Long enough for it to have learned how answers begin.
+    checkpoint = train(make_recipe(data={"epochs": 8}, optimizer={"lr": 1e-2}))
+    run, image = checkpoint.parents[1], tmp_path / "image.png"
+    Image.linear_gradient("L").convert("RGB").save(image)
+    done = packkit(
+        *("generate", run, "--image", image, "--image", image),
+        *("--prompt", "What is 6?", "--max-new-tokens", 70, "--device", "cpu"),
+    )
+    assert done.returncode == 0, done.stderr
+    generator = Generator.load(run, device="cpu")
+    expected = generator.generate("What is 6?", [image.read_bytes()] * 2, max_new_tokens=70)
+    assert expected.startswith("It is in the thin line.")
+    assert done.stdout == f"{expected}\n"
+
+
+def test_export_prints_the_folder(packkit, make_recipe, small_encoder, tmp_path):
+    features = (VISION["image_size"] // VISION["patch_size"]) ** 2
+    encoder = SampleEncoder(small_encoder.tokenizer, image_tokens=features)
+    sample = Sample(content=("The thin line.",))
+    with PackWriter(tmp_path / "packs", encoder=encoder, capacity=64) as writer:
+        writer.write(Pack((sample,), (encoder.length(sample),)))
+    recipe = make_recipe(data={"packs": str(tmp_path / "packs")}, model={"image_tokens": features})
+    with start_ranks("cpu") as ranks:
+        Trainer(recipe, ranks).save()
+    out = tmp_path / "exported"
+    done = packkit("export", recipe.run.out, out)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{out}\n"
+    assert json.loads((out / "config.json").read_text())["dtype"] == "bfloat16"
+    assert read_llava(out).config.text_config.vocab_size == LANGUAGE["vocab_size"]
