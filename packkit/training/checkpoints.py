@@ -151,10 +151,13 @@ def load_checkpoint(
 ) -> CheckpointInfo:
     """Loads weights, optimizer and this rank's random generators, in place.
 
+    Of the optimizer its moments are loaded; its options stay those of the recipe at hand.
+
     Raises:
         CheckpointError: it cannot be read, or is of another model.
     """
     info = read_info(path)
+    options = [{**group, "params": None} for group in optimizer.param_groups]
     state = _state(model, optimizer)
     # A rank that was not there when it was saved keeps the generators it has.
     generators = f"rng-{ranks.rank}"
@@ -164,6 +167,8 @@ def load_checkpoint(
             state[generators] = _generators(ranks.device)
         load(state, checkpoint_id=path / "state")
     set_optimizer_state_dict(model, optimizer, state["optimizer"])
+    for group, own in zip(optimizer.param_groups, options, strict=True):
+        group.update({**own, "params": group["params"]})
     _set_generators(state.get(generators, {}))
     return info
 

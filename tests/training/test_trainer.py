@@ -221,6 +221,18 @@ def test_bfloat16_trains_over_master_weights_in_float32(make_recipe, unbroken):
     assert any(not torch.equal(one, one.bfloat16().float()) for one in changed.values())
 
 
+def test_a_resumed_run_heeds_its_recipe_as_it_is_now(make_recipe):
+    run_until(make_recipe(), 3)
+    recipe = make_recipe(optimizer={"weight_decay": 0.3, "betas": (0.8, 0.9)})
+    with start_ranks("cpu") as ranks:
+        trainer = Trainer(recipe, ranks)
+        trainer.resume(newest_checkpoint(checkpoints(recipe)))
+        matrices, vectors = trainer.optimizer.param_groups
+        assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.3, 0)
+        assert matrices["betas"] == vectors["betas"] == (0.8, 0.9)
+        assert trainer.optimizer.state
+
+
 def test_metrics_are_sums_over_the_step(unbroken, samples, small_encoder):
     first_epoch = read_metrics(Path(unbroken.run.out) / "metrics.jsonl")[:6]
     everything = [sample for pack in samples for sample in pack]
