@@ -2,17 +2,12 @@
 
 import pytest
 import torch
-from training_cases import gradients, on_ranks, relative_error, small_model
+from training_cases import accumulate, check_rank, gradients, on_ranks, relative_error, small_model
 
-from packkit.training.parallel import Ranks, shard, start_ranks
+from packkit.training.parallel import Ranks, start_ranks
 
 # Of text alone, with images, a filler: nothing that two ranks could divide evenly.
 PARTS = [[2], [3, 7], [5], [-1], [0, 1, 11], [10]]
-
-
-def accumulate(model, batches, targets):
-    for batch in batches:
-        (model(batch) / targets).backward()
 
 
 @pytest.fixture
@@ -29,19 +24,6 @@ def test_micro_batches_give_the_gradients_of_one_batch(batch_of, big_batch):
     model = small_model()
     accumulate(model, [batch_of(*part) for part in PARTS], targets)
     assert relative_error(gradients(model), expected) < 1e-5
-
-
-def check_rank(ranks, weights, batches, sharding, expected, targets):
-    model = small_model(seed=1)
-    model.load_state_dict(weights, strict=False)
-    own = batches[ranks.rank :: ranks.world_size]
-    assert ranks.sum([sum(batch.num_targets for batch in own), 1]) == [targets, ranks.world_size]
-    shard(model, ranks, sharding=sharding)
-    accumulate(model, own, targets)
-    assert relative_error(gradients(model), expected) < 1e-5
-    limit = 0.5 * float(torch.cat([one.flatten() for one in expected.values()]).norm())
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit).full_tensor()
-    assert float(norm) == pytest.approx(2 * limit, rel=1e-5)
 
 
 @pytest.mark.parametrize(

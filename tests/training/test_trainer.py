@@ -14,7 +14,7 @@ import orjson
 import pytest
 import torch
 from tokenizers import Tokenizer
-from training_cases import on_ranks
+from training_cases import on_ranks, train_for
 
 from packkit import PackWriter, check_ledger
 from packkit.encoding import SampleEncoder
@@ -118,14 +118,6 @@ def test_a_killed_run_goes_on_to_the_same_bits(make_recipe, write_recipe, tmp_pa
     assert done.stdout.strip() == str(newest_checkpoint(checkpoints(recipe)))
     assert_same_bits(recipe, unbroken)
     assert not check_ledger(Path(recipe.run.out) / "ledger", [packs]).problems
-
-
-def train_for(ranks, recipe, steps):
-    trainer = Trainer(recipe, ranks)
-    for metrics in trainer:
-        if metrics.step == steps:
-            trainer.save()
-            break
 
 
 @pytest.mark.parametrize("sharding", ["full", "none"])

@@ -8,7 +8,8 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from packkit.training.model import ModelConfig, PackModel
-from packkit.training.parallel import Ranks
+from packkit.training.parallel import Ranks, shard
+from packkit.training.trainer import Trainer
 from packkit.training.weights import starting_llava
 
 IMAGE_TOKENS = 4
@@ -72,6 +73,35 @@ def _on_rank(rank, world_size, port, function, arguments):
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=world_size)
     function(Ranks(rank, world_size, torch.device("cpu")), *arguments)
     dist.destroy_process_group()
+
+
+# What ranks run stands here: their processes cannot import the tests themselves.
+
+
+def accumulate(model, batches, targets):
+    for batch in batches:
+        (model(batch) / targets).backward()
+
+
+def check_rank(ranks, weights, batches, sharding, expected, targets):
+    model = small_model(seed=1)
+    model.load_state_dict(weights, strict=False)
+    own = batches[ranks.rank :: ranks.world_size]
+    assert ranks.sum([sum(batch.num_targets for batch in own), 1]) == [targets, ranks.world_size]
+    shard(model, ranks, sharding=sharding)
+    accumulate(model, own, targets)
+    assert relative_error(gradients(model), expected) < 1e-5
+    limit = 0.5 * float(torch.cat([one.flatten() for one in expected.values()]).norm())
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit).full_tensor()
+    assert abs(norm.item() / (2 * limit) - 1) < 1e-5
+
+
+def train_for(ranks, recipe, steps):
+    trainer = Trainer(recipe, ranks)
+    for metrics in trainer:
+        if metrics.step == steps:
+            trainer.save()
+            break
 
 
 def with_pixels(batch, pixels):
