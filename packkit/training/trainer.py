@@ -226,7 +226,7 @@ class Trainer:
 
     def _make_loader(self) -> PackLoader:
         data, run = self.recipe.data, self.recipe.run
-        loader = PackLoader(
+        return PackLoader(
             data.packs,
             packs_per_step=data.micro_packs * self.ranks.world_size,
             seed=run.seed,
@@ -241,7 +241,6 @@ class Trainer:
             prefetch=self._micro_steps + 1,
             ledger=Path(run.out) / "ledger",
         )
-        return loader
 
     def _make_model(self, llava: LlavaForConditionalGeneration) -> PackModel:
         own = self.recipe.model
