@@ -91,7 +91,6 @@ def block_ranges(cu_seqlens: Tensor, total: int, block_size: int) -> tuple[Tenso
     tokens = torch.arange(total, dtype=torch.int32, device=cu_seqlens.device)
     blocks = -(-total // block_size)
     place = tokens[:blocks]
-    after = place + 1
     firsts = place * block_size
     edges = torch.stack([firsts, (firsts + (block_size - 1)).clamp_(max=total - 1)])
     segment = torch.searchsorted(cu_seqlens[1:], edges, right=True)

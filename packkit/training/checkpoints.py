@@ -10,6 +10,7 @@ A checkpoint is a folder ``step-00000100``::
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import warnings
@@ -82,8 +83,7 @@ def checkpoint_name(step: int) -> str:
 
 def newest_checkpoint(folder: Path) -> Path | None:
     """Returns the checkpoint with most steps in a folder of them."""
-    found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)]
-    return max(found, key=_step_of, default=None)
+    return next(reversed(_checkpoints(folder)), None)
 
 
 def find_checkpoint(path: Path) -> Path | None:
@@ -139,8 +139,7 @@ def save_checkpoint(
             temporary.rename(path)
             sync_folder(folder)
     if ranks.is_first:
-        checkpoints = sorted(filter(lambda one: _NAME.fullmatch(one.name), folder.glob("step-*")))
-        for old in checkpoints[:-keep]:
+        for old in _checkpoints(folder)[:-keep]:
             shutil.rmtree(old)
     ranks.wait()
     return path
@@ -215,18 +214,15 @@ def read_info(path: Path) -> CheckpointInfo:
 
 
 def _dump(info: CheckpointInfo) -> bytes:
-    fields = {
-        "format_version": FORMAT_VERSION,
-        "step": info.step,
-        "loader": info.loader,
-        "recipe": info.recipe,
-    }
+    fields = {"format_version": FORMAT_VERSION, **dataclasses.asdict(info)}
     return orjson.dumps(fields, option=orjson.OPT_INDENT_2)
 
 
-def _step_of(path: Path) -> int:
-    match = _NAME.fullmatch(path.name)
-    return int(match[1]) if match else -1
+def _checkpoints(folder: Path) -> list[Path]:
+    """Returns the checkpoints in a folder, the newest last."""
+    names = ((path, _NAME.fullmatch(path.name)) for path in folder.glob("step-*"))
+    steps = {path: int(match[1]) for path, match in names if match}
+    return sorted(steps, key=steps.__getitem__)
 
 
 def _state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:

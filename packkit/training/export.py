@@ -1,4 +1,4 @@
-"""A trained model as a Hugging Face folder, for transformers, vLLM and whatever reads such."""
+"""A trained model as a Hugging Face folder, for transformers and whatever reads such."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from packkit.encoding import SampleEncoder
 from packkit.errors import InputError, OutputExistsError
 from packkit.training.chat_templates import chat_template
 from packkit.training.checkpoints import find_checkpoint, read_info, read_weights
+from packkit.training.model import count_features
 
 __all__ = ["export"]
 
@@ -51,7 +52,7 @@ def export(
     llava = read_weights(checkpoint)
     encoder = SampleEncoder.load(checkpoint / "encoder")
     vision = llava.config.vision_config
-    features = (vision.image_size // vision.patch_size) ** 2
+    features = count_features(vision)
     tokens = read_info(checkpoint).image_tokens
     if tokens != features:
         raise InputError(

@@ -12,6 +12,7 @@ from __future__ import annotations
 from transformers import LlavaConfig
 
 from packkit.loading import PackBatch
+from packkit.training.model import count_features
 
 __all__ = ["batch_flops", "peak_flops"]
 
@@ -55,7 +56,7 @@ def batch_flops(config: LlavaConfig, batch: PackBatch, image_tokens: int) -> flo
 def _vision_flops(config: LlavaConfig) -> float:
     """Returns the operations forward for one image, the last layer left out."""
     vision = config.vision_config
-    width, features = vision.hidden_size, (vision.image_size // vision.patch_size) ** 2
+    width, features = vision.hidden_size, count_features(vision)
     layer = 4 * width * width + 2 * width * vision.intermediate_size
     patches = vision.num_channels * vision.patch_size**2 * width
     layers = vision.num_hidden_layers - 1

@@ -15,7 +15,7 @@ from packkit.pixels import PixelDecoder
 from packkit.schema import Message, Sample
 from packkit.tokenizer import TextTokenizer
 from packkit.training.checkpoints import find_checkpoint, read_info, read_weights
-from packkit.training.model import PackModel
+from packkit.training.model import PackModel, count_features
 from packkit.training.weights import read_llava
 
 __all__ = ["Generator"]
@@ -107,8 +107,7 @@ def _read(path: Path) -> tuple[LlavaForConditionalGeneration, SampleEncoder, int
         tokens = read_info(checkpoint).image_tokens
         return read_weights(checkpoint), SampleEncoder.load(checkpoint / "encoder"), tokens
     llava = read_llava(path, key="model")
-    vision = llava.config.vision_config
-    tokens = (vision.image_size // vision.patch_size) ** 2
+    tokens = count_features(llava.config.vision_config)
     return llava, _encoder_of(path, llava, tokens), tokens
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear_cross_entropy
-from transformers import LlavaForConditionalGeneration
+from transformers import LlavaForConditionalGeneration, SiglipVisionConfig
 
 from packkit.encoding import IGNORED
 from packkit.errors import InputError
@@ -21,7 +21,7 @@ from packkit.loading import PackBatch
 from packkit.training.attention import Attention, attention_inputs, choose_attention
 from packkit.varlen import normalize_pixels, pack_tokens, pool_image_tokens, splice_image_tokens
 
-__all__ = ["ModelConfig", "PackModel"]
+__all__ = ["ModelConfig", "PackModel", "count_features"]
 
 # Rows of logits that exist at once: 0.3 GB in float32 with Qwen3's vocabulary.
 _LOGIT_ROWS = 512
@@ -59,6 +59,12 @@ class ModelConfig:
             raise InputError(f"image_tokens must be at least 1, got {self.image_tokens}")
 
 
+def count_features(vision: SiglipVisionConfig) -> int:
+    """Returns the features that a vision encoder makes of an image."""
+    features: int = (vision.image_size // vision.patch_size) ** 2
+    return features
+
+
 class PackModel(nn.Module):
     """A vision-language model that takes packs and gives their loss.
 
@@ -86,7 +92,7 @@ class PackModel(nn.Module):
     ) -> None:
         super().__init__()
         vision = llava.config.vision_config
-        features = (vision.image_size // vision.patch_size) ** 2
+        features = count_features(vision)
         if image_tokens > features:
             raise InputError(
                 f"image_tokens must be at most {features}, the features that the vision encoder "

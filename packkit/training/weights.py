@@ -22,7 +22,7 @@ from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
 from packkit.encoding import SampleEncoder
 from packkit.errors import FingerprintError, InputError
 from packkit.training.checkpoints import find_checkpoint, read_weights
-from packkit.training.model import ModelConfig
+from packkit.training.model import ModelConfig, count_features
 
 __all__ = ["check_tokenizer", "llava_config", "read_llava", "starting_llava"]
 
@@ -68,7 +68,7 @@ def llava_config(config: ModelConfig) -> LlavaConfig:
     return LlavaConfig(
         vision_config=vision,
         text_config=language,
-        image_seq_length=(vision.image_size // vision.patch_size) ** 2,
+        image_seq_length=count_features(vision),
         projector_hidden_act="gelu",
         vision_feature_layer=-2,
         vision_feature_select_strategy="full",

@@ -126,7 +126,7 @@ def _toml(table, name=""):
         yield from _toml(table[key], f"{name}.{key}".lstrip("."))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def few_threads():
     """Small products are not faster on several threads, and those of several processes collide."""
     threads = torch.get_num_threads()

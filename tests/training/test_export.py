@@ -70,15 +70,6 @@ def asked(request):
     return Sample(messages=tuple(Message(*turn) for turn in turns), images=tuple(images))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The conftest's `few_threads` comes too late for what is trained once for all tests."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def make_whole_recipe(tmp_path_factory, small_encoder, samples):
     """Makes a recipe over the conftest's samples, with an image token for every feature."""

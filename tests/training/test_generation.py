@@ -26,15 +26,6 @@ from packkit.training.trainer import train
 LIMIT = 120
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The conftest's `few_threads` comes too late for what is trained once for all tests."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def pictures(samples):
     """Every image of the packs."""
