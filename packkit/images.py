@@ -31,6 +31,7 @@ __all__ = [
     "ImageHeader",
     "RangeImage",
     "image_size",
+    "peek_header",
     "read_header",
 ]
 
@@ -190,6 +191,30 @@ class DataRoot:
                 RejectReason.UNSAFE_PATH, f"{name!r} leads outside the data root (--data-root)"
             )
         return FileImage(path)
+
+
+def peek_header(
+    image: bytes | ImageRef, *, max_pixels: int = MAX_PIXELS
+) -> tuple[ImagePeek, ImageHeader]:
+    """Returns the beginning of an image file and what its header says.
+
+    Args:
+        image: the encoded file, or where it stands.
+        max_pixels: largest width x height accepted.
+
+    Raises:
+        SampleError: the image cannot be read, or it is larger than `max_pixels`.
+    """
+    if isinstance(image, bytes):
+        return ImagePeek(image, len(image), 0), read_header(image, max_pixels=max_pixels)
+    peek = image.peek(HEAD_BYTES)
+    try:
+        return peek, read_header(peek.head, max_pixels=max_pixels)
+    except SampleError as error:
+        if error.reason is not RejectReason.INVALID_IMAGE:
+            raise
+    # The header may be longer than what was read of it.
+    return peek, read_header(image.read(), max_pixels=max_pixels)
 
 
 def image_size(image: bytes | ImageRef) -> tuple[int, int]:

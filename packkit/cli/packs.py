@@ -97,6 +97,7 @@ def pack(
     from packkit import terminal
     from packkit.engine import usable_cpus
     from packkit.packing import PackConfig, pack
+    from packkit.terminal.packs import show_report
 
     if not inputs and sys.stdin.isatty():
         raise typer.BadParameter("name an INPUT, or pipe JSON lines in")
@@ -130,7 +131,7 @@ def pack(
         except RejectRateError as error:
             # The good data is packed all the same, and its figures say how much was lost.
             failure, report = error, cast("PackReport", error.report)
-    terminal.print_json(report.to_dict()) if json else terminal.show_report(report, out)
+    terminal.print_json(report.to_dict()) if json else show_report(report, out)
     if failure is not None:
         raise failure
 
@@ -145,13 +146,14 @@ def plan(
 ) -> None:
     """What other capacities and algorithms would give; no data is moved."""
     from packkit import terminal
+    from packkit.terminal.packs import show_plans
     from packkit.whatif import read_lengths, what_if
 
     rows = what_if(read_lengths(source), _capacities(max_len))
     if json:
         terminal.print_json({"plans": [row.to_dict() for row in rows]})
     else:
-        terminal.show_plans(rows, str(source))
+        show_plans(rows, str(source))
 
 
 @app.command()
@@ -166,10 +168,11 @@ def stats(
     from packkit import terminal
     from packkit.shards import PackReader
     from packkit.stats import set_stats
+    from packkit.terminal.packs import show_stats
 
     with PackReader(packs) as reader:
         found = set_stats(reader, packs_per_step=packs_per_step)
-    terminal.print_json(found.to_dict()) if json else terminal.show_stats(found, str(packs))
+    terminal.print_json(found.to_dict()) if json else show_stats(found, str(packs))
 
 
 @app.command()
@@ -184,12 +187,13 @@ def verify(
     """Check every checksum and count of a pack set."""
     from packkit import terminal
     from packkit.shards import verify_packs
+    from packkit.terminal.packs import show_verification
 
     with terminal.progress() as on_progress:
         report = verify_packs(
             packs, deep=deep, encoder=_encoder(tokenizer), on_progress=on_progress
         )
-    terminal.print_json(report.to_dict()) if json else terminal.show_verification(report)
+    terminal.print_json(report.to_dict()) if json else show_verification(report)
     if report.problems:
         raise typer.Exit(1)
 
@@ -216,8 +220,8 @@ def show(
     save: Annotated[Path | None, typer.Option(help="File to write the image to.")] = None,
 ) -> None:
     """Show a pack or one sample of it, or save an image."""
-    from packkit import terminal
     from packkit.shards import PackReader
+    from packkit.terminal.packs import show_pack, show_sample
 
     if (image is None) != (save is None) or (image is not None and sample is None):
         raise typer.BadParameter("--image, --save and --sample go together")
@@ -225,9 +229,9 @@ def show(
         if image is not None and save is not None and sample is not None:
             save.write_bytes(reader.image(number, sample, image))
         elif sample is not None:
-            terminal.show_sample(reader[number].data[sample])
+            show_sample(reader[number].data[sample])
         else:
-            terminal.show_pack(reader[number], number)
+            show_pack(reader[number], number)
 
 
 @app.command()
@@ -241,9 +245,10 @@ def ledger(
     """Prove that training consumed every pack exactly once per epoch."""
     from packkit import terminal
     from packkit.ledger import check_ledger
+    from packkit.terminal.packs import show_ledger
 
     report = check_ledger(folder, packs)
-    terminal.print_json(report.to_dict()) if json else terminal.show_ledger(report)
+    terminal.print_json(report.to_dict()) if json else show_ledger(report)
     if report.problems:
         raise typer.Exit(1)
 

@@ -238,7 +238,7 @@ class _Job:
 
     def _reject_repeat(self, sources: Sequence[Source], measured: Measured, row: int) -> Reject:
         source = sources[int(measured.source[row])]
-        sample = read_sample(source, self.config, measured, row)
+        sample = read_sample(source, measured, row)
         position = int(measured.position[row])
         reason = RejectReason.DUPLICATE_ID
         return Reject(

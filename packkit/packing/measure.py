@@ -18,7 +18,7 @@ import xxhash
 
 from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.errors import RejectReason, SampleError
-from packkit.images import HEAD_BYTES, DataRoot, read_header
+from packkit.images import DataRoot, peek_header
 from packkit.packing.config import PackConfig
 from packkit.pixels import check_pixels
 from packkit.schema import ImageRef, Sample
@@ -152,7 +152,7 @@ class _SpanMeasurer:
         self._task = task
         self._encoder = encoder
         self._config = config
-        self._layout = layout_named(source.layout, config.columns)
+        self._layout = layout_named(source.layout, source.columns)
         self._root = DataRoot(source.root)
         self._read = 0
         self._tables: list[pa.Table] = []
@@ -200,33 +200,18 @@ class _SpanMeasurer:
 
     def _look_at(self, number: int, image: bytes | ImageRef) -> dict[str, int]:
         try:
-            if isinstance(image, bytes):
-                head, size, mtime_ns = image, len(image), 0
-            else:
-                head, size, mtime_ns = image.peek(HEAD_BYTES)
-            width, height = self._image_size(head, image)
+            peek, header = peek_header(image, max_pixels=self._config.max_pixels)
             if self._config.check_images:
-                check_pixels(head if len(head) == size else _all_bytes(image))
+                check_pixels(peek.head if len(peek.head) == peek.size else _all_bytes(image))
         except SampleError as error:
             raise SampleError(error.reason, f"image {number}: {error.detail}") from None
         return {
-            "width": width,
-            "height": height,
+            "width": header.width,
+            "height": header.height,
             "tokens": 0,
-            "size": size,
-            "mtime_ns": mtime_ns,
+            "size": peek.size,
+            "mtime_ns": peek.mtime_ns,
         }
-
-    def _image_size(self, head: bytes, image: bytes | ImageRef) -> tuple[int, int]:
-        limit = self._config.max_pixels
-        try:
-            header = read_header(head, max_pixels=limit)
-        except SampleError as error:
-            if error.reason is not RejectReason.INVALID_IMAGE or isinstance(image, bytes):
-                raise
-            # The header may be longer than what was read of it.
-            header = read_header(image.read(), max_pixels=limit)
-        return header.width, header.height
 
     def _encode(self, batch: list[_Candidate]) -> None:
         """Measures the lengths of a batch, in one call of the tokenizer."""

@@ -66,7 +66,7 @@ class ShardMaker:
     def _gather(self, rows: NDArray[np.int64]) -> dict[int, Sample]:
         """Returns the samples of the rows, their image files read."""
         readers = {
-            number: _Reader(self._sources[number], self._config)
+            number: _Reader(self._sources[number])
             for number in np.unique(self._measured.source[rows]).tolist()
         }
         samples = {}
@@ -126,7 +126,7 @@ class ShardMaker:
         )
 
 
-def read_sample(source: Source, config: PackConfig, measured: Measured, row: int) -> Sample:
+def read_sample(source: Source, measured: Measured, row: int) -> Sample:
     """Reads one sample again, its images by reference.
 
     Raises:
@@ -140,16 +140,16 @@ def read_sample(source: Source, config: PackConfig, measured: Measured, row: int
         row,
     )
     ((_, data),) = read_ranges([source], [item])
-    return _Reader(source, config).read(data, item.offset)
+    return _Reader(source).read(data, item.offset)
 
 
 class _Reader:
     """Reads the samples of one source from their bytes."""
 
-    def __init__(self, source: Source, config: PackConfig) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
         self._container = container_named(source.container)
-        self._layout = layout_named(source.layout, config.columns)
+        self._layout = layout_named(source.layout, source.columns)
         self._root = DataRoot(source.root)
 
     def read(self, data: bytes, offset: int) -> Sample:

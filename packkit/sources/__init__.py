@@ -8,6 +8,7 @@ from packkit.sources.registry import (
     installed_layouts,
     layout_named,
 )
+from packkit.sources.samples import read_samples
 from packkit.sources.source import Source, open_source
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "installed_layouts",
     "layout_named",
     "open_source",
+    "read_samples",
 ]

@@ -38,6 +38,7 @@ class Source:
         path: the file that is read: the user's own, or its staged copy.
         container: name of its container.
         layout: name of its layout.
+        columns: role in the layout -> name of the field.
         root: folder under which its image paths are resolved.
         size: bytes of `path`.
         mtime_ns: modification time of `path`, nanoseconds.
@@ -47,6 +48,7 @@ class Source:
     path: str
     container: str
     layout: str
+    columns: Mapping[str, str]
     root: str
     size: int
     mtime_ns: int
@@ -100,6 +102,7 @@ def open_source(
         path=str(path),
         container=container.name,
         layout=layout,
+        columns=columns,
         root=str(file.path.parent if data_root is None else Path(data_root).absolute()),
         size=status.st_size,
         mtime_ns=status.st_mtime_ns,

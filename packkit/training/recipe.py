@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from packkit.errors import InputError, MissingExtraError
+from packkit.errors import InputError
+from packkit.recipes import check_tables, read_tables
 from packkit.training.model import ModelConfig
 from packkit.training.optimizer import OptimizerConfig
 
@@ -120,29 +120,19 @@ def read_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
         InputError: it cannot be read, a key is unknown, missing or not legal; the key is named.
         MissingExtraError: pydantic is not installed.
     """
-    try:
-        from pydantic import TypeAdapter, ValidationError
-    except ImportError as error:
-        raise MissingExtraError("pydantic", "train") from error
     tables = _read_tables(Path(path))
     for change in changes:
         _set(tables, change)
-    try:
-        # As JSON: from Python's own objects a strict check would make no dataclass.
-        return TypeAdapter(Recipe).validate_json(json.dumps(tables))
-    except ValidationError as error:
-        raise InputError(f"{path}: {'; '.join(_describe(error.errors()))}") from error
+    return check_tables(Recipe, tables, path, extra="train")
 
 
 def _read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Reads a recipe over its base; `seen` are those that led to it."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        tables = read_tables(path)
+    except InputError as error:
         named = f"{seen[-1]}: base: " if seen else ""
-        raise InputError(f"{named}{path}: cannot read the recipe: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not TOML: {error}") from error
+        raise InputError(f"{named}{error}") from error
     base = tables.pop("base", None)
     if base is None:
         return tables
@@ -179,25 +169,3 @@ def _set(tables: dict[str, Any], change: str) -> None:
         if not isinstance(table, dict):
             raise InputError(f"--set {change}: {'.'.join(path[:depth])} is no table")
     table[key] = value
-
-
-def _describe(errors: Sequence[Any]) -> Iterator[str]:
-    """Yields a line for each key with what is wrong with it."""
-    # A value that fits no branch of a union comes once for each.
-    by_key: dict[str, list[Any]] = {}
-    for error in errors:
-        by_key.setdefault(".".join(map(str, error["loc"][:2])), []).append(error)
-    for key, (first, *others) in by_key.items():
-        is_whole = len(first["loc"]) <= 2
-        if first["type"] == "unexpected_keyword_argument":
-            yield f"{key} is no key of a recipe"
-        elif is_whole and first["type"] in ("missing", "missing_keyword_only_argument"):
-            yield f"{key} is missing"
-        elif first["type"] == "value_error":
-            # The check of a table names the key itself.
-            yield f"{key}.{first['ctx']['error']}"
-        elif not first["msg"].startswith("Input should be "):
-            yield f"{key}: {first['msg']}, got {first['input']!r}"
-        else:
-            wanted = [one["msg"].removeprefix("Input should be ") for one in (first, *others)]
-            yield f"{key} must be {', or '.join(dict.fromkeys(wanted))}, got {first['input']!r}"

@@ -1,119 +1,40 @@
-"""How the command line shows things: progress, tables, bars."""
+"""What the commands about packs show."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import orjson
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 
 from packkit.images import read_header
 from packkit.schema import Pack, Sample
+from packkit.terminal.tables import plain_table, print_json, show_histogram, show_table
 
 if TYPE_CHECKING:
     from packkit.ledger import LedgerReport
     from packkit.packing import PackReport
-    from packkit.packing.job import Progress as PackProgress
     from packkit.shards import VerifyReport
-    from packkit.stats import Histogram, SetStats
-    from packkit.training.metrics import StepMetrics
-    from packkit.training.trainer import OnStep
+    from packkit.stats import SetStats
     from packkit.whatif import WhatIf
 
 __all__ = [
-    "print_json",
-    "progress",
-    "show_histogram",
     "show_ledger",
     "show_pack",
     "show_plans",
     "show_report",
     "show_sample",
     "show_stats",
-    "show_table",
     "show_verification",
-    "training",
 ]
 
-_BAR_WIDTH = 40
 _TEXT_WIDTH = 60
-_PHASES = {"measure": "measuring spans", "write": "writing shards", "verify": "verifying packs"}
-
-
-@contextmanager
-def progress() -> Iterator[PackProgress]:
-    """Yields a callback that draws one bar a phase on stderr."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def on_progress(phase: str, done: int, total: int) -> None:
-            if phase not in tasks:
-                tasks[phase] = bars.add_task(_PHASES.get(phase, phase), total=total)
-            bars.update(tasks[phase], completed=done)
-
-        yield on_progress
-
-
-@contextmanager
-def training() -> Iterator[OnStep]:
-    """Yields a callback that keeps one line on stderr up to date, of the newest step."""
-    columns = (
-        TextColumn("step"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: list[TaskID] = []
-
-        def on_step(metrics: StepMetrics, steps: int) -> None:
-            if not tasks:
-                tasks.append(bars.add_task("", total=steps))
-            bars.update(tasks[0], completed=metrics.step, description=_step_line(metrics))
-
-        yield on_step
-
-
-def _step_line(metrics: StepMetrics) -> str:
-    parts = [
-        f"loss {metrics.loss:.3f}",
-        f"lr {metrics.lr:.1e}",
-        f"norm {metrics.grad_norm:.2f}",
-        f"{metrics.tokens_per_second:,.0f} tokens/s",
-        f"{metrics.images_per_second:,.1f} images/s",
-        f"waits {metrics.data_seconds / metrics.seconds:.0%}",
-    ]
-    return "  ".join(parts + ([] if metrics.mfu is None else [f"MFU {metrics.mfu:.0%}"]))
-
-
-def print_json(report: dict[str, Any]) -> None:
-    """Prints a report as JSON on stdout."""
-    print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
 
 
 def show_report(report: PackReport, out: Path) -> None:
     """Prints the figures of a packing run."""
-    table = _plain_table(f"packed into {out}")
+    table = plain_table(f"packed into {out}")
     table.add_row("samples read", f"{report.samples_read:,}")
     table.add_row("samples packed", f"{report.samples_packed:,}")
     table.add_row("samples rejected", f"{report.samples_rejected:,}")
@@ -139,7 +60,7 @@ def show_report(report: PackReport, out: Path) -> None:
 def show_stats(stats: SetStats, name: str) -> None:
     """Prints counts, histograms and the mixture of a pack set."""
     console = Console()
-    table = _plain_table(name)
+    table = plain_table(name)
     for label, value in (
         ("packs", f"{stats.packs:,}"),
         ("samples", f"{stats.samples:,}"),
@@ -249,38 +170,6 @@ def show_sample(sample: Sample) -> None:
         size = f"{header.width} x {header.height} pixels"
         images.append(f"{header.format}, {size}, {len(data):,} bytes")
     print_json({**sample.to_dict(with_images=False), "images": images})
-
-
-def show_histogram(console: Console, title: str, histogram: Histogram) -> None:
-    """Prints a histogram as bars."""
-    spread = f"{histogram.minimum:,} to {histogram.maximum:,}, median {histogram.median:,g}"
-    console.print(f"\n[bold]{title}[/bold]  {spread}")
-    tallest = max(1, *histogram.counts)
-    for start, stop, count in zip(
-        histogram.edges, histogram.edges[1:], histogram.counts, strict=False
-    ):
-        label = f"{start:,}" if stop == start + 1 else f"{start:,}-{stop - 1:,}"
-        bar = "█" * round(_BAR_WIDTH * count / tallest) or ("▏" if count else "")
-        console.print(f"  {label:>13} {bar} {count:,}", highlight=False)
-
-
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table whose first column is text and whose others are figures."""
-    table = Table(title=title, title_justify="left")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
-    for row in rows:
-        table.add_row(*row)
-    console = Console()
-    console.print()
-    console.print(table)
-
-
-def _plain_table(title: str) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False, box=None)
-    table.add_column()
-    table.add_column(justify="right")
-    return table
 
 
 def _percent(value: float | None) -> str:

@@ -1,0 +1,1 @@
+"""Asking a language model behind an OpenAI-compatible endpoint, and keeping every answer."""
