@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from packkit.encoding import SampleEncoder
 from packkit.engine import usable_cpus
 from packkit.errors import InputError
 from packkit.images import MAX_PIXELS
@@ -91,6 +92,10 @@ class PackConfig:
             raise InputError(f"max_reject_rate must be in [0, 1], got {self.max_reject_rate}")
         if self.seed < 0:
             raise InputError(f"seed must not be negative, got {self.seed}")
+
+    def encoder(self) -> SampleEncoder:
+        """Returns the encoder that these options name."""
+        return SampleEncoder(self.tokenizer, image_tokens=self.image_tokens, template=self.template)
 
     def identity(self) -> dict[str, Any]:
         """Returns the options that the output depends on, for the manifest and for resuming."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import xxhash
@@ -20,11 +20,13 @@ from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.errors import RejectReason, SampleError
 from packkit.images import DataRoot, peek_header
 from packkit.packing.config import PackConfig
+from packkit.packing.measurement import MEASURE_SCHEMA, Measurement, Notes, Reject, SpanTask
 from packkit.pixels import check_pixels
+from packkit.sample_keys import ImageStamp
 from packkit.schema import ImageRef, Sample
-from packkit.sources import Record, Source, Span, container_named, layout_named
+from packkit.sources import Record, Source, container_named, layout_named
 
-__all__ = ["MEASURE_SCHEMA", "Measurement", "Measurer", "Reject", "SpanTask"]
+__all__ = ["Measurer"]
 
 # One call of the tokenizer for this many samples or bytes, whichever comes first.
 _BATCH_SAMPLES = 256
@@ -36,75 +38,6 @@ _EXAMINING = threading.Lock()
 
 # JSON around a sample's text and images, for the estimate of a shard's size.
 _SAMPLE_OVERHEAD_BYTES = 160
-
-_IMAGE_FIELDS = [
-    ("width", pa.int32()),
-    ("height", pa.int32()),
-    ("tokens", pa.int32()),
-    ("size", pa.int64()),
-    ("mtime_ns", pa.int64()),
-]
-
-MEASURE_SCHEMA = pa.schema(
-    [
-        ("source", pa.int32()),
-        ("position", pa.int64()),
-        ("offset", pa.int64()),
-        ("size", pa.int64()),
-        ("checksum", pa.uint64()),
-        ("length", pa.int32()),
-        ("token_limit", pa.int32()),
-        ("id_hash", pa.uint64()),
-        ("stored", pa.int64()),
-        ("images", pa.list_(pa.struct(_IMAGE_FIELDS))),
-    ]
-)
-"""One row a sample. ``token_limit`` is 0 where the sample is not cut by this run; ``id_hash`` is 0
-where it has no id; ``stored`` estimates its bytes in a shard."""
-
-
-class SpanTask(NamedTuple):
-    """One task of pass 1.
-
-    Attributes:
-        source: number of the source.
-        span: bytes of the source to read.
-    """
-
-    source: int
-    span: Span
-
-
-class Reject(NamedTuple):
-    """A sample left out.
-
-    Attributes:
-        source: name of the source.
-        position: number of the record; within the span, until all spans are counted.
-        id: the sample's id where it could be read.
-        reason: the rule it breaks.
-        detail: what was found.
-    """
-
-    source: str
-    position: int
-    id: str | None
-    reason: str
-    detail: str
-
-
-class Measurement(NamedTuple):
-    """What a span holds.
-
-    Attributes:
-        read: records.
-        table: accepted samples, `MEASURE_SCHEMA`; positions count from the span's start.
-        rejects: the others.
-    """
-
-    read: int
-    table: pa.Table
-    rejects: list[Reject]
 
 
 @dataclass(slots=True)
@@ -124,14 +57,20 @@ class Measurer:
         sources: all inputs.
         encoder: decides the lengths.
         config: options of the run.
+        notes: what else is noted of every sample.
     """
 
     def __init__(
-        self, sources: Sequence[Source], encoder: SampleEncoder, config: PackConfig
+        self,
+        sources: Sequence[Source],
+        encoder: SampleEncoder,
+        config: PackConfig,
+        notes: Notes | None = None,
     ) -> None:
         self._sources = sources
         self._encoder = encoder
         self._config = config
+        self._notes = notes
 
     def __call__(self, task: SpanTask) -> Measurement:
         """Measures one span.
@@ -139,19 +78,27 @@ class Measurer:
         Raises:
             SampleError: a sample would be rejected and the run is strict.
         """
-        return _SpanMeasurer(self._sources[task.source], task, self._encoder, self._config).run()
+        source = self._sources[task.source]
+        return _SpanMeasurer(source, task, self._encoder, self._config, self._notes).run()
 
 
 class _SpanMeasurer:
     """The state of one task."""
 
     def __init__(
-        self, source: Source, task: SpanTask, encoder: SampleEncoder, config: PackConfig
+        self,
+        source: Source,
+        task: SpanTask,
+        encoder: SampleEncoder,
+        config: PackConfig,
+        notes: Notes | None,
     ) -> None:
         self._source = source
         self._task = task
         self._encoder = encoder
         self._config = config
+        self._notes = notes
+        self._schema = pa.schema([*MEASURE_SCHEMA, *(notes.fields if notes else ())])
         self._layout = layout_named(source.layout, source.columns)
         self._root = DataRoot(source.root)
         self._read = 0
@@ -164,7 +111,7 @@ class _SpanMeasurer:
         while batch := self._next_batch(records):
             self._encode(batch)
         self._rejects.sort(key=lambda reject: reject.position)
-        table = pa.concat_tables([MEASURE_SCHEMA.empty_table(), *self._tables])
+        table = pa.concat_tables([self._schema.empty_table(), *self._tables])
         return Measurement(self._read, table.combine_chunks(), self._rejects)
 
     def _next_batch(self, records: Iterator[tuple[int, Record]]) -> list[_Candidate]:
@@ -228,7 +175,7 @@ class _SpanMeasurer:
             else:
                 rows.append(self._row(candidate, encoded))
         # As dicts the rows of a span would make the garbage collector walk them over and over.
-        self._tables.append(pa.Table.from_pylist(rows, schema=MEASURE_SCHEMA))
+        self._tables.append(pa.Table.from_pylist(rows, schema=self._schema))
 
     def _encoded(
         self, batch: list[_Candidate]
@@ -281,7 +228,16 @@ class _SpanMeasurer:
             "id_hash": 0 if sample.id is None else xxhash.xxh3_64_intdigest(sample.id.encode()),
             "stored": base64_bytes + text_bytes + _SAMPLE_OVERHEAD_BYTES,
             "images": candidate.images,
+            **self._notes_on(candidate),
         }
+
+    def _notes_on(self, candidate: _Candidate) -> Mapping[str, Any]:
+        if self._notes is None:
+            return {}
+        stamps = [
+            ImageStamp(image["size"], image["width"], image["height"]) for image in candidate.images
+        ]
+        return self._notes(self._task.source, candidate.sample, stamps)
 
     def _reject(
         self, position: int, record: Record, identifier: str | None, error: SampleError

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from packkit.packing.measure import MEASURE_SCHEMA
+from packkit.packing.measurement import MEASURE_SCHEMA
 
 __all__ = ["Measured"]
 
@@ -18,12 +18,16 @@ class Measured:
     """The accepted samples of all spans, in the order of the inputs.
 
     Args:
-        tables: one a span, `MEASURE_SCHEMA`.
-        bases: number of the first record of each span in its source.
+        table: one row a sample, `MEASURE_SCHEMA` and what else was noted.
+        origin: int32 [n], number of the origin that a sample is identified by; by default its
+            source.
+        position: int64 [n], its number in that origin; by default that of its record.
 
     Attributes:
+        table: the rows.
         source: int32 [n], number of the source.
-        position: int64 [n], number of the record in its source.
+        origin: int32 [n].
+        position: int64 [n].
         offset: int64 [n], first byte of the record.
         size: int64 [n], bytes of the record.
         checksum: uint64 [n], of the record; 0 where pass 1 did not read all of it.
@@ -32,33 +36,67 @@ class Measured:
         id_hash: uint64 [n], 0 where there is no id.
         stored: int64 [n], bytes in a shard, estimated.
         images: int32 [n], images that take tokens.
+        image_tokens: int64 [n], tokens of those images.
     """
 
-    def __init__(self, tables: Sequence[pa.Table], bases: Sequence[int]) -> None:
-        table = pa.concat_tables(tables) if tables else MEASURE_SCHEMA.empty_table()
-        self.source = _column(table, "source")
-        self.position = _column(table, "position") + np.repeat(
-            np.asarray(bases, np.int64), [part.num_rows for part in tables]
-        )
-        self.offset = _column(table, "offset")
-        self.size = _column(table, "size")
-        self.checksum = _column(table, "checksum")
-        self.length = _column(table, "length")
-        self.token_limit = _column(table, "token_limit")
-        self.id_hash = _column(table, "id_hash")
-        self.stored = _column(table, "stored")
-        lists: Any = table.column("images").combine_chunks()
+    def __init__(
+        self,
+        table: pa.Table,
+        origin: NDArray[np.int32] | None = None,
+        position: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.table = table.combine_chunks()
+        self.source = self._column("source")
+        self.origin = self.source if origin is None else origin
+        self.position = self._column("position") if position is None else position
+        self.offset = self._column("offset")
+        self.size = self._column("size")
+        self.checksum = self._column("checksum")
+        self.length = self._column("length")
+        self.token_limit = self._column("token_limit")
+        self.id_hash = self._column("id_hash")
+        self.stored = self._column("stored")
+        lists: Any = self.table.column("images").combine_chunks()
         self._image_offsets = lists.offsets.to_numpy()
         structs = lists.values
         self._image = {
             name: structs.field(name).to_numpy(zero_copy_only=False)
             for name in ("width", "height", "tokens", "size", "mtime_ns")
         }
-        kept = np.concatenate(([0], np.cumsum(self._image["tokens"] > 0)))
-        self.images = np.diff(kept[self._image_offsets]).astype(np.int32)
+        self.images = self._sums(self._image["tokens"] > 0).astype(np.int32)
+        self.image_tokens = self._sums(self._image["tokens"])
+
+    @classmethod
+    def of_spans(cls, tables: Sequence[pa.Table], bases: Sequence[int]) -> Self:
+        """Puts the tables of all spans together.
+
+        Args:
+            tables: one a span, whose positions count from its first record.
+            bases: number of that record in its source.
+        """
+        table = pa.concat_tables(tables) if tables else MEASURE_SCHEMA.empty_table()
+        first = np.repeat(np.asarray(bases, np.int64), [part.num_rows for part in tables])
+        place = table.schema.get_field_index("position")
+        position = pa.array(table.column(place).to_numpy() + first)
+        return cls(table.set_column(place, table.schema.field(place), position))
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def take(
+        self,
+        rows: NDArray[np.int64],
+        origin: NDArray[np.int32] | None = None,
+        position: NDArray[np.int64] | None = None,
+    ) -> Measured:
+        """Returns some samples, in the order of their rows; a row may be named several times.
+
+        Args:
+            rows: int64 [k].
+            origin: int32 [k], as for the class.
+            position: int64 [k], as for the class.
+        """
+        return Measured(self.table.take(pa.array(rows)), origin, position)
 
     def image_sizes(self, row: int) -> list[tuple[int, int]]:
         """Returns width and height of a sample's images, pixels."""
@@ -66,7 +104,7 @@ class Measured:
         width, height = self._image["width"][part], self._image["height"][part]
         return list(zip(width.tolist(), height.tolist(), strict=True))
 
-    def image_tokens(self, row: int) -> list[int]:
+    def tokens_of_images(self, row: int) -> list[int]:
         """Returns the tokens of a sample's images; 0 for those past its cut."""
         tokens: list[int] = self._image["tokens"][self._images_of(row)].tolist()
         return tokens
@@ -80,7 +118,12 @@ class Measured:
     def _images_of(self, row: int) -> slice:
         return slice(int(self._image_offsets[row]), int(self._image_offsets[row + 1]))
 
+    def _sums(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        """Returns int64 [n], a value of each image summed over those of a sample."""
+        ends = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
+        sums: NDArray[np.int64] = np.diff(ends[self._image_offsets])
+        return sums
 
-def _column(table: pa.Table, name: str) -> NDArray[Any]:
-    values: NDArray[Any] = table.column(name).to_numpy()
-    return values
+    def _column(self, name: str) -> NDArray[Any]:
+        values: NDArray[Any] = self.table.column(name).to_numpy()
+        return values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ class PackReport:
         samples_packed: samples that stand in a pack.
         samples_rejected: samples left out; read = packed + rejected.
         rejects: number of rejected samples by reason.
+        sources: one entry an input: name, format, read, packed, rejected, rejects by reason.
         duplicate_ids: samples whose id another sample before them has.
         packs: packs written.
         tokens: tokens of all packed samples.
@@ -36,6 +37,7 @@ class PackReport:
     samples_packed: int
     samples_rejected: int
     rejects: Mapping[str, int]
+    sources: Sequence[Mapping[str, Any]]
     duplicate_ids: int
     packs: int
     tokens: int

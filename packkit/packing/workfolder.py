@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from packkit.errors import LockedError, OutputExistsError
 from packkit.files import write_atomically
-from packkit.packing.measure import Measurement, Reject
+from packkit.packing.measurement import Measurement, Reject
 from packkit.shards import MANIFEST, REJECTS, ShardEntry
 
 __all__ = ["WorkFolder"]

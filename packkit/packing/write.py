@@ -34,16 +34,23 @@ class ShardMaker:
     Args:
         out: folder of the pack set.
         sources: all inputs.
-        measured: what pass 1 found.
+        measured: the samples to write.
+        origins: names of what they are identified by.
         config: options of the run.
     """
 
     def __init__(
-        self, out: Path, sources: Sequence[Source], measured: Measured, config: PackConfig
+        self,
+        out: Path,
+        sources: Sequence[Source],
+        measured: Measured,
+        origins: Sequence[str],
+        config: PackConfig,
     ) -> None:
         self._out = out
         self._sources = sources
         self._measured = measured
+        self._origins = origins
         self._config = config
 
     def __call__(self, task: ShardTask) -> ShardEntry:
@@ -86,8 +93,8 @@ class ShardMaker:
         return map(ReadRange, *values, rows.tolist())
 
     def _origin(self, row: int) -> Origin:
-        source = self._sources[int(self._measured.source[row])]
-        return Origin(source.name, int(self._measured.position[row]))
+        found = self._measured
+        return Origin(self._origins[int(found.origin[row])], int(found.position[row]))
 
     def _with_files(self, samples: dict[int, Sample]) -> dict[int, Sample]:
         """Returns the same samples with the images that are files of their own in memory."""
@@ -122,7 +129,7 @@ class ShardMaker:
             sample,
             int(found.length[row]),
             tuple(found.image_sizes(row)),
-            tuple(found.image_tokens(row)),
+            tuple(found.tokens_of_images(row)),
         )
 
 

@@ -69,7 +69,7 @@ class Manifest:
         efficiency: tokens / (packs x capacity), in [0, 1].
         lower_bound: packs that any packing needs at least.
         gap: (packs - lower_bound) / lower_bound.
-        sources: one entry an input file: name, format, read, packed, rejected.
+        sources: one entry an input: name, format, read, packed, rejected, rejects by reason.
         shards: one entry a shard, in order.
         rejects_sha256: of rejects.jsonl.
         encoder_sha256: of each file under encoder/, by name.

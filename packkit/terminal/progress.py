@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from packkit.packing.job import Progress as PackProgress
+    from packkit.packing import Progress as PackProgress
     from packkit.training.metrics import StepMetrics
     from packkit.training.trainer import OnStep
 

@@ -1,0 +1,101 @@
+"""What passes between the tasks of pass 1 and the run: tasks, measured rows, rejects, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import pyarrow as pa
+
+from packkit.sample_keys import ImageStamp
+from packkit.schema import Sample
+from packkit.sources import Span
+
+__all__ = ["MEASURE_SCHEMA", "Measurement", "Notes", "Reject", "SpanTask"]
+
+_IMAGE_FIELDS = [
+    ("width", pa.int32()),
+    ("height", pa.int32()),
+    ("tokens", pa.int32()),
+    ("size", pa.int64()),
+    ("mtime_ns", pa.int64()),
+]
+
+MEASURE_SCHEMA = pa.schema(
+    [
+        ("source", pa.int32()),
+        ("position", pa.int64()),
+        ("offset", pa.int64()),
+        ("size", pa.int64()),
+        ("checksum", pa.uint64()),
+        ("length", pa.int32()),
+        ("token_limit", pa.int32()),
+        ("id_hash", pa.uint64()),
+        ("stored", pa.int64()),
+        ("images", pa.list_(pa.struct(_IMAGE_FIELDS))),
+    ]
+)
+"""One row a sample. ``token_limit`` is 0 where the sample is not cut by this run; ``id_hash`` is 0
+where it has no id; ``stored`` estimates its bytes in a shard."""
+
+
+class Notes(Protocol):
+    """What else pass 1 notes of every sample, for whoever chooses among them."""
+
+    fields: Sequence[pa.Field]
+    """Columns beside those of `MEASURE_SCHEMA`."""
+
+    def __call__(
+        self, source: int, sample: Sample, stamps: Sequence[ImageStamp]
+    ) -> Mapping[str, Any]:
+        """Returns a value for each column; safe to call from several threads.
+
+        Args:
+            source: number of the source.
+            sample: a sample that can be packed.
+            stamps: what is known of its images.
+        """
+
+
+class SpanTask(NamedTuple):
+    """One task of pass 1.
+
+    Attributes:
+        source: number of the source.
+        span: bytes of the source to read.
+    """
+
+    source: int
+    span: Span
+
+
+class Reject(NamedTuple):
+    """A sample left out.
+
+    Attributes:
+        source: name of the source.
+        position: number of the record; within the span, until all spans are counted.
+        id: the sample's id where it could be read.
+        reason: the rule it breaks.
+        detail: what was found.
+    """
+
+    source: str
+    position: int
+    id: str | None
+    reason: str
+    detail: str
+
+
+class Measurement(NamedTuple):
+    """What a span holds.
+
+    Attributes:
+        read: records.
+        table: accepted samples, `MEASURE_SCHEMA` and notes; positions count from the span's start.
+        rejects: the others.
+    """
+
+    read: int
+    table: pa.Table
+    rejects: list[Reject]

@@ -1,0 +1,291 @@
+"""The steps of a packing run, for whoever decides which samples are packed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import orjson
+
+import packkit
+from packkit.encoding import SampleEncoder
+from packkit.engine import Engine
+from packkit.errors import RejectRateError
+from packkit.files import write_atomically
+from packkit.packing.arrange import Arrangement, ShardTask, arrange
+from packkit.packing.config import PackConfig
+from packkit.packing.measure import Measurer
+from packkit.packing.measured import Measured
+from packkit.packing.measurement import Notes, Reject, SpanTask
+from packkit.packing.report import PackReport
+from packkit.packing.workfolder import WorkFolder
+from packkit.packing.write import ShardMaker
+from packkit.shards import MANIFEST, REJECTS, Manifest, ShardEntry, encoder_checksums
+from packkit.sources import Source, container_named
+
+__all__ = ["Chosen", "Found", "Origins", "PackRun", "Progress", "no_progress"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Progress(Protocol):
+    """Is told how far a run has come."""
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """Takes the phase, ``measure`` or ``write``, and its tasks done and in all."""
+
+
+def no_progress(phase: str, done: int, total: int) -> None:
+    """Tells nobody."""
+
+
+class Found(NamedTuple):
+    """What pass 1 found.
+
+    Attributes:
+        measured: the samples that can be packed.
+        reads: records of each source.
+        rejects: the others, in the order of the sources.
+    """
+
+    measured: Measured
+    reads: list[int]
+    rejects: list[Reject]
+
+
+class Origins(NamedTuple):
+    """What samples are identified by: the inputs, in order.
+
+    Attributes:
+        names: of each.
+        formats: layout of each.
+        reads: samples read of each.
+    """
+
+    names: Sequence[str]
+    formats: Sequence[str]
+    reads: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What a run packs.
+
+    Attributes:
+        measured: the samples.
+        origins: what their origins are.
+        rejects: samples that were read and are not packed.
+        duplicate_ids: samples whose id an earlier sample has.
+        options: what else decided the packs, for the manifest.
+    """
+
+    measured: Measured
+    origins: Origins
+    rejects: Sequence[Reject] = ()
+    duplicate_ids: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def source_entries(self) -> list[dict[str, Any]]:
+        """Returns what the manifest says of each origin."""
+        rejects: dict[str, Counter[str]] = {name: Counter() for name in self.origins.names}
+        for reject in self.rejects:
+            rejects[reject.source][reject.reason] += 1
+        return [
+            {
+                "name": name,
+                "format": layout,
+                "read": read,
+                "packed": read - rejects[name].total(),
+                "rejected": rejects[name].total(),
+                "rejects": dict(sorted(rejects[name].items())),
+            }
+            for name, layout, read in zip(*self.origins, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackRun:
+    """One run, in the order of its methods.
+
+    Attributes:
+        out: folder of the pack set.
+        config: options.
+        encoder: decides the lengths.
+        engine: runs the tasks.
+        work: its half-finished state.
+        on_progress: is told how far the run has come.
+        started: when it began, seconds since 1970.
+    """
+
+    out: Path
+    config: PackConfig
+    encoder: SampleEncoder
+    engine: Engine
+    work: WorkFolder
+    on_progress: Progress
+    started: float = field(default_factory=time.time)
+
+    def measure(self, sources: Sequence[Source], notes: Notes | None = None) -> Found:
+        """Runs pass 1 over all sources.
+
+        Raises:
+            SampleError: a sample is rejected and the run is strict.
+        """
+        tasks = list(_span_tasks(sources))
+        measurements = self._resumed(
+            "measure",
+            tasks,
+            load=self.work.load_measurement,
+            function=Measurer(sources, self.encoder, self.config, notes),
+            save=self.work.save_measurement,
+        )
+        reads = [0] * len(sources)
+        bases: list[int] = []
+        tables = []
+        rejects: list[Reject] = []
+        for task, (read, table, rejected) in zip(tasks, measurements, strict=True):
+            base = reads[task.source]
+            rejects += [reject._replace(position=base + reject.position) for reject in rejected]
+            bases.append(base)
+            tables.append(table)
+            reads[task.source] += read
+        return Found(Measured.of_spans(tables, bases), reads, rejects)
+
+    def commit(self, sources: Sequence[Source], chosen: Chosen) -> PackReport:
+        """Plans, runs pass 2, and writes the manifest last.
+
+        Raises:
+            SourceChangedError: a source is not what it was in pass 1.
+            RejectRateError: too many samples were rejected; the pack set is whole.
+        """
+        measured = chosen.measured
+        arrangement = arrange(measured.length, measured.images, measured.stored, self.config)
+        entries = self._write(sources, chosen, arrangement.shards)
+        self.encoder.save(self.out / "encoder")
+        rejects = b"".join(orjson.dumps(reject._asdict()) + b"\n" for reject in chosen.rejects)
+        write_atomically(self.out / REJECTS, rejects)
+        manifest = self._manifest(chosen, arrangement, entries, hashlib.sha256(rejects).hexdigest())
+        report = self._report(manifest, arrangement)
+        self._write_run(sources, report)
+        write_atomically(self.out / MANIFEST, manifest.to_json())
+        self.work.remove()
+        self._check_reject_rate(report)
+        return report
+
+    def _write(
+        self, sources: Sequence[Source], chosen: Chosen, tasks: Sequence[ShardTask]
+    ) -> list[ShardEntry]:
+        maker = ShardMaker(self.out, sources, chosen.measured, chosen.origins.names, self.config)
+        return list(
+            self._resumed(
+                "write", tasks, load=self.work.load_entry, function=maker, save=self.work.save_entry
+            )
+        )
+
+    def _resumed(
+        self,
+        phase: str,
+        tasks: Sequence[T],
+        *,
+        load: Callable[[int], R | None],
+        function: Callable[[T], R],
+        save: Callable[[int, R], None],
+    ) -> Iterator[R]:
+        """Yields every task's result, running only those that no earlier run finished."""
+        done = {number: result for number in range(len(tasks)) if (result := load(number))}
+        missing = [number for number in range(len(tasks)) if number not in done]
+
+        def run(number: int) -> R:
+            result = function(tasks[number])
+            save(number, result)
+            return result
+
+        fresh = self.engine.run(run, missing)
+        for number in range(len(tasks)):
+            self.on_progress(phase, number, len(tasks))
+            yield done[number] if number in done else next(fresh)
+        self.on_progress(phase, len(tasks), len(tasks))
+
+    def _manifest(
+        self,
+        chosen: Chosen,
+        arrangement: Arrangement,
+        entries: Sequence[ShardEntry],
+        rejects_sha256: str,
+    ) -> Manifest:
+        plan = arrangement.plan
+        return Manifest(
+            capacity=self.config.max_len,
+            layout=self.config.layout,
+            encoder=self.encoder.describe(),
+            options={**self.config.identity(), **chosen.options},
+            samples_read=sum(chosen.origins.reads),
+            samples_packed=len(plan.sample_order),
+            samples_rejected=len(chosen.rejects),
+            rejects=dict(sorted(Counter(reject.reason for reject in chosen.rejects).items())),
+            duplicate_ids=chosen.duplicate_ids,
+            packs=plan.packs,
+            tokens=plan.tokens,
+            images=int(chosen.measured.images.sum()),
+            efficiency=plan.efficiency,
+            lower_bound=plan.lower_bound,
+            gap=plan.gap,
+            sources=chosen.source_entries(),
+            shards=entries,
+            rejects_sha256=rejects_sha256,
+            encoder_sha256=encoder_checksums(self.out),
+        )
+
+    def _report(self, manifest: Manifest, arrangement: Arrangement) -> PackReport:
+        return PackReport(
+            samples_read=manifest.samples_read,
+            samples_packed=manifest.samples_packed,
+            samples_rejected=manifest.samples_rejected,
+            rejects=manifest.rejects,
+            sources=manifest.sources,
+            duplicate_ids=manifest.duplicate_ids,
+            packs=manifest.packs,
+            tokens=manifest.tokens,
+            images=manifest.images,
+            efficiency=manifest.efficiency,
+            lower_bound=manifest.lower_bound,
+            gap=manifest.gap,
+            fill_packs=arrangement.plan.fill_packs,
+            shards=len(manifest.shards),
+            bytes=sum(shard.bytes for shard in manifest.shards),
+            seconds=round(time.time() - self.started, 3),
+        )
+
+    def _write_run(self, sources: Sequence[Source], report: PackReport) -> None:
+        """Writes run.json: what may differ between runs, and only that."""
+        run = {
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
+            "seconds": report.seconds,
+            "host": platform.node(),
+            "python": platform.python_version(),
+            "packkit": packkit.__version__,
+            "workers": self.config.workers,
+            "tokenizer": self.config.tokenizer,
+            "sources": {source.name: os.path.abspath(source.path) for source in sources},
+        }
+        write_atomically(self.out / "run.json", orjson.dumps(run, option=orjson.OPT_INDENT_2))
+
+    def _check_reject_rate(self, report: PackReport) -> None:
+        rejected, read = report.samples_rejected, report.samples_read
+        limit = self.config.max_reject_rate
+        if rejected > limit * read:
+            raise RejectRateError(rejected, read, limit, self.out / REJECTS, report)
+
+
+def _span_tasks(sources: Sequence[Source]) -> Iterator[SpanTask]:
+    for number, source in enumerate(sources):
+        for span in container_named(source.container).split(Path(source.path)):
+            yield SpanTask(number, span)
