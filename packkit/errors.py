@@ -139,15 +139,21 @@ class RejectRateError(PackkitError, ValueError):
         rejected: samples rejected.
         read: samples read.
         limit: the largest share that may be rejected, in [0, 1].
-        report: the `PackReport` of the run: the good data is packed all the same.
+        report: what the run came to: the good data is there all the same.
     """
 
     def __init__(
-        self, rejected: int, read: int, limit: float, place: str | Path, report: object
+        self,
+        rejected: int,
+        read: int,
+        limit: float,
+        place: str | Path,
+        report: object,
+        *,
+        rule: str = "--max-reject-rate",
     ) -> None:
         super().__init__(
-            f"{rejected} of {read} samples rejected, more than --max-reject-rate {limit:g}; "
-            f"reasons in {place}"
+            f"{rejected} of {read} samples rejected, more than {rule} {limit:g}; reasons in {place}"
         )
         self.rejected = rejected
         self.read = read

@@ -162,6 +162,25 @@ class DataRoot:
         self.folder = os.path.realpath(folder)
         self._prefix = os.path.join(self.folder, "")
         self._real_folders: dict[str, str] = {}
+        self._within: dict[tuple[str, ...], DataRoot] = {}
+
+    def within(self, *names: str) -> DataRoot:
+        """Returns the first of these sub-folders that there is, else this folder itself.
+
+        Archives unpack into a folder that records do not name. Images found there may not lead
+        outside this data root either. The answer is kept: asking again costs no system call.
+
+        Args:
+            names: of sub-folders, by preference.
+        """
+        root = self._within.get(names)
+        if root is None:
+            folders = (os.path.join(self.folder, name) for name in names)
+            found = next(filter(os.path.isdir, folders), None)
+            root = self if found is None else DataRoot(found)
+            root._prefix = self._prefix
+            self._within[names] = root
+        return root
 
     def image(self, name: str) -> FileImage:
         """Returns the image that a record names.

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Permutation", "Split", "hashes", "hold_out", "seeded_key", "seeded_order"]
+__all__ = ["Permutation", "Split", "hash_keys", "hashes", "hold_out", "seeded_key", "seeded_order"]
 
 Split = Literal["train", "validation"]
 
@@ -38,6 +38,19 @@ def hashes(n: int, key: int) -> NDArray[np.uint64]:
         uint64 [n].
     """
     return _mix(np.uint64(key) + _STEP * np.arange(1, n + 1, dtype=np.uint64))
+
+
+def hash_keys(keys: NDArray[np.uint64], key: int) -> NDArray[np.uint64]:
+    """Returns a hash of every number: equal ones get the same, different ones never do.
+
+    Args:
+        keys: uint64 [n].
+        key: which hash, as `seeded_key` gives it.
+
+    Returns:
+        uint64 [n].
+    """
+    return _mix(keys ^ np.uint64(key))
 
 
 def seeded_key(seed: int, *streams: int) -> int:

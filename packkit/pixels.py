@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
-__all__ = ["DECODERS", "PixelDecoder", "check_pixels"]
+__all__ = ["DECODERS", "PixelDecoder", "check_pixels", "displayed_image"]
 
 DECODERS = ("pillow", "turbo")
 """Names of the decoders."""
@@ -143,6 +143,21 @@ def check_pixels(data: bytes) -> None:
     """
     with _decoded(data, read_header(data, max_pixels=sys.maxsize)):
         pass  # All that is asked of the pixels is that they are there.
+
+
+def displayed_image(data: bytes) -> Image:
+    """Returns an image as it is displayed: upright, over white, in RGB, or in L where it is grey.
+
+    Args:
+        data: a JPEG, PNG or WebP file.
+
+    Raises:
+        SampleError: it cannot be decoded, or is larger than `MAX_PIXELS`.
+    """
+    header = read_header(data)
+    with _decoded(data, header) as image:
+        # Closing the file must not take the pixels along.
+        return _upright(_opaque(image), header.orientation).copy()
 
 
 @contextmanager

@@ -59,20 +59,31 @@ def check_tables(kind: type[T], tables: Mapping[str, Any], place: str | Path, *,
 def _describe(errors: Sequence[Any]) -> Iterator[str]:
     """Yields a line for each key with what is wrong with it."""
     # A value that fits no branch of a union comes once for each.
-    by_key: dict[str, list[Any]] = {}
+    by_key: dict[tuple[int | str, ...], list[Any]] = {}
     for error in errors:
-        by_key.setdefault(".".join(map(str, error["loc"][:2])), []).append(error)
+        by_key.setdefault(_key(error["loc"]), []).append(error)
     for key, (first, *others) in by_key.items():
-        is_whole = len(first["loc"]) <= 2
+        name = ".".join(map(str, key))
+        is_whole = len(first["loc"]) <= len(key)
         if first["type"] == "unexpected_keyword_argument":
-            yield f"{key} is no key of a recipe"
+            yield f"{name} is no key of a recipe"
         elif is_whole and first["type"] in ("missing", "missing_keyword_only_argument"):
-            yield f"{key} is missing"
+            yield f"{name} is missing"
         elif first["type"] == "value_error":
             # The check of a table names the key itself.
-            yield f"{key}.{first['ctx']['error']}"
+            yield ".".join(filter(None, (name, str(first["ctx"]["error"]))))
         elif not first["msg"].startswith("Input should be "):
-            yield f"{key}: {first['msg']}, got {first['input']!r}"
+            yield f"{name}: {first['msg']}, got {first['input']!r}"
         else:
             wanted = [one["msg"].removeprefix("Input should be ") for one in (first, *others)]
-            yield f"{key} must be {', or '.join(dict.fromkeys(wanted))}, got {first['input']!r}"
+            yield f"{name} must be {', or '.join(dict.fromkeys(wanted))}, got {first['input']!r}"
+
+
+def _key(place: Sequence[int | str]) -> tuple[int | str, ...]:
+    """Returns the table and the key of an error; what follows is a branch of a union, or inside."""
+    names = 0
+    for depth, part in enumerate(place, 1):
+        names += isinstance(part, str)
+        if names == 2:
+            return tuple(place[:depth])
+    return tuple(place)

@@ -271,6 +271,34 @@ def test_the_root_of_the_disk(root):
     assert DataRoot("/").image(str(root / "top.jpg")[1:]).read() == b"top"
 
 
+def test_within_is_the_first_sub_folder_that_there_is(root):
+    (root / "deep" / "top.jpg").write_bytes(b"deeper")
+    inside = DataRoot(root)
+    assert inside.within("none", "deep", "deep/er").image("top.jpg").read() == b"deeper"
+    assert inside.within("deep/er", "deep").folder == str(root / "deep" / "er")
+    for names in ((), ("none",), ("top.jpg",)):
+        assert inside.within(*names).image("top.jpg").read() == b"top"
+
+
+def test_within_is_asked_once(root, monkeypatch):
+    inside = DataRoot(root)
+    first = inside.within("none", "deep"), inside.within("none")
+    monkeypatch.setattr(os.path, "isdir", lambda _: pytest.fail("asked again"))
+    assert (inside.within("none", "deep"), inside.within("none")) == first
+
+
+def test_within_leads_as_far_as_its_root_and_no_further(root):
+    (root / "linked").symlink_to("../root-beside")
+    inside = DataRoot(root)
+    assert inside.within("deep").image("../top.jpg").read() == b"top"
+    for name in ("../../root-beside/secret.jpg", "/etc/passwd"):
+        assert reason_of(lambda name=name: inside.within("deep").image(name)) is (
+            RejectReason.UNSAFE_PATH
+        )
+    outside = inside.within("linked").within("none")
+    assert reason_of(lambda: outside.image("secret.jpg")) is RejectReason.UNSAFE_PATH
+
+
 def test_the_root_must_be_a_folder(root):
     for folder in (root / "top.jpg", root / "nowhere"):
         with pytest.raises(InputError, match=f"data root {folder} is not a folder"):

@@ -30,7 +30,7 @@ def test_wheel_holds_exactly_the_two_packages(wheel):
     assert tops == {"packkit", "packkit_kernels"}
 
 
-def test_wheel_holds_every_module_and_the_type_markers(wheel):
+def test_wheel_holds_every_module_the_type_markers_and_the_catalogue(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     sources = [
         path.relative_to(root).as_posix()
@@ -41,6 +41,7 @@ def test_wheel_holds_every_module_and_the_type_markers(wheel):
     assert sources
     assert set(sources) <= names
     assert {"packkit/py.typed", "packkit_kernels/py.typed"} <= names
+    assert "packkit/sources/catalog.toml" in names
 
 
 def test_wheel_offers_the_command_and_the_sources(wheel):

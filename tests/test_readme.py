@@ -13,6 +13,7 @@ from packkit.training import DataConfig, ModelConfig, OptimizerConfig, RunConfig
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 
 
@@ -67,7 +68,7 @@ def test_quick_start_runs(tmp_path, monkeypatch, qwen3_folder):
 
 @pytest.mark.parametrize(
     "name",
-    ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "docs/attention.md", "docs/training.md"],
+    ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", *DOCS],
 )
 def test_links_lead_somewhere(name):
     for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text()):

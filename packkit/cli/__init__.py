@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 # The commands register themselves, in the order of --help.
-from packkit.cli import packs, training  # noqa: F401
+from packkit.cli import mix, packs, sources, training  # noqa: F401
 from packkit.cli.app import app
 from packkit.errors import InputError, PackkitError
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Json", "app"]
+__all__ = ["Json", "app", "parse_columns"]
 
 app = typer.Typer(
     name="packkit",
@@ -18,3 +18,14 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")]
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """Parses the value of --columns, ``image=NAME,text=NAME``."""
+    columns = {}
+    for pair in filter(None, text.split(",")):
+        role, equals, field = pair.partition("=")
+        if not (role and equals and field):
+            raise typer.BadParameter(f"--columns must be role=field,..., got {pair!r}")
+        columns[role.strip()] = field.strip()
+    return columns

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from packkit.cli.app import Json, app
+from packkit.cli.app import Json, app, parse_columns
 from packkit.errors import RejectRateError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def pack(
         str,
         typer.Option(
             "--format",
-            help="auto, packkit, llava, caption, vqa, webdataset, open-qwen2vl, or one installed.",
+            help="auto, or a layout: packkit, llava, caption, vqa, and others of docs/sources.md.",
         ),
     ] = "auto",
     columns: Annotated[
@@ -107,7 +107,7 @@ def pack(
         image_tokens=image_tokens,
         template=template,
         format=format_,
-        columns=_columns(columns),
+        columns=parse_columns(columns),
         data_root=None if data_root is None else str(data_root),
         layout=layout,
         shard_size=_size(shard_size),
@@ -261,17 +261,6 @@ def _encoder(tokenizer: str | None) -> SampleEncoder | None:
     from packkit.encoding import SampleEncoder
 
     return None if tokenizer is None else SampleEncoder(tokenizer)
-
-
-def _columns(text: str) -> dict[str, str]:
-    """Parses ``image=NAME,text=NAME``."""
-    columns = {}
-    for pair in filter(None, text.split(",")):
-        role, equals, field = pair.partition("=")
-        if not (role and equals and field):
-            raise typer.BadParameter(f"--columns must be role=field,..., got {pair!r}")
-        columns[role.strip()] = field.strip()
-    return columns
 
 
 def _size(text: str) -> int:

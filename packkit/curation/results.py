@@ -1,14 +1,24 @@
-"""What a judge said of each sample: one JSON line each, only ever appended."""
+"""What a judge said of each sample: one JSON line for each request, only ever appended.
+
+Of several lines for the same sample and request the last one holds; it counts what all of them
+spent.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self, get_args
 
-__all__ = ["Assessment", "State"]
+from packkit.curation.rubric import DIMENSIONS, OVERALL, SCORES
+from packkit.errors import FormatError
+from packkit.judging import Spending, State, read_answers
 
-State = Literal["ok", "parse_error", "refused", "http_error"]
+__all__ = ["IDENTITY", "Assessment", "State", "read_assessments"]
+
+IDENTITY = ("request", "dataset", "key")
+"""Fields that tell what a line is of: a request, and the sample that it was sent for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +28,7 @@ class Assessment:
     Attributes:
         key: `packkit.sample_keys.sample_key` of the sample, 16 hexadecimal digits.
         request: hash of content (texts and image bytes), prompt version and model: what is paid
-            for once.
+            for once. Where several samples share it, the others' lines have no attempts.
         dataset: name of the data set that the sample was drawn from.
         id: the sample's own, if it has one.
         source: file that it was read from.
@@ -28,10 +38,10 @@ class Assessment:
         prompt_version: of the rubric and its prompt.
         state: ``ok``, or why there are no scores.
         scores: 1 to 5 for each of `DIMENSIONS` and `OVERALL`; empty unless ok.
-        comments: a remark for each.
+        comments: a remark for each that has one.
         reply: what the judge wrote, where it could not be read; else empty.
         error: what went wrong; empty if ok.
-        attempts: requests sent for it.
+        attempts: requests sent for it, in all runs.
         prompt_tokens: of all attempts, as the server counted.
         completion_tokens: of all attempts.
         cost: of all attempts, in the currency of the prices given; None without prices.
@@ -55,3 +65,53 @@ class Assessment:
     prompt_tokens: int
     completion_tokens: int
     cost: float | None
+
+    def __post_init__(self) -> None:
+        if self.state not in get_args(State):
+            raise ValueError(f"state must be one of {', '.join(get_args(State))}")
+        if self.state == "ok":
+            for name in (*DIMENSIONS, OVERALL):
+                if self.scores.get(name) not in SCORES:
+                    raise ValueError(f"scores.{name} must be 1 to 5, got {self.scores.get(name)}")
+        elif self.scores:
+            raise ValueError(f"scores must be empty where state is {self.state}")
+
+    @property
+    def spent(self) -> Spending:
+        """What all attempts came to."""
+        return Spending(self.attempts, self.prompt_tokens, self.completion_tokens, self.cost)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Reads a line.
+
+        Raises:
+            ValueError: a field is missing, unknown or not legal.
+        """
+        names = {field.name for field in fields(cls)}
+        if wrong := sorted(names ^ record.keys()):
+            raise ValueError(f"field {wrong[0]} is {'missing' if wrong[0] in names else 'unknown'}")
+        return cls(**record)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it as a line of the results."""
+        return asdict(self)
+
+
+def read_assessments(path: str | Path) -> list[Assessment]:
+    """Reads results: the last line for each sample and request, in the order they first came.
+
+    Args:
+        path: what `packkit assess` wrote. It may still be writing: a line that is not finished yet
+            is left out.
+
+    Raises:
+        FormatError: it holds something else.
+        OSError: it cannot be read.
+    """
+    try:
+        return [Assessment.from_dict(line) for line in read_answers(Path(path), IDENTITY)]
+    except (TypeError, ValueError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(path, f"no line of an assessment: {error}") from None

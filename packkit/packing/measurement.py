@@ -42,8 +42,9 @@ where it has no id; ``stored`` estimates its bytes in a shard."""
 class Notes(Protocol):
     """What else pass 1 notes of every sample, for whoever chooses among them."""
 
-    fields: Sequence[pa.Field]
-    """Columns beside those of `MEASURE_SCHEMA`."""
+    @property
+    def fields(self) -> Sequence[pa.Field]:
+        """Columns beside those of `MEASURE_SCHEMA`."""
 
     def __call__(
         self, source: int, sample: Sample, stamps: Sequence[ImageStamp]

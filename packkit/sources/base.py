@@ -19,7 +19,18 @@ from packkit.errors import RejectReason, SampleError
 from packkit.images import DataRoot
 from packkit.schema import Base64Image, ImageRef, Sample
 
-__all__ = ["Container", "Fields", "Layout", "Record", "Span", "image_from_field", "rest_as_meta"]
+__all__ = [
+    "Container",
+    "Fields",
+    "Layout",
+    "Record",
+    "Span",
+    "add_text",
+    "id_from_field",
+    "image_from_field",
+    "rest_as_meta",
+    "text_from_field",
+]
 
 _PATH_CHARACTERS = 4096
 
@@ -61,6 +72,9 @@ class Container(Protocol):
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
     """File name endings, lower case, such as ``.jsonl``."""
+    in_folders: ClassVar[bool]
+    """Whether files with these endings are inputs where a folder is named. Not so for endings that
+    any file may have: such files are read when they are named themselves, or by a glob."""
     staged: ClassVar[bool]
     """Whether records cannot be read by offset, so that `stage` copies them once."""
 
@@ -106,6 +120,28 @@ class Layout(Protocol):
         """
 
 
+def id_from_field(fields: Fields, name: str) -> str | None:
+    """Returns the id that a field holds, numbers as text; None where there is none."""
+    value = fields.get(name)
+    return None if value is None else str(value)
+
+
+def text_from_field(fields: Fields, name: str) -> str:
+    """Returns the text that a field holds, as it stands.
+
+    Raises:
+        SampleError: it holds no text, or none but white space.
+    """
+    value = fields.get(name)
+    if isinstance(value, str) and value.strip():
+        return value
+    if value is None or isinstance(value, str):
+        raise SampleError(RejectReason.EMPTY_TEXT, f"no text in field {name}")
+    raise SampleError(
+        RejectReason.INVALID_SAMPLE, f"field {name} must hold text, got {type(value).__name__}"
+    )
+
+
 def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
     """Returns the image that a field holds: bytes, base64, a path, or Hugging Face's struct.
 
@@ -134,6 +170,20 @@ def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
             )
     # What remains is a reference made by the container itself.
     return value  # type: ignore[return-value]
+
+
+def add_text(content: list[str | None], text: str, between: str) -> None:
+    """Adds text to the parts of a document; what follows other text becomes one part with it.
+
+    Args:
+        content: the parts so far; it is changed.
+        text: what comes next; nothing is added where it is empty.
+        between: what separates it from text right before it.
+    """
+    if text and content and content[-1] is not None:
+        content[-1] += between + text
+    elif text:
+        content.append(text)
 
 
 def rest_as_meta(fields: Fields, used: set[str]) -> dict[str, Any]:

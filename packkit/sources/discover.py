@@ -34,7 +34,8 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[InputFile]:
     """Lists the files that inputs name: files, folders or globs.
 
     A folder stands for every file below it with a known ending, hidden ones left out and links
-    followed; of a pack set, for its shards alone. A glob stands for the files that it matches.
+    followed; of a pack set, for its shards alone. Endings that any file may have, such as
+    ``.txt``, do not count there. A glob stands for the files that it matches.
 
     Args:
         inputs: paths; files of a folder or glob come in sorted order, the rest as given.
@@ -123,5 +124,8 @@ def _shards(folder: Path) -> list[Path]:
 
 def _suffixes() -> tuple[str, ...]:
     return tuple(
-        suffix for container in installed_containers().values() for suffix in container.suffixes
+        suffix
+        for container in installed_containers().values()
+        if container.in_folders
+        for suffix in container.suffixes
     )

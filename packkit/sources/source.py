@@ -26,6 +26,9 @@ AUTO = "auto"
 
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _BLOCK_BYTES = 1 << 20
+_SPLITS_HEAD = re.compile(
+    rb'\s*\{\s*"(?:train|val|valid|validation|test|chest_xray|mri|histology|gross|ct_scan)"\s*:\s*\['
+)
 _PACK_HEAD = re.compile(rb'\s*\{\s*"(?:data|lengths)"\s*:\s*\[')
 
 
@@ -174,9 +177,11 @@ def _tell_container(name: str, path: Path) -> Container:
 def _tell_json(path: Path, *, is_lines: bool) -> str:
     with open(path, "rb") as file:
         # The only line of an array may be all of a large file.
-        head = file.read(_BLOCK_BYTES)
-    if head.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"["):
+        head = file.read(_BLOCK_BYTES).removeprefix(BYTE_ORDER_MARK)
+    if head.lstrip().startswith(b"["):
         return "json-array"
+    if not is_lines and _SPLITS_HEAD.match(head):
+        return "json-splits"
     lines = read_lines(path, Span(0, path.stat().st_size))
     first, second = (next(lines, (0, b""))[1] for _ in range(2))
     # Many call JSON lines .json: then a line ends its object, and another begins one.

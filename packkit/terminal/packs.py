@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from packkit.errors import RejectReason
 from packkit.images import read_header
 from packkit.schema import Pack, Sample
 from packkit.terminal.tables import plain_table, print_json, show_histogram, show_table
@@ -55,6 +56,23 @@ def show_report(report: PackReport, out: Path) -> None:
     table.add_row("size", _bytes(report.bytes))
     table.add_row("seconds", f"{report.seconds:,.1f}")
     Console().print(table)
+    if report.samples_rejected:
+        _show_rejects(report.sources)
+
+
+def _show_rejects(sources: Sequence[Mapping[str, Any]]) -> None:
+    """Prints which sources have rejects, and how many of those miss an image."""
+    rows = [
+        (
+            source["name"],
+            *(f"{source[count]:,}" for count in ("read", "packed", "rejected")),
+            f"{source['rejects'].get(RejectReason.MISSING_IMAGE, 0):,}",
+        )
+        for source in sources
+        if source["rejected"]
+    ]
+    columns = ("source", "read", "packed", "rejected", "missing images")
+    show_table("sources with rejects", columns, rows)
 
 
 def show_stats(stats: SetStats, name: str) -> None:

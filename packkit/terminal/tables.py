@@ -39,7 +39,10 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     """Prints a table whose first column is text and whose others are figures."""
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
+        # A name cut short names nothing.
+        table.add_column(
+            column, justify="right" if number else "left", overflow="fold", no_wrap=not number
+        )
     for row in rows:
         table.add_row(*row)
     console = Console()

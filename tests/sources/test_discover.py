@@ -58,7 +58,16 @@ def test_relative_paths(tree, monkeypatch):
 
 def test_a_folder_gives_its_data_files_in_sorted_order(tree):
     folder = tree(
-        *("b.jsonl", "a.json", "c.parquet", "z.tar", "B.NDJSON", "d.tar.gz", "e.jsonl.ZST"),
+        *(
+            "b.jsonl",
+            "a.json",
+            "c.parquet",
+            "c.csv",
+            "z.tar",
+            "B.NDJSON",
+            "d.tar.gz",
+            "e.jsonl.ZST",
+        ),
         *("sub/a.jsonl", "sub/deep/a.jsonl", "picture.jpg", "notes.txt", "x.zip", "y.gz"),
         *(".hidden.jsonl", ".cache/a.jsonl", "sub/.git/a.json"),
     )
@@ -66,6 +75,7 @@ def test_a_folder_gives_its_data_files_in_sorted_order(tree):
         "B.NDJSON",
         "a.json",
         "b.jsonl",
+        "c.csv",
         "c.parquet",
         "d.tar.gz",
         "e.jsonl.ZST",
@@ -73,6 +83,15 @@ def test_a_folder_gives_its_data_files_in_sorted_order(tree):
         "sub/deep/a.jsonl",
         "z.tar",
     ]
+
+
+def test_text_files_are_inputs_only_where_they_are_named(tree):
+    folder = tree("README.txt", "LICENSE.TXT", "sub/pairs.txt", "sub/more.txt.gz", "a.jsonl")
+    assert names(folder) == ["a.jsonl"]
+    assert names(folder / "sub/pairs.txt", folder / "a.jsonl") == ["sub/pairs.txt", "a.jsonl"]
+    assert names(folder / "sub/*.txt*") == ["more.txt.gz", "pairs.txt"]
+    with pytest.raises(InputError, match="holds no file with a known ending"):
+        find_inputs([folder / "sub"])
 
 
 def test_order_does_not_depend_on_that_of_the_disk(tmp_path, monkeypatch):

@@ -13,20 +13,31 @@ from packkit.sources.registry import (
 
 def test_everything_of_our_own_is_installed():
     assert list(installed_containers()) == [
+        "csv",
         "json-array",
         "json-object",
+        "json-splits",
         "jsonl",
         "pack-file",
         "pack-lines",
         "parquet",
+        "pipe-lines",
         "tar",
     ]
     assert list(installed_layouts()) == [
         "caption",
+        "figure-captions",
         "llava",
+        "medpix",
+        "mmc4",
+        "obelics",
         "open-qwen2vl",
         "packkit",
+        "pmc-vqa",
+        "r2gen",
+        "slake",
         "vqa",
+        "vqa-med",
         "webdataset",
     ]
 
@@ -37,6 +48,7 @@ def test_containers_keep_the_protocol(name):
     assert container.name == name
     assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in container.suffixes)
     assert isinstance(container.staged, bool)
+    assert isinstance(container.in_folders, bool)
 
 
 def test_no_ending_belongs_to_two_containers():
@@ -55,8 +67,8 @@ def test_layouts_keep_the_protocol(name):
 def test_names_of_nothing():
     with pytest.raises(InputError, match=r"no container 'zip' is installed; there are .*jsonl"):
         container_named("zip")
-    with pytest.raises(InputError, match=r"no layout 'obelics' is installed; there are .*llava"):
-        layout_named("obelics", {})
+    with pytest.raises(InputError, match=r"no layout 'coco' is installed; there are .*llava"):
+        layout_named("coco", {})
 
 
 def test_columns_that_a_layout_does_not_have():

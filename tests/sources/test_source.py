@@ -78,6 +78,10 @@ JSON_FILES = {
     "indented pack": (json.dumps(PACK, indent=2).encode(), "pack-file", 2),
     "pack, lengths first": (b'{ "lengths" :[1],"data":[{"content":"x"}]}', "pack-file", 1),
     "packs": (lines(PACK, PACK), "pack-lines", 4),
+    "splits": (json.dumps({"train": [LLAVA], "val": [LLAVA]}).encode(), "json-splits", 2),
+    "indented splits": (json.dumps({"test": [LLAVA, LLAVA]}, indent=2).encode(), "json-splits", 2),
+    "domains": (json.dumps({"chest_xray": [LLAVA], "mri": []}).encode(), "json-splits", 1),
+    "a split that is no list": (b'{"train": {}, "content": "x"}', "json-object", 1),
     "nothing": (b"", "json-object", 1),
     "no JSON": (b"junk", "json-object", 1),
 }
@@ -112,20 +116,28 @@ def test_files_called_json_lines(opened, data, container, name):
     assert opened(name, data).container == container
 
 
-def test_the_only_line_of_an_array_is_not_read_to_tell_what_it_is(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("data", "container"), [(b"[", "json-array"), (b'{"train": [', "json-splits")]
+)
+def test_the_only_line_of_an_array_is_not_read_to_tell_what_it_is(
+    tmp_path, monkeypatch, data, container
+):
     path = tmp_path / "a.json"
-    path.write_bytes(b"[" + b" " * 100)
+    path.write_bytes(data + b" " * 100)
     monkeypatch.setattr(source_module, "read_lines", lambda *_: pytest.fail("read"))
-    assert source_module._tell_json(path, is_lines=False) == "json-array"
+    assert source_module._tell_json(path, is_lines=False) == container
 
 
 def test_other_endings(opened):
     assert opened("a.tar", tar_of(a_txt=b"x")).container == "tar"
     assert opened("a.parquet", parquet_of(image=["a"], text=["b"])).container == "parquet"
-    with pytest.raises(InputError, match=r"a\.csv: unknown ending; packkit reads \.json, \.jsonl"):
-        opened("a.csv", b"x,y")
-    with pytest.raises(InputError, match=r"a\.csv\.gz: unknown ending"):
-        opened("a.csv.gz", gzip.compress(b"x,y"))
+    assert opened("a.csv", b"image,text\na.jpg,x\n").container == "csv"
+    assert opened("a.txt", b"a|which?|that\n").container == "pipe-lines"
+    message = r"a\.tsv: unknown ending; packkit reads \.csv, \.json, \.jsonl"
+    with pytest.raises(InputError, match=message):
+        opened("a.tsv", b"x\ty")
+    with pytest.raises(InputError, match=r"a\.tsv\.gz: unknown ending"):
+        opened("a.tsv.gz", gzip.compress(b"x\ty"))
 
 
 # Which layout

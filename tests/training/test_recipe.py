@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packkit.errors import InputError
+from packkit.mixture import read_mixture
 from packkit.training.recipe import read_recipe
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
@@ -120,10 +121,11 @@ def test_both_sizes_differ_in_nothing_but_model_and_place(name):
 @pytest.mark.parametrize("name", CHAIN)
 def test_the_command_in_a_recipe_makes_the_packs_that_it_trains_on(name):
     text = (RECIPES / f"{name}.toml").read_text()
-    out, tokens = re.search(r"packkit pack DATA --out (\S+) --image-tokens (\d+)", text).groups()
-    one = recipe(name)
-    assert (out, int(tokens)) == (one.data.packs, one.model.image_tokens)
-    assert ("--max-samples 1 " in text) == (name != PRETRAIN)
+    (toml,) = re.findall(r"packkit mix resolve recipes/(\S+)", text)
+    (out,) = re.findall(r"packkit mix build \S+ --data DATA --out (\S+)", text)
+    one, mixture = recipe(name), read_mixture(RECIPES / toml)
+    assert (out, mixture.pack.image_tokens) == (one.data.packs, one.model.image_tokens)
+    assert (mixture.pack.max_samples == 1) == (name != PRETRAIN)
 
 
 @given(st.floats(min_value=1e-12, max_value=1e6))

@@ -1,4 +1,4 @@
-"""JSON documents: one array of any size, or one object.
+"""JSON documents: one array of any size, an object of such arrays, or one object.
 
 LLaVA's largest files are a single array of 20 GB. It is streamed: a compiled scan finds where each
 element stands, and only that element is parsed. Memory is one block and one element; cutting the
@@ -22,7 +22,7 @@ from packkit.sources.containers.json_lines import (
 )
 from packkit_kernels.json_elements import ElementScanner
 
-__all__ = ["JsonArray", "JsonObject"]
+__all__ = ["JsonArray", "JsonObject", "JsonSplits"]
 
 
 class JsonArray(JsonLines):
@@ -30,24 +30,28 @@ class JsonArray(JsonLines):
 
     name: ClassVar[str] = "json-array"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
+    _opening: ClassVar[bytes] = b"["
+    """The brackets that are open around an element."""
+    _kind: ClassVar[str] = "array"
 
     def split(self, path: Path) -> list[Span]:
         """Cuts the array at the first element that begins after every 64 MiB."""
         whole = Span(0, path.stat().st_size)
         starts = [0]
         with open(path, "rb") as file:
-            for block in _element_ranges(file.fileno(), whole, ElementScanner(depth=1)):
+            scanner = ElementScanner(depth=len(self._opening))
+            for block in _element_ranges(file.fileno(), whole, scanner):
                 for start, _ in block:
                     if start - starts[-1] >= SPAN_BYTES:
                         starts.append(start)
         return [Span(*span) for span in zip(starts, [*starts[1:], whole.stop], strict=True)]
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
-        """Yields the elements of a span; a last record says what is wrong with the array's end."""
-        scanner = ElementScanner(depth=1, base=max(span.start - 1, 0))
-        if span.start:
-            # Every span but the first begins at an element, inside the array.
-            scanner.feed(b"[")
+        """Yields the elements of a span; a last record says what is wrong with the file's end."""
+        # Every span but the first begins at an element, inside an array.
+        opening = self._opening if span.start else b""
+        scanner = ElementScanner(depth=len(self._opening), base=span.start - len(opening))
+        scanner.feed(opening)
         with open(path, "rb") as file:
             descriptor = file.fileno()
             for block in _element_ranges(descriptor, span, scanner):
@@ -57,9 +61,23 @@ class JsonArray(JsonLines):
         if is_last and scanner.nesting:
             yield cut_off(scanner, span.stop)
         elif scanner.rest is not None:
-            detail = f"{span.stop - scanner.rest} bytes follow the end of the array"
+            detail = f"{span.stop - scanner.rest} bytes follow the end of the {self._kind}"
             error = SampleError(RejectReason.INVALID_JSON, detail)
             yield Record(scanner.rest, span.stop - scanner.rest, 0, error)
+
+
+class JsonSplits(JsonArray):
+    """A file that is one JSON object of arrays of objects, such as one a split.
+
+    R2Gen's annotations have the keys ``train``, ``val`` and ``test``, LLaVA-Med's captions one for
+    each domain. An element is a record; the key that it stands under is no part of it. Values that
+    are no arrays hold no records.
+    """
+
+    name: ClassVar[str] = "json-splits"
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    _opening: ClassVar[bytes] = b"{["
+    _kind: ClassVar[str] = "object"
 
 
 class JsonObject(JsonLines):

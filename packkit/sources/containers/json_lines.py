@@ -45,6 +45,7 @@ class JsonLines:
 
     name: ClassVar[str] = "jsonl"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
+    in_folders: ClassVar[bool] = True
     staged: ClassVar[bool] = False
 
     def stage(self, path: Path, copy: Path) -> None:

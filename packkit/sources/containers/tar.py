@@ -54,6 +54,7 @@ class Tar:
 
     name: ClassVar[str] = "tar"
     suffixes: ClassVar[tuple[str, ...]] = (".tar",)
+    in_folders: ClassVar[bool] = True
     staged: ClassVar[bool] = False
 
     def stage(self, path: Path, copy: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from packkit.errors import RejectReason, SampleError
 from packkit.images import DataRoot
 from packkit.schema import Content, Message, Sample
-from packkit.sources.base import Fields, image_from_field, rest_as_meta
+from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
 
 __all__ = ["LlavaLayout"]
 
@@ -49,7 +49,7 @@ class LlavaLayout:
         if images and not any(None in message.content for message in messages):
             messages = _images_first(messages, len(images))
         return Sample(
-            id=None if fields.get("id") is None else str(fields["id"]),
+            id=id_from_field(fields, "id"),
             messages=tuple(messages),
             images=tuple(images),
             meta=rest_as_meta(fields, _USED),

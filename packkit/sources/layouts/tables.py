@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from packkit.errors import RejectReason, SampleError
 from packkit.images import DataRoot
 from packkit.schema import ImageRef, Message, Sample
-from packkit.sources.base import Fields, image_from_field, rest_as_meta
+from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
 
 __all__ = ["CaptionLayout", "VqaLayout"]
 
@@ -60,9 +60,8 @@ class _Table:
         """Returns id and meta, as arguments of `Sample`."""
         used = {column for role in self._names if (column := self._column(role, fields))}
         column = self._column("id", fields)
-        value = None if column is None else fields[column]
         return {
-            "id": None if value is None else str(value),
+            "id": None if column is None else id_from_field(fields, column),
             "meta": rest_as_meta(fields, used),
         }
 

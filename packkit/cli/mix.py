@@ -1,0 +1,105 @@
+"""The commands about mixtures: resolve one, build it, show it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from packkit.cli.app import Json, app
+
+mix_app = typer.Typer(
+    help="Mix exact amounts of many sources, locked before they are packed.",
+    no_args_is_help=True,
+)
+app.add_typer(mix_app, name="mix")
+
+LockFile = Annotated[Path, typer.Argument(metavar="LOCK", help="What mix resolve wrote.")]
+Data = Annotated[
+    Path, typer.Option(help="Folder that the mixture's paths are relative to.", file_okay=False)
+]
+
+Tokenizer = Annotated[
+    str | None, typer.Option(help="Where the mixture's own stands here: tokenizer.json or hub id.")
+]
+
+
+@mix_app.command()
+def resolve(
+    mixture: Annotated[Path, typer.Argument(help="TOML file: sources and how much of each.")],
+    lock: Annotated[Path, typer.Option(help="Lock to write.")],
+    data: Data = Path("."),
+    tokenizer: Tokenizer = None,
+    json: Json = False,
+) -> None:
+    """Look at every sample, choose, and write what exactly is taken."""
+    from packkit import terminal
+    from packkit.mixture import read_mixture, resolve_mixture
+    from packkit.terminal.mixture import show_lock
+
+    asked = read_mixture(mixture)
+    encoder = None if tokenizer is None else asked.encoder(tokenizer)
+    with terminal.progress() as on_progress:
+        locked = resolve_mixture(asked, lock, data=data, encoder=encoder, on_progress=on_progress)
+    terminal.print_json(locked.to_dict()) if json else show_lock(locked, lock)
+
+
+@mix_app.command()
+def build(
+    lock: LockFile,
+    out: Annotated[Path, typer.Option(help="Folder of the pack set.")],
+    data: Data = Path("."),
+    tokenizer: Tokenizer = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads [default: processors].")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the pack set in the folder.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Pack exactly the samples that a lock states."""
+    from packkit import terminal
+    from packkit.mixture import Lock, build_mixture
+    from packkit.terminal.packs import show_report
+
+    locked = Lock.read(lock)
+    with terminal.progress() as on_progress:
+        report = build_mixture(
+            locked,
+            out,
+            data=data,
+            encoder=None if tokenizer is None else locked.mixture.encoder(tokenizer),
+            workers=workers,
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+    terminal.print_json(report.to_dict()) if json else show_report(report, out)
+
+
+@mix_app.command()
+def show(
+    lock: LockFile,
+    by: Annotated[
+        Literal["source", "modality"], typer.Option(help="What shares are shown of.")
+    ] = "source",
+    png: Annotated[Path | None, typer.Option(help="Picture of the shares to write.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what a lock takes, by source or by modality."""
+    from packkit import terminal
+    from packkit.mixture import Lock
+    from packkit.mixture.figure import plot_shares
+    from packkit.terminal.mixture import show_lock, show_shares
+
+    locked = Lock.read(lock)
+    shares = locked.modalities if by == "modality" else locked.by_source
+    if png is not None:
+        plot_shares(shares, png, f"{locked.mixture.name}: {locked.samples:,} samples by {by}")
+    if json:
+        terminal.print_json({by: {name: count._asdict() for name, count in shares.items()}})
+    elif by == "source":
+        show_lock(locked, lock)
+    else:
+        show_shares(shares, by)

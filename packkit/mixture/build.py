@@ -1,0 +1,99 @@
+"""From a lock to a pack set."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from packkit.encoding import SampleEncoder
+from packkit.engine import Engine, LocalEngine, usable_cpus
+from packkit.errors import FingerprintError, SourceChangedError
+from packkit.mixture.choice import Survey, survey_mixture
+from packkit.mixture.lock import Lock, LockedSource
+from packkit.packing import PackReport, Progress
+from packkit.packing.run import Chosen, Origins, PackRun, no_progress
+from packkit.packing.workfolder import WorkFolder
+
+__all__ = ["build_mixture"]
+
+
+def build_mixture(
+    lock: Lock,
+    out: str | Path,
+    *,
+    data: str | Path,
+    encoder: SampleEncoder | None = None,
+    engine: Engine | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+    on_progress: Progress | None = None,
+) -> PackReport:
+    """Packs exactly the samples that a lock states.
+
+    In the pack set a sample's origin is its source in the mixture and its number among the samples
+    taken of that source, so that a sample taken twice is two. Records that are not legal samples
+    are in the lock, not in the set: all of its samples are packed.
+
+    Args:
+        lock: what is packed.
+        out: folder of the pack set.
+        data: folder that the lock's paths are relative to.
+        encoder: decides the lengths; by default as the lock says.
+        engine: runs the tasks; by default threads of this process.
+        workers: threads; by default one for each processor.
+        overwrite: replace a pack set that stands in the output folder.
+        on_progress: is told how far the run has come.
+
+    Raises:
+        InputError: a file is missing.
+        FingerprintError: the encoder is not the one that the lock was made with.
+        SourceChangedError: the data are not those that the lock was made from.
+        OutputExistsError: `out` already holds something else.
+        LockedError: another process packs into `out`.
+    """
+    config = lock.mixture.pack_config(workers=workers or usable_cpus(), overwrite=overwrite)
+    encoder = encoder or lock.mixture.encoder()
+    if differences := encoder.differences(lock.encoder):
+        raise FingerprintError("not the encoder that the lock was made with", differences)
+    with WorkFolder(Path(out)) as work:
+        run = PackRun(
+            out=Path(out),
+            config=config,
+            encoder=encoder,
+            engine=engine or LocalEngine(config.workers),
+            work=work,
+            on_progress=on_progress or no_progress,
+        )
+        survey = survey_mixture(run, lock.mixture, Path(data), overwrite=overwrite)
+        for choice, locked in zip(survey.choices, lock.sources, strict=True):
+            _check_unchanged(choice.locked, locked)
+        return run.commit(survey.sources, _chosen(survey, lock))
+
+
+def _check_unchanged(found: LockedSource, locked: LockedSource) -> None:
+    for name in LockedSource.__slots__:
+        value, expected = getattr(found, name), getattr(locked, name)
+        if value != expected:
+            raise SourceChangedError(
+                f"source {locked.name}", f"{name} is {value}, the lock says {expected}"
+            )
+
+
+def _chosen(survey: Survey, lock: Lock) -> Chosen:
+    counts = [len(choice.rows) for choice in survey.choices]
+    sha256 = hashlib.sha256(lock.to_json()).hexdigest()
+    return Chosen(
+        measured=survey.found.measured.take(
+            np.concatenate([choice.rows for choice in survey.choices]),
+            np.repeat(np.arange(len(counts), dtype=np.int32), counts),
+            np.concatenate([np.arange(count) for count in counts]),
+        ),
+        origins=Origins(
+            [source.name for source in lock.sources],
+            [", ".join(sorted(set(source.formats))) for source in lock.sources],
+            counts,
+        ),
+        options={"mixture": lock.mixture.name, "lock_sha256": sha256},
+    )

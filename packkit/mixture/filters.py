@@ -1,0 +1,86 @@
+"""Named, versioned filters: which samples of a source a mixture may take.
+
+To add one, write a class that keeps the protocol `Filter` and name it under the entry points
+``packkit.filters``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from packkit.errors import InputError
+from packkit.recipes import check_tables
+from packkit.schema import Sample
+
+__all__ = ["Filter", "installed_filters", "label", "make_filters"]
+
+
+class Filter(Protocol):
+    """Decides on samples."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Raised whenever it decides otherwise on any sample."""
+    options: ClassVar[type[Any]]
+    """Dataclass of what a mixture may set, checked as `packkit.recipes.check_tables` does."""
+
+    def __init__(self, options: Any, data: Path) -> None:  # noqa: ANN401
+        """Takes its options, and the folder under which a mixture's files stand."""
+
+    def drops(self, sample: Sample, key: int) -> bool:
+        """Whether the sample is left out; safe to call from several threads.
+
+        Args:
+            sample: the sample.
+            key: its `sample_key`.
+        """
+
+    def describe(self) -> Mapping[str, Any]:
+        """Returns what its decisions depend on, as JSON values."""
+
+
+def label(one: Filter) -> str:
+    """Returns name and version, as a lock states them: ``no-refusal@1``."""
+    return f"{one.name}@{one.version}"
+
+
+@cache
+def installed_filters() -> Mapping[str, type[Filter]]:
+    """Returns every installed filter by name."""
+    loaded = (entry.load() for entry in entry_points(group="packkit.filters"))
+    return {one.name: one for one in sorted(loaded, key=lambda one: one.name)}
+
+
+def make_filters(specs: Sequence[str | Mapping[str, Any]], data: Path) -> list[Filter]:
+    """Makes the filters of a source.
+
+    Args:
+        specs: names, as ``no-refusal`` or ``no-refusal@1``, or tables with ``name`` and options.
+        data: folder under which a mixture's files stand.
+
+    Raises:
+        InputError: none of that name or version is installed, its options are not legal, or a
+            filter is named twice.
+    """
+    filters = [_make(spec, data) for spec in specs]
+    labels = [label(one) for one in filters]
+    if repeated := [name for name in labels if labels.count(name) > 1]:
+        raise InputError(f"filter {repeated[0]} is named twice")
+    return filters
+
+
+def _make(spec: str | Mapping[str, Any], data: Path) -> Filter:
+    options = {} if isinstance(spec, str) else {**spec}
+    named = spec if isinstance(spec, str) else options.pop("name", "")
+    name, at, version = str(named).partition("@")
+    if name not in installed_filters():
+        known = ", ".join(installed_filters())
+        raise InputError(f"no filter {name!r} is installed; there are {known}")
+    kind = installed_filters()[name]
+    if at and version != str(kind.version):
+        raise InputError(f"filter {name} is of version {kind.version} here, {version!r} is wanted")
+    return kind(check_tables(kind.options, options, f"filter {name}", extra="mix"), data)

@@ -1,0 +1,67 @@
+"""How much of a source a mixture takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+from packkit.errors import InputError
+
+__all__ = ["Quantity", "Unit", "apportion", "parse_count"]
+
+Unit = Literal["samples", "tokens"]
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
+_COUNT = re.compile(r"(\d+(?:\.\d+)?)([KMB]?)")
+
+
+class Quantity(NamedTuple):
+    """How much is taken.
+
+    Attributes:
+        kind: ``samples`` or ``tokens``: at most that many; ``repeat``: so many times all of it.
+        value: the number.
+    """
+
+    kind: Literal["samples", "tokens", "repeat"]
+    value: int | float
+
+    def __str__(self) -> str:
+        if self.kind == "repeat":
+            return "all" if self.value == 1 else f"all, {self.value:g} times"
+        return f"{self.value:,} {self.kind}"
+
+
+def parse_count(value: int | str) -> int:
+    """Reads an exact count: a number, or text as 180K, 1.5M, 5B.
+
+    Raises:
+        InputError: it is none, or no whole number of at least 1.
+
+    >>> parse_count("180K"), parse_count("1.5M"), parse_count(9835)
+    (180000, 1500000, 9835)
+    """
+    match = _COUNT.fullmatch(str(value).strip().replace(",", ""))
+    count = Fraction(match[1]) * _UNITS[match[2]] if match else Fraction(0)
+    if count < 1 or count.denominator != 1:
+        raise InputError(f"must be a whole number of at least 1, as 13000 or 13K, got {value!r}")
+    return int(count)
+
+
+def apportion(total: int, weights: Sequence[float]) -> list[int]:
+    """Deals a total by weights, so that the shares are whole and add up to it.
+
+    By the largest remainder (Hamilton's method); of equal remainders the first comes first.
+
+    >>> apportion(10, [1, 1, 1])
+    [4, 3, 3]
+    """
+    exact = [Fraction(weight) for weight in weights]
+    shares = [total * weight / sum(exact) for weight in exact]
+    counts = [int(share) for share in shares]
+    remainders = sorted(range(len(shares)), key=lambda i: counts[i] - shares[i])
+    for number in remainders[: total - sum(counts)]:
+        counts[number] += 1
+    return counts

@@ -1,0 +1,228 @@
+"""What a mixture is, as TOML that is checked when it is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from packkit.encoding import SampleEncoder
+from packkit.errors import InputError
+from packkit.mixture.quantities import Quantity, Unit, apportion, parse_count
+from packkit.mixture.selection import Shortage
+from packkit.packing import PackConfig
+from packkit.packing.config import Algorithm, Overlong
+from packkit.recipes import check_tables, read_tables
+from packkit.sources.catalog import MODALITIES
+
+__all__ = ["Mixture", "MixtureSource", "PackTable", "check_mixture", "read_mixture"]
+
+_STRICT: Any = {"extra": "forbid", "strict": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackTable:
+    """The ``[pack]`` table: how lengths are counted and packs made; see `PackConfig`."""
+
+    __pydantic_config__ = _STRICT
+
+    max_len: int | None = None
+    tokenizer: str | None = None
+    image_tokens: int | str | None = None
+    template: str | None = None
+    overlong: Overlong | None = None
+    algorithm: Algorithm | None = None
+    max_images: int | None = None
+    max_samples: int | None = None
+    max_pixels: int | None = None
+    shard_size: int | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is not left at the default of `PackConfig`."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixtureSource:
+    """One ``[[sources]]`` table.
+
+    How much is taken is said by at most one of `take`, `repeat`, `tokens` and `weight`; without
+    any, all is.
+
+    Attributes:
+        use: name of a data set, one of ``packkit sources`` or any other.
+        name: what it is called in the mixture; by default `use`.
+        path: files, folders or globs, relative to the data folder.
+        images: folder of image paths, relative to the data folder; by default that of each file.
+        format: layout of the records, or ``auto``.
+        columns: role in the layout -> name of the field.
+        filters: which samples may be taken; see `packkit.mixture.filters.make_filters`.
+        take: samples, as 180000 or ``"180K"``.
+        repeat: how often all of it is taken; 1.5 is all of it and half of it once more.
+        tokens: at most so many tokens, as ``"5B"``.
+        weight: its share of the mixture's `total`.
+        shortage: what happens where there is less; by default as the mixture says.
+        modality: of all its samples, where the data set's own mapping does not say.
+        max_reject_rate: share of records that may be rejected, in [0, 1].
+    """
+
+    __pydantic_config__ = _STRICT
+
+    use: str
+    path: str | list[str]
+    name: str = ""
+    images: str | None = None
+    format: str = "auto"
+    columns: dict[str, str] = field(default_factory=dict)
+    filters: list[str | dict[str, Any]] = field(default_factory=list)
+    take: int | str | None = None
+    repeat: float | None = None
+    tokens: int | str | None = None
+    weight: float | None = None
+    shortage: Shortage | None = None
+    modality: str | None = None
+    max_reject_rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        place = f"source {self.label}"
+        keys = ("take", "repeat", "tokens", "weight")
+        given = [key for key in keys if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise InputError(f"{place}: only one of {' and '.join(given)} can be given")
+        for key in ("repeat", "weight"):
+            if getattr(self, key) is not None and getattr(self, key) <= 0:
+                raise InputError(f"{place}: {key} must be positive, got {getattr(self, key)}")
+        for key in ("take", "tokens"):
+            _count(f"{place}: {key}", getattr(self, key))
+        if not 0 <= self.max_reject_rate <= 1:
+            rate = self.max_reject_rate
+            raise InputError(f"{place}: max_reject_rate must be in [0, 1], got {rate}")
+        if self.modality not in (None, *MODALITIES):
+            known = ", ".join(MODALITIES)
+            raise InputError(f"{place}: modality must be one of {known}, got {self.modality!r}")
+
+    @property
+    def label(self) -> str:
+        """What it is called in the mixture."""
+        return self.name or self.use
+
+    @property
+    def paths(self) -> list[str]:
+        """Files, folders or globs."""
+        return [self.path] if isinstance(self.path, str) else self.path
+
+    @property
+    def quantity(self) -> Quantity:
+        """How much is taken, where it has no weight."""
+        if self.take is not None:
+            return Quantity("samples", parse_count(self.take))
+        if self.tokens is not None:
+            return Quantity("tokens", parse_count(self.tokens))
+        return Quantity("repeat", 1.0 if self.repeat is None else self.repeat)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """A mixture of sources: what one stage of training is fed.
+
+    Attributes:
+        version: of this notation.
+        name: of the stage.
+        seed: decides which samples are taken, and the order of packs.
+        total: what weights are shares of, as ``"1M"``.
+        unit: whether `total` counts samples or tokens.
+        shortage: what happens where a source has less than is asked of it.
+        pack: how lengths are counted and packs made.
+        sources: in order.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    version: Literal[1]
+    name: str
+    sources: list[MixtureSource]
+    seed: int = 0
+    total: int | str | None = None
+    unit: Unit = "samples"
+    shortage: Shortage = "error"
+    pack: PackTable = field(default_factory=PackTable)
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise InputError("sources must name at least one")
+        for name, count in Counter(source.label for source in self.sources).items():
+            if count > 1:
+                raise InputError(f"sources: {name} stands there {count} times")
+        weighted = [source.weight is not None for source in self.sources]
+        if any(weighted) and not all(weighted):
+            other = self.sources[weighted.index(False)].label
+            raise InputError(f"sources: either all have a weight or none, {other} has none")
+        if any(weighted) != (self.total is not None):
+            raise InputError("total and the weights of sources go together")
+        _count("total", self.total)
+        if self.seed < 0:
+            raise InputError(f"seed must not be negative, got {self.seed}")
+
+    @property
+    def quantities(self) -> list[Quantity]:
+        """How much of each source is taken."""
+        if self.total is None:
+            return [source.quantity for source in self.sources]
+        shares = apportion(parse_count(self.total), [one.weight or 0 for one in self.sources])
+        return [Quantity(self.unit, share) for share in shares]
+
+    def shortage_of(self, source: MixtureSource) -> Shortage:
+        """Returns what happens where a source has less than is asked of it."""
+        return source.shortage or self.shortage
+
+    def encoder(self, tokenizer: str | None = None) -> SampleEncoder:
+        """Returns the encoder of the mixture; its tokenizer may be read from another place.
+
+        A lock names the place that the mixture names, which may be a hub id or not be here.
+        """
+        config = self.pack_config()
+        return replace(config, tokenizer=tokenizer or config.tokenizer).encoder()
+
+    def pack_config(self, *, workers: int | None = None, overwrite: bool = False) -> PackConfig:
+        """Returns the options of the packing run."""
+        config = PackConfig(**self.pack.given, seed=self.seed, overwrite=overwrite)
+        return config if workers is None else replace(config, workers=workers)
+
+
+def read_mixture(path: str | Path) -> Mixture:
+    """Reads a mixture.
+
+    Raises:
+        InputError: it cannot be read, or a key is unknown, missing or not legal; the key is named.
+        MissingExtraError: pydantic is not installed.
+    """
+    return check_mixture(read_tables(Path(path)), path)
+
+
+def check_mixture(tables: Mapping[str, Any], place: str | Path) -> Mixture:
+    """Makes a mixture from its JSON form.
+
+    Args:
+        tables: what a file holds.
+        place: the file, for messages.
+
+    Raises:
+        InputError: a key is unknown, missing or not legal; the key is named.
+        MissingExtraError: pydantic is not installed.
+    """
+    mixture = check_tables(Mixture, tables, place, extra="mix")
+    mixture.pack_config()
+    return mixture
+
+
+def _count(place: str, value: int | str | None) -> None:
+    if value is None:
+        return
+    try:
+        parse_count(value)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None

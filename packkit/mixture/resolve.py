@@ -1,0 +1,92 @@
+"""From a mixture to its lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from packkit.encoding import SampleEncoder
+from packkit.engine import Engine, LocalEngine
+from packkit.errors import RejectRateError
+from packkit.files import write_atomically
+from packkit.mixture.choice import survey_mixture
+from packkit.mixture.lock import Lock, LockedSource
+from packkit.mixture.recipe import Mixture
+from packkit.packing import Progress
+from packkit.packing.measurement import Reject
+from packkit.packing.run import PackRun, no_progress
+from packkit.packing.workfolder import WorkFolder
+
+__all__ = ["resolve_mixture"]
+
+
+def resolve_mixture(
+    mixture: Mixture,
+    lock_path: str | Path,
+    *,
+    data: str | Path,
+    encoder: SampleEncoder | None = None,
+    engine: Engine | None = None,
+    on_progress: Progress | None = None,
+) -> Lock:
+    """Looks at every sample of a mixture, chooses, and writes the lock.
+
+    Beside the lock, ``NAME.rejects.jsonl`` lists every record that is no legal sample. A run that
+    was killed goes on where it stopped; until then its state is in the folder ``NAME.work``.
+
+    Args:
+        mixture: what is asked for.
+        lock_path: the lock to write.
+        data: folder that the mixture's paths are relative to.
+        encoder: decides the lengths; by default as the mixture says.
+        engine: runs the tasks; by default threads of this process.
+        on_progress: is told how far the run has come.
+
+    Returns:
+        The lock.
+
+    Raises:
+        InputError: a path names nothing, a source is named twice or has less than is asked of it.
+        RejectRateError: too many records of a source are not legal; the lock is written.
+    """
+    lock_path, data = Path(lock_path), Path(data)
+    config = mixture.pack_config()
+    encoder = encoder or mixture.encoder()
+    engine = engine or LocalEngine(config.workers)
+    folder = lock_path.with_name(lock_path.name + ".work")
+    with WorkFolder(folder) as work:
+        run = PackRun(
+            out=folder,
+            config=config,
+            encoder=encoder,
+            engine=engine,
+            work=work,
+            on_progress=on_progress or no_progress,
+        )
+        survey = survey_mixture(run, mixture, data, overwrite=True)
+        lock = Lock(
+            mixture=mixture,
+            encoder=encoder.describe(),
+            sources=[choice.locked for choice in survey.choices],
+        )
+        rejects = lock_path.with_name(lock_path.name + ".rejects.jsonl")
+        write_atomically(rejects, _lines(survey.found.rejects))
+        lock.write(lock_path)
+        work.remove()
+    folder.rmdir()
+    for source, locked in zip(mixture.sources, lock.sources, strict=True):
+        _check_reject_rate(locked, source.max_reject_rate, rejects)
+    return lock
+
+
+def _lines(rejects: Sequence[Reject]) -> bytes:
+    return b"".join(orjson.dumps(reject._asdict()) + b"\n" for reject in rejects)
+
+
+def _check_reject_rate(locked: LockedSource, limit: float, place: Path) -> None:
+    rejected = locked.read - locked.available
+    if rejected > limit * locked.read:
+        rule = f"max_reject_rate of source {locked.name},"
+        raise RejectRateError(rejected, locked.read, limit, place, locked, rule=rule)

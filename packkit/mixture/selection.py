@@ -1,0 +1,108 @@
+"""Which samples of a source a mixture takes: those of the smallest hashes.
+
+The hash is of (seed, source, sample), so the choice depends neither on the order of samples nor on
+how they are cut into files, is the same every time, and a smaller count is a subset of a larger
+one. Cost: O(n log n) for n samples, 24 bytes each while it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from packkit.errors import InputError
+from packkit.mixture.quantities import Quantity
+from packkit.orders import hash_keys, seeded_key
+
+__all__ = ["Shortage", "ranks_of", "take"]
+
+Shortage = Literal["error", "all", "repeat"]
+"""What happens where a source has less than is asked of it: it is an error, all of it is taken, or
+it is taken again from the start."""
+
+# The use of the seed: other orders of the same seed must have nothing to do with this one.
+_STREAM = 0x313
+
+
+class _Asked(NamedTuple):
+    """What is asked of a source, in the unit in which it is measured."""
+
+    amount: int
+    available: int
+    unit: str
+
+
+def ranks_of(keys: NDArray[np.uint64], seed: int, source: str) -> NDArray[np.uint64]:
+    """Returns the hash by which each sample is chosen.
+
+    Args:
+        keys: uint64 [n], `sample_key` of each.
+        seed: of the mixture.
+        source: name of the source.
+
+    Returns:
+        uint64 [n], equal where keys are equal and nowhere else.
+    """
+    name = xxhash.xxh3_64_intdigest(source.encode())
+    return hash_keys(keys, seeded_key(seed, _STREAM, name))
+
+
+def take(
+    ranks: NDArray[np.uint64],
+    lengths: NDArray[np.int32],
+    quantity: Quantity,
+    shortage: Shortage = "error",
+) -> NDArray[np.int64]:
+    """Chooses samples.
+
+    Args:
+        ranks: uint64 [n], as `ranks_of` gives them.
+        lengths: int32 [n], tokens.
+        quantity: how much; of tokens, as many samples as stay within it.
+        shortage: what happens where there is less.
+
+    Returns:
+        int64 [k], which samples, ascending; one that is taken several times stands there as often.
+
+    Raises:
+        InputError: there is less than is asked for, and `shortage` is ``error``; or nothing at all.
+    """
+    n, tokens = len(ranks), int(lengths.sum(dtype=np.int64))
+    if quantity.kind == "repeat":
+        # A half is rounded up, as people round.
+        return _cycle(ranks, int(n * quantity.value + 0.5))
+    is_tokens = quantity.kind == "tokens"
+    asked = _Asked(int(quantity.value), tokens if is_tokens else n, quantity.kind)
+    amount = _within(asked, shortage)
+    if not is_tokens:
+        return _cycle(ranks, amount)
+    cycles, rest = divmod(amount, tokens) if tokens else (0, 0)
+    ends = np.cumsum(lengths[np.argsort(ranks, kind="stable")], dtype=np.int64)
+    return _cycle(ranks, cycles * n + int(np.searchsorted(ends, rest, side="right")))
+
+
+def _within(asked: _Asked, shortage: Shortage) -> int:
+    amount, available, unit = asked
+    if amount <= available:
+        return amount
+    if shortage == "error":
+        raise InputError(
+            f"{amount:,} {unit} asked for, {available:,} available after filters; "
+            'shortage = "all" or "repeat" allows that'
+        )
+    if not available:
+        raise InputError(f"{amount:,} {unit} asked for, none available after filters")
+    return available if shortage == "all" else amount
+
+
+def _cycle(ranks: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
+    """Returns `count` samples: all of them as often as they fit, then those of smallest rank."""
+    n = len(ranks)
+    if not n:
+        return np.empty(0, np.int64)
+    cycles, rest = divmod(count, n)
+    first = np.argsort(ranks, kind="stable")[:rest] if rest else np.empty(0, np.int64)
+    return np.sort(np.concatenate([np.repeat(np.arange(n), cycles), first]))

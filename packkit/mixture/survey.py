@@ -1,0 +1,189 @@
+"""What is looked at before a mixture is chosen: every sample of every source, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from packkit.errors import InputError
+from packkit.mixture.filters import Filter, label
+from packkit.mixture.recipe import Mixture, MixtureSource
+from packkit.packing.measured import Measured
+from packkit.packing.run import Found
+from packkit.sample_keys import ImageStamp, sample_key
+from packkit.schema import Sample
+from packkit.sources import InputFile, Source, find_inputs, open_source
+from packkit.sources.catalog import UNKNOWN, catalog
+
+__all__ = ["MixtureFile", "OpenMixture", "SourcePart", "find_files", "open_mixture"]
+
+@dataclass(frozen=True, slots=True)
+class OpenMixture:
+    """A mixture whose files have been found; also what pass 1 notes of every sample.
+
+    Attributes:
+        mixture: what it is.
+        sources: every file.
+        owners: number of the mixture's source that each file belongs to.
+        filters: of each of the mixture's sources.
+    """
+
+    mixture: Mixture
+    sources: Sequence[Source]
+    owners: Sequence[int]
+    filters: Sequence[Sequence[Filter]]
+
+    @property
+    def fields(self) -> Sequence[pa.Field]:
+        """Columns beside those of a packing run: key, number of the filter that drops, modality."""
+        return (
+            pa.field("key", pa.uint64()),
+            pa.field("dropped", pa.int8()),
+            pa.field("modality", pa.string()),
+        )
+
+    def __call__(
+        self, source: int, sample: Sample, stamps: Sequence[ImageStamp]
+    ) -> Mapping[str, Any]:
+        """Notes what decides whether a sample is taken, and what it will be counted as.
+
+        Raises:
+            InputError: a filter cannot decide.
+        """
+        owner = self.owners[source]
+        key = sample_key(sample, stamps)
+        return {
+            "key": key,
+            "dropped": self._dropped(owner, sample, key),
+            "modality": _modality(self.mixture.sources[owner], sample),
+        }
+
+    def parts(self, found: Found) -> list[SourcePart]:
+        """Returns what pass 1 found of each of the mixture's sources."""
+        owner = np.asarray(self.owners, np.int32)[found.measured.source]
+        return [self._part(number, found, owner) for number in range(len(self.mixture.sources))]
+
+    def _dropped(self, owner: int, sample: Sample, key: int) -> int:
+        """Returns the number of the first filter that drops a sample, from 1, or 0."""
+        filters = enumerate(self.filters[owner], 1)
+        return next((number for number, one in filters if one.drops(sample, key)), 0)
+
+    def _part(self, number: int, found: Found, owner: NDArray[np.int32]) -> SourcePart:
+        rows = np.flatnonzero(owner == number)
+        files = [i for i, own in enumerate(self.owners) if own == number]
+        dropped = _column(found.measured, "dropped")[rows]
+        counts = {
+            label(one): int((dropped == place).sum())
+            for place, one in enumerate(self.filters[number], 1)
+        }
+        return SourcePart(
+            files=[self.sources[i] for i in files],
+            read=sum(found.reads[i] for i in files),
+            available=len(rows),
+            dropped=counts,
+            rows=rows[dropped == 0],
+        )
+
+
+class MixtureFile(NamedTuple):
+    """One file of a mixture.
+
+    Attributes:
+        owner: number of the mixture's source that it belongs to.
+        file: where it stands.
+    """
+
+    owner: int
+    file: InputFile
+
+
+class SourcePart(NamedTuple):
+    """What there is of one of a mixture's sources.
+
+    Attributes:
+        files: its files.
+        read: their records.
+        available: samples that can be packed.
+        dropped: how many of them each filter leaves out.
+        rows: int64 [n], rows of the measured samples that may be taken.
+    """
+
+    files: list[Source]
+    read: int
+    available: int
+    dropped: Mapping[str, int]
+    rows: NDArray[np.int64]
+
+
+def find_files(mixture: Mixture, data: Path) -> list[MixtureFile]:
+    """Lists the files of a mixture, in the order of its sources.
+
+    Args:
+        mixture: what it is.
+        data: folder that its paths are relative to.
+
+    Raises:
+        InputError: a path names nothing, or two sources share a file.
+    """
+    seen: dict[Path, str] = {}
+    files = []
+    for number, source in enumerate(mixture.sources):
+        for file in find_inputs([data / path for path in source.paths]):
+            real = file.path.resolve()
+            if real in seen:
+                raise InputError(f"source {source.label}: {real} is a file of {seen[real]} too")
+            seen[real] = source.label
+            files.append(MixtureFile(number, file))
+    return files
+
+
+def open_mixture(
+    mixture: Mixture,
+    filters: Sequence[Sequence[Filter]],
+    files: Sequence[MixtureFile],
+    data: Path,
+    staging: Path,
+) -> OpenMixture:
+    """Makes the files of a mixture readable by offset, and tells their layouts.
+
+    Args:
+        mixture: what it is.
+        filters: of each of its sources.
+        files: its files.
+        data: folder that its paths are relative to.
+        staging: folder for copies of files that cannot be read by offset.
+
+    Raises:
+        InputError: a layout cannot be told.
+        FormatError: a file cannot be read as its name says.
+    """
+    sources = []
+    for number, file in files:
+        one = mixture.sources[number]
+        opened = open_source(
+            file,
+            staging=staging / str(number),
+            layout=one.format,
+            columns=one.columns,
+            data_root=None if one.images is None else data / one.images,
+        )
+        # Rejects are told by this name, over all sources.
+        sources.append(replace(opened, name=f"{one.label}/{file.name}"))
+    return OpenMixture(mixture, sources, [number for number, _ in files], filters)
+
+
+def _modality(source: MixtureSource, sample: Sample) -> str:
+    data_set = catalog().get(source.use)
+    found = UNKNOWN if data_set is None else data_set.modality_of(sample.meta)
+    return source.modality or UNKNOWN if found == UNKNOWN else found
+
+
+def _column(measured: Measured, name: str) -> NDArray[Any]:
+    values: NDArray[Any] = measured.table.column(name).to_numpy()
+    return values

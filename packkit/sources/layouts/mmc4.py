@@ -1,0 +1,77 @@
+"""mmc4: ``text_list[]``, and ``image_info[]`` whose entries name the sentence they belong to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import ClassVar
+
+from packkit.errors import RejectReason, SampleError
+from packkit.images import DataRoot
+from packkit.schema import Content, ImageRef, Sample
+from packkit.sources.base import Fields, add_text, image_from_field, rest_as_meta
+
+__all__ = ["Mmc4Layout"]
+
+_USED = {"text_list", "image_info", "similarity_matrix"}
+
+
+class Mmc4Layout:
+    """Documents of sentences, each image before the one that it was matched to.
+
+    Images of one sentence keep the order of ``image_info``; sentences between images are joined by
+    a space. An image is looked for by its ``image_name`` under the data root, in ``images/`` where
+    there is such a folder. What the matching was made from is left out: the similarities, and what
+    stands beside ``image_name`` and ``matched_text_index``.
+    """
+
+    name: ClassVar[str] = "mmc4"
+    roles: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        pass
+
+    def matches(self, fields: Fields) -> bool:
+        """Whether there are sentences and matched images."""
+        return "text_list" in fields and "image_info" in fields
+
+    def to_sample(self, fields: Fields, root: DataRoot) -> Sample:
+        """Reads a document.
+
+        Raises:
+            SampleError: a sentence is no text, or an image belongs to no sentence.
+        """
+        sentences, infos = fields.get("text_list"), fields.get("image_info")
+        if not isinstance(sentences, list) or not isinstance(infos, list):
+            raise _illegal("text_list and image_info must be lists")
+        if not all(isinstance(sentence, str) for sentence in sentences):
+            raise _illegal("every entry of text_list must be text")
+        images: defaultdict[int, list[bytes | ImageRef]] = defaultdict(list)
+        for number, info in enumerate(infos):
+            index = _sentence_of(info, number, len(sentences))
+            images[index].append(image_from_field(info.get("image_name"), root.within("images")))
+        return Sample(
+            content=_content(sentences, {index: len(some) for index, some in images.items()}),
+            images=tuple(image for index in sorted(images) for image in images[index]),
+            meta=rest_as_meta(fields, _USED),
+        )
+
+
+def _sentence_of(info: object, number: int, count: int) -> int:
+    match info:
+        # True is an int too, and no index.
+        case {"matched_text_index": int(index)} if type(index) is int and 0 <= index < count:
+            return index
+    raise _illegal(f"image {number} must have a matched_text_index in 0..{count - 1}")
+
+
+def _content(sentences: list[str], images: Mapping[int, int]) -> Content:
+    content: list[str | None] = []
+    for index, sentence in enumerate(sentences):
+        content += [None] * images.get(index, 0)
+        add_text(content, sentence, " ")
+    return tuple(content)
+
+
+def _illegal(detail: str) -> SampleError:
+    return SampleError(RejectReason.INVALID_SAMPLE, detail)

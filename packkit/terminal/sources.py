@@ -1,0 +1,49 @@
+"""What ``packkit sources`` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+
+from packkit.sources.catalog import DataSet
+from packkit.terminal.tables import plain_table, show_table
+
+__all__ = ["show_data_set", "show_data_sets"]
+
+
+def show_data_sets(data_sets: Iterable[DataSet]) -> None:
+    """Prints a line for each data set."""
+    rows = [
+        (one.name, one.layout, _samples(one), one.licence.partition(",")[0], one.where)
+        for one in data_sets
+    ]
+    show_table("data sets", ("name", "layout", "samples", "licence", "where"), rows)
+
+
+def show_data_set(data_set: DataSet) -> None:
+    """Prints all that is known of a data set."""
+    table = plain_table(f"{data_set.name}: {data_set.title}")
+    table.columns[1].justify = "left"
+    for label, value in (
+        ("layout", data_set.layout),
+        ("files", data_set.files),
+        ("where", data_set.where),
+        ("samples", _samples(data_set)),
+        ("licence", data_set.licence),
+        ("modality", _modality(data_set)),
+        ("left out by the paper", "yes" if data_set.excluded else "no"),
+        ("note", data_set.note),
+    ):
+        table.add_row(label, value)
+    Console().print(table)
+
+
+def _samples(data_set: DataSet) -> str:
+    return "-" if data_set.samples is None else f"{data_set.samples:,}"
+
+
+def _modality(data_set: DataSet) -> str:
+    if data_set.modality_key is not None:
+        return f"told by {data_set.modality_key} in meta"
+    return data_set.modality or "unknown"
