@@ -10,7 +10,15 @@ from __future__ import annotations
 import sys
 
 # The commands register themselves, in the order of --help.
-from packkit.cli import mix, packs, sources, training  # noqa: F401
+from packkit.cli import (  # noqa: F401
+    assess,
+    assess_review,
+    mix,
+    overlap,
+    packs,
+    sources,
+    training,
+)
 from packkit.cli.app import app
 from packkit.errors import InputError, PackkitError
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from packkit.cli.app import Json, app
+from packkit.errors import RejectRateError
 
 mix_app = typer.Typer(
     help="Mix exact amounts of many sources, locked before they are packed.",
@@ -35,14 +36,22 @@ def resolve(
 ) -> None:
     """Look at every sample, choose, and write what exactly is taken."""
     from packkit import terminal
-    from packkit.mixture import read_mixture, resolve_mixture
+    from packkit.mixture import Lock, read_mixture, resolve_mixture
     from packkit.terminal.mixture import show_lock
 
     asked = read_mixture(mixture)
     encoder = None if tokenizer is None else asked.encoder(tokenizer)
+    failure = None
     with terminal.progress() as on_progress:
-        locked = resolve_mixture(asked, lock, data=data, encoder=encoder, on_progress=on_progress)
+        try:
+            resolve_mixture(asked, lock, data=data, encoder=encoder, on_progress=on_progress)
+        except RejectRateError as error:
+            # The lock is written all the same, and its figures say how much was lost.
+            failure = error
+    locked = Lock.read(lock)
     terminal.print_json(locked.to_dict()) if json else show_lock(locked, lock)
+    if failure is not None:
+        raise failure
 
 
 @mix_app.command()

@@ -69,6 +69,10 @@ class Assessment:
     def __post_init__(self) -> None:
         if self.state not in get_args(State):
             raise ValueError(f"state must be one of {', '.join(get_args(State))}")
+        if not isinstance(self.scores, Mapping):
+            raise ValueError(f"scores must be an object, got {self.scores!r}")
+        if not isinstance(self.comments, Mapping):
+            raise ValueError(f"comments must be an object, got {self.comments!r}")
         if self.state == "ok":
             for name in (*DIMENSIONS, OVERALL):
                 if self.scores.get(name) not in SCORES:

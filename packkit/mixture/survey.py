@@ -23,6 +23,7 @@ from packkit.sources.catalog import UNKNOWN, catalog
 
 __all__ = ["MixtureFile", "OpenMixture", "SourcePart", "find_files", "open_mixture"]
 
+
 @dataclass(frozen=True, slots=True)
 class OpenMixture:
     """A mixture whose files have been found; also what pass 1 notes of every sample.

@@ -17,18 +17,8 @@ __all__ = ["show_lock", "show_shares"]
 def show_lock(lock: Lock, path: Path) -> None:
     """Prints what a mixture takes of each source, and what was left out."""
     rows = [_row(source, lock) for source in lock.sources]
-    total = ("total", "", "", "", "", f"{lock.samples:,}", f"{lock.tokens:,}", "", "")
-    columns = (
-        "source",
-        "read",
-        "rejected",
-        "filtered",
-        "asked",
-        "taken",
-        "tokens",
-        "of samples",
-        "of tokens",
-    )
+    total = ("total", "", "", "", f"{lock.samples:,}", f"{lock.tokens:,}", "")
+    columns = ("source", "read", "left out", "asked", "taken", "tokens", "of tokens")
     show_table(f"{lock.mixture.name}: {path}", columns, [*rows, total])
     losses = [
         (source.name, reason, f"{count:,}")
@@ -61,12 +51,10 @@ def _row(source: LockedSource, lock: Lock) -> tuple[str, ...]:
     return (
         source.name,
         f"{source.read:,}",
-        f"{source.read - source.available:,}",
-        f"{sum(source.dropped.values()):,}",
+        f"{source.read - source.available + sum(source.dropped.values()):,}",
         source.asked,
         f"{source.taken:,}",
         f"{source.tokens:,}",
-        _share(source.taken, lock.samples),
         _share(source.tokens, lock.tokens),
     )
 

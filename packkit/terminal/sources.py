@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.table import Table
 
 from packkit.sources.catalog import DataSet
-from packkit.terminal.tables import plain_table, show_table
+from packkit.terminal.tables import plain_table
 
 __all__ = ["show_data_set", "show_data_sets"]
 
 
 def show_data_sets(data_sets: Iterable[DataSet]) -> None:
     """Prints a line for each data set."""
-    rows = [
-        (one.name, one.layout, _samples(one), one.licence.partition(",")[0], one.where)
-        for one in data_sets
-    ]
-    show_table("data sets", ("name", "layout", "samples", "licence", "where"), rows)
+    table = Table(title="data sets", title_justify="left")
+    for column in ("name", "layout"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("samples", justify="right", no_wrap=True)
+    for column in ("licence", "where"):
+        table.add_column(column, overflow="fold")
+    for one in data_sets:
+        licence = one.licence.partition(",")[0]
+        table.add_row(one.name, one.layout, _samples(one), licence, one.where)
+    Console().print(table)
 
 
 def show_data_set(data_set: DataSet) -> None:

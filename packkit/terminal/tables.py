@@ -39,9 +39,12 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     """Prints a table whose first column is text and whose others are figures."""
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
-        # A name cut short names nothing.
+        # A narrow terminal breaks names over lines and leaves figures whole.
         table.add_column(
-            column, justify="right" if number else "left", overflow="fold", no_wrap=not number
+            column,
+            justify="right" if number else "left",
+            overflow="fold",
+            no_wrap=number > 0,
         )
     for row in rows:
         table.add_row(*row)

@@ -1,0 +1,79 @@
+"""The commands that report on judged data sets, and have people score some of them too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from packkit.cli.app import Json, parse_columns
+from packkit.cli.assess import assess_app
+
+
+@assess_app.command()
+def report(
+    scores: Annotated[Path, typer.Argument(metavar="SCORES", help="Results of packkit assess.")],
+    rules: Annotated[
+        Path | None, typer.Option(help="TOML of what decides (default: packkit's own rules).")
+    ] = None,
+    ratings: Annotated[
+        list[Path] | None, typer.Option(help="What one person saved on a sheet; may be repeated.")
+    ] = None,
+    png: Annotated[Path | None, typer.Option(help="Draw it, too.")] = None,
+    json: Json = False,
+) -> None:
+    """Sum up scores, say which data sets are kept, and how far people agree with the judge."""
+    from packkit import terminal
+    from packkit.curation.figures import plot_report
+    from packkit.curation.report import report_on
+    from packkit.curation.rules import read_rules
+    from packkit.terminal.assess_report import show_assessment_report
+
+    found = report_on(
+        scores, rules=None if rules is None else read_rules(rules), ratings=ratings or ()
+    )
+    if png is not None:
+        plot_report(found, png)
+    terminal.print_json(found.to_dict()) if json else show_assessment_report(found)
+
+
+@assess_app.command()
+def sheet(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT", help="NAME=PATH, or a file or folder whose stem is the name."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("sheet.html"),
+    sample: Annotated[int, typer.Option(min=1, help="Samples of each data set.")] = 50,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Decides which; that of the judge's run draws among its samples."),
+    ] = 0,
+    format_: Annotated[
+        str, typer.Option("--format", help="auto, or a layout of docs/sources.md.")
+    ] = "auto",
+    columns: Annotated[
+        str, typer.Option(help="Fields of caption and vqa, as image=NAME,text=NAME.")
+    ] = "",
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of image paths (default: that of each file).")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write a page on which a person scores samples by the same rubric, without their names."""
+    from packkit import terminal
+    from packkit.curation.sheet import SheetConfig, make_sheet
+    from packkit.terminal.assess_report import show_sheet
+
+    config = SheetConfig(
+        samples=sample,
+        seed=seed,
+        format=format_,
+        columns=parse_columns(columns),
+        data_root=None if data_root is None else str(data_root),
+    )
+    made = make_sheet(inputs, out, config)
+    terminal.print_json(made.to_dict()) if json else show_sheet(made)

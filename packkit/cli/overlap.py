@@ -1,0 +1,55 @@
+"""The command that looks for evaluation data in training data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from packkit.cli.app import Json, app, parse_columns
+
+
+@app.command()
+def overlap(
+    train: Annotated[list[str], typer.Argument(metavar="TRAIN...", help="Training data.")],
+    against: Annotated[list[str], typer.Option(metavar="EVAL", help="Evaluation set.")],
+    distance: Annotated[
+        int, typer.Option(min=0, max=64, help="Bits in which hashes of near images may differ.")
+    ] = 8,
+    format_: Annotated[str, typer.Option("--format", help="Layout of TRAIN, or auto.")] = "auto",
+    columns: Annotated[str, typer.Option(help="Fields of TRAIN, as image=NAME,text=NAME.")] = "",
+    data_root: Annotated[Path | None, typer.Option(help="Folder of TRAIN's image paths.")] = None,
+    eval_format: Annotated[str, typer.Option(help="Layout of EVAL, or auto.")] = "auto",
+    eval_columns: Annotated[str, typer.Option(help="Fields of EVAL.")] = "",
+    eval_data_root: Annotated[
+        Path | None, typer.Option(help="Folder of EVAL's image paths.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON lines of every hit to write.")] = None,
+    json: Json = False,
+) -> None:
+    """Look for images and questions of an evaluation set in training data; 1 where there are."""
+    import orjson
+
+    from packkit import terminal
+    from packkit.files import write_atomically
+    from packkit.overlap import find_overlap
+    from packkit.overlap.check import Inputs
+    from packkit.terminal.overlap import show_overlap
+
+    report = find_overlap(
+        Inputs(paths=train, format=format_, columns=parse_columns(columns), data_root=data_root),
+        Inputs(
+            paths=against,
+            format=eval_format,
+            columns=parse_columns(eval_columns),
+            data_root=eval_data_root,
+        ),
+        max_distance=distance,
+    )
+    if out is not None:
+        lines = [orjson.dumps(hit.to_dict()) + b"\n" for hit in report.hits]
+        write_atomically(out, b"".join(lines))
+    terminal.print_json(report.to_dict()) if json else show_overlap(report)
+    if report.leaked_images:
+        raise typer.Exit(1)
