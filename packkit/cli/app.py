@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["Json", "app", "parse_columns"]
+__all__ = ["Columns", "DataRoot", "Format", "Json", "app", "parse_columns"]
 
 app = typer.Typer(
     name="packkit",
@@ -18,6 +19,14 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")]
+
+Format = Annotated[str, typer.Option("--format", help="auto, or a layout of docs/sources.md.")]
+
+Columns = Annotated[str, typer.Option(help="Fields of caption and vqa, as image=NAME,text=NAME.")]
+
+DataRoot = Annotated[
+    Path | None, typer.Option(help="Folder of image paths [default: that of each file].")
+]
 
 
 def parse_columns(text: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from packkit.cli.app import Json, app, parse_columns
+from packkit.cli.app import Columns, DataRoot, Format, Json, app, parse_columns
 from packkit.cli.default_command import DEFAULT_COMMAND, DefaultCommandGroup
 
 assess_app = typer.Typer(cls=DefaultCommandGroup, no_args_is_help=True)
@@ -50,15 +50,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be sent and cost; send nothing.")
     ] = False,
-    format_: Annotated[
-        str, typer.Option("--format", help="auto, or a layout of docs/sources.md.")
-    ] = "auto",
-    columns: Annotated[
-        str, typer.Option(help="Fields of caption and vqa, as image=NAME,text=NAME.")
-    ] = "",
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of image paths (default: that of each file).")
-    ] = None,
+    format_: Format = "auto",
+    columns: Columns = "",
+    data_root: DataRoot = None,
     json: Json = False,
 ) -> None:
     """Have a language model score samples of data sets by a rubric.

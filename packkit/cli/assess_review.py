@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from packkit.cli.app import Json, parse_columns
+from packkit.cli.app import Columns, DataRoot, Format, Json, parse_columns
 from packkit.cli.assess import assess_app
 
 
@@ -52,15 +52,9 @@ def sheet(
         int,
         typer.Option(min=0, help="Decides which; that of the judge's run draws among its samples."),
     ] = 0,
-    format_: Annotated[
-        str, typer.Option("--format", help="auto, or a layout of docs/sources.md.")
-    ] = "auto",
-    columns: Annotated[
-        str, typer.Option(help="Fields of caption and vqa, as image=NAME,text=NAME.")
-    ] = "",
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of image paths (default: that of each file).")
-    ] = None,
+    format_: Format = "auto",
+    columns: Columns = "",
+    data_root: DataRoot = None,
     json: Json = False,
 ) -> None:
     """Write a page on which a person scores samples by the same rubric, without their names."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from packkit.cli.app import Json, app, parse_columns
+from packkit.cli.app import Columns, DataRoot, Format, Json, app, parse_columns
 
 
 @app.command()
@@ -17,9 +17,9 @@ def overlap(
     distance: Annotated[
         int, typer.Option(min=0, max=64, help="Bits in which hashes of near images may differ.")
     ] = 8,
-    format_: Annotated[str, typer.Option("--format", help="Layout of TRAIN, or auto.")] = "auto",
-    columns: Annotated[str, typer.Option(help="Fields of TRAIN, as image=NAME,text=NAME.")] = "",
-    data_root: Annotated[Path | None, typer.Option(help="Folder of TRAIN's image paths.")] = None,
+    format_: Format = "auto",
+    columns: Columns = "",
+    data_root: DataRoot = None,
     eval_format: Annotated[str, typer.Option(help="Layout of EVAL, or auto.")] = "auto",
     eval_columns: Annotated[str, typer.Option(help="Fields of EVAL.")] = "",
     eval_data_root: Annotated[
@@ -28,13 +28,12 @@ def overlap(
     out: Annotated[Path | None, typer.Option(help="JSON lines of every hit to write.")] = None,
     json: Json = False,
 ) -> None:
-    """Look for images and questions of an evaluation set in training data; 1 where there are."""
+    """Look for images of an evaluation set in training data; exit code 1 where there are any."""
     import orjson
 
     from packkit import terminal
     from packkit.files import write_atomically
-    from packkit.overlap import find_overlap
-    from packkit.overlap.check import Inputs
+    from packkit.overlap import Inputs, find_overlap
     from packkit.terminal.overlap import show_overlap
 
     report = find_overlap(

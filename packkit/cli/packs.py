@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from packkit.cli.app import Json, app, parse_columns
+from packkit.cli.app import Columns, DataRoot, Format, Json, app, parse_columns
 from packkit.errors import RejectRateError
 
 if TYPE_CHECKING:
@@ -42,19 +42,9 @@ def pack(
     template: Annotated[Literal["qwen3", "chatml"], typer.Option(help="How turns become text.")] = (
         "qwen3"
     ),
-    format_: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="auto, or a layout: packkit, llava, caption, vqa, and others of docs/sources.md.",
-        ),
-    ] = "auto",
-    columns: Annotated[
-        str, typer.Option(help="Fields of caption and vqa, as image=NAME,text=NAME.")
-    ] = "",
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of image paths [default: that of each file].")
-    ] = None,
+    format_: Format = "auto",
+    columns: Columns = "",
+    data_root: DataRoot = None,
     layout: Annotated[
         Literal["shards", "files"], typer.Option(help="Shards of packs, or one JSON file a pack.")
     ] = "shards",

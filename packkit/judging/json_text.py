@@ -14,13 +14,14 @@ _THINK, _END_THINK = "<think>", "</think>"
 def without_thoughts(text: str) -> str:
     """Returns a reply without the reasoning before it.
 
-    Reasoning ends at the first ``</think>``; its beginning may be missing, where the chat template
-    puts it into the prompt. Reasoning that does not end leaves nothing.
+    Reasoning ends at the first ``</think>`` that is not inside a JSON object; its beginning may be
+    missing, where the chat template puts it into the prompt. Reasoning that does not end leaves
+    nothing.
     """
-    before, end, after = text.partition(_END_THINK)
-    if end:
-        return after
-    return "" if before.lstrip().startswith(_THINK) else before
+    end = _end_of_thoughts(text)
+    if end is not None:
+        return text[end:]
+    return "" if text.lstrip().startswith(_THINK) else text
 
 
 def find_json(text: str, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
@@ -48,8 +49,19 @@ def find_json(text: str, accept: Callable[[dict[str, Any]], bool]) -> dict[str, 
     return found
 
 
+def _end_of_thoughts(text: str) -> int | None:
+    """Returns where the answer begins; None where no reasoning ends."""
+    end, place = text.find(_END_THINK), text.find("{")
+    while 0 <= place < end:
+        _, stop = _object_at(text, place)
+        if stop > end:
+            end = text.find(_END_THINK, stop)
+        place = text.find("{", max(stop, place + 1))
+    return None if end < 0 else end + len(_END_THINK)
+
+
 def _object_at(text: str, place: int) -> tuple[dict[str, Any] | None, int]:
-    """Returns the object that begins at a place, and where it ends."""
+    """Returns the object that begins at a place, and where it ends; without one, the place."""
     try:
         value, end = _DECODER.raw_decode(text, place)
     # Braces can be nested deeper than Python goes, and that is no answer either.

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine, LocalEngine, usable_cpus
+from packkit.engine import Engine, usable_cpus
 from packkit.errors import FingerprintError, SourceChangedError
 from packkit.mixture.choice import Survey, survey_mixture
 from packkit.mixture.lock import Lock, LockedSource
 from packkit.packing import PackReport, Progress
-from packkit.packing.run import Chosen, Origins, PackRun, no_progress
-from packkit.packing.workfolder import WorkFolder
+from packkit.packing.run import Chosen, Origins, open_run
 
 __all__ = ["build_mixture"]
 
@@ -57,15 +56,7 @@ def build_mixture(
     encoder = encoder or lock.mixture.encoder()
     if differences := encoder.differences(lock.encoder):
         raise FingerprintError("not the encoder that the lock was made with", differences)
-    with WorkFolder(Path(out)) as work:
-        run = PackRun(
-            out=Path(out),
-            config=config,
-            encoder=encoder,
-            engine=engine or LocalEngine(config.workers),
-            work=work,
-            on_progress=on_progress or no_progress,
-        )
+    with open_run(Path(out), config, encoder, engine=engine, on_progress=on_progress) as run:
         survey = survey_mixture(run, lock.mixture, Path(data), overwrite=overwrite)
         for choice, locked in zip(survey.choices, lock.sources, strict=True):
             _check_unchanged(choice.locked, locked)

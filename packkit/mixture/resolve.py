@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine, LocalEngine
+from packkit.engine import Engine
 from packkit.errors import RejectRateError
 from packkit.files import write_atomically
 from packkit.mixture.choice import survey_mixture
@@ -16,8 +16,7 @@ from packkit.mixture.lock import Lock, LockedSource
 from packkit.mixture.recipe import Mixture
 from packkit.packing import Progress
 from packkit.packing.measurement import Reject
-from packkit.packing.run import PackRun, no_progress
-from packkit.packing.workfolder import WorkFolder
+from packkit.packing.run import open_run
 
 __all__ = ["resolve_mixture"]
 
@@ -54,17 +53,8 @@ def resolve_mixture(
     lock_path, data = Path(lock_path), Path(data)
     config = mixture.pack_config()
     encoder = encoder or mixture.encoder()
-    engine = engine or LocalEngine(config.workers)
     folder = lock_path.with_name(lock_path.name + ".work")
-    with WorkFolder(folder) as work:
-        run = PackRun(
-            out=folder,
-            config=config,
-            encoder=encoder,
-            engine=engine,
-            work=work,
-            on_progress=on_progress or no_progress,
-        )
+    with open_run(folder, config, encoder, engine=engine, on_progress=on_progress) as run:
         survey = survey_mixture(run, mixture, data, overwrite=True)
         lock = Lock(
             mixture=mixture,
@@ -74,7 +64,7 @@ def resolve_mixture(
         rejects = lock_path.with_name(lock_path.name + ".rejects.jsonl")
         write_atomically(rejects, _lines(survey.found.rejects))
         lock.write(lock_path)
-        work.remove()
+        run.work.remove()
     folder.rmdir()
     for source, locked in zip(mixture.sources, lock.sources, strict=True):
         _check_reject_rate(locked, source.max_reject_rate, rejects)

@@ -1,5 +1,6 @@
 """The leak check: samples of an evaluation set in training data, by image and by question."""
 
 from packkit.overlap.check import Hit, OverlapReport, find_overlap
+from packkit.overlap.sides import Inputs, Place
 
-__all__ = ["Hit", "OverlapReport", "find_overlap"]
+__all__ = ["Hit", "Inputs", "OverlapReport", "Place", "find_overlap"]

@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from itertools import islice
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
-from packkit.engine import usable_cpus
-from packkit.errors import InputError, SampleError
-from packkit.overlap.pictures import MAX_DISTANCE, Picture, PictureIndex, describe
-from packkit.overlap.questions import question_of
-from packkit.schema import Origin, Sample
-from packkit.sources import read_samples
+from packkit.errors import InputError
+from packkit.overlap.pictures import MAX_DISTANCE, Picture, PictureIndex
+from packkit.overlap.sides import Described, Inputs, Place, Side
 
-__all__ = ["Hit", "Inputs", "Kind", "OverlapReport", "Place", "find_overlap"]
+__all__ = ["Hit", "Kind", "OverlapReport", "find_overlap"]
 
 Kind = Literal["image", "image+question"]
 """What two samples share: an image, or an image and the question about it. A question alone, such
 as "Is this normal?", is counted and is no hit."""
-
-# Samples whose images are decoded at once.
-_BATCH = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What one side is read from.
-
-    Attributes:
-        paths: files, folders or globs, pack sets included.
-        format: layout of the records, or ``auto``.
-        columns: role in the layout -> name of the field.
-        data_root: folder of image paths; by default that of each file.
-    """
-
-    paths: Sequence[str | Path]
-    format: str = "auto"
-    columns: Mapping[str, str] = field(default_factory=dict)
-    data_root: str | Path | None = None
-
-
-class Place(NamedTuple):
-    """Where an image stands.
-
-    Attributes:
-        source: file.
-        position: number of the record, from 0.
-        id: of the sample, if it has one.
-        image: number of the image in the sample, from 0.
-    """
-
-    source: str
-    position: int
-    id: str | None
-    image: int
 
 
 class Hit(NamedTuple):
@@ -118,24 +74,13 @@ class OverlapReport:
         return {**asdict(self), "hits": [hit.to_dict() for hit in self.hits]}
 
 
-class _Read(NamedTuple):
-    """One sample as it is compared."""
-
-    origin: Origin
-    id: str | None
-    question: str
-    pictures: list[Picture]
-
-    def place(self, image: int) -> Place:
-        return Place(self.origin.source, self.origin.position, self.id, image)
-
-
 def find_overlap(
     train: Inputs, against: Inputs, *, max_distance: int = MAX_DISTANCE
 ) -> OverlapReport:
     """Looks for the images and questions of an evaluation set in training data.
 
-    Memory: about 4 KiB an image of the evaluation set; the training data are streamed.
+    Memory: about 4 KiB an image of the evaluation set, and every hit; the training data are
+    streamed.
 
     Args:
         train: the training data.
@@ -143,71 +88,64 @@ def find_overlap(
         max_distance: bits of 64 in which the perceptual hashes of near images differ at most.
 
     Raises:
-        InputError: an input names nothing, or `max_distance` is out of range.
+        InputError: an input names nothing, no sample of a side can be read, or `max_distance` is
+            out of range.
         FormatError: a file cannot be read as its name says.
         MissingExtraError: imagehash is not installed.
     """
     if not 0 <= max_distance <= 64:
         raise InputError(f"max_distance must be in 0..64, got {max_distance}")
-    train_unreadable: Counter[str] = Counter()
-    eval_unreadable: Counter[str] = Counter()
-    known = list(_read(against, eval_unreadable))
-    owners = [(sample, image) for sample in known for image in range(len(sample.pictures))]
-    index = PictureIndex([sample.pictures[image] for sample, image in owners], max_distance)
-    questions = {sample.question for sample in known if sample.question}
+    known, side = _Known.read(against, max_distance), Side("the training data", train)
     hits: list[Hit] = []
-    leaked: dict[int, set[Kind]] = {}
-    samples = same_questions = 0
-    for sample in _read(train, train_unreadable):
-        samples += 1
-        same_questions += sample.question in questions
-        for image, picture in enumerate(sample.pictures):
-            for match in index.matches(picture):
-                owner, owned = owners[match.number]
-                is_pair = bool(sample.question) and sample.question == owner.question
-                kind: Kind = "image+question" if is_pair else "image"
-                leaked.setdefault(match.number, set()).add(kind)
-                hits.append(Hit(kind, sample.place(image), owner.place(owned), *match[1:]))
+    same_questions = 0
+    for sample in side.read():
+        same_questions += not sample.questions.isdisjoint(known.questions)
+        hits += known.hits(sample)
+    leaked = {hit.eval for hit in hits}
     return OverlapReport(
-        train_samples=samples,
-        eval_samples=len(known),
-        train_unreadable=dict(sorted(train_unreadable.items())),
-        eval_unreadable=dict(sorted(eval_unreadable.items())),
-        eval_images=len(owners),
+        train_samples=side.samples,
+        eval_samples=known.side.samples,
+        train_unreadable=side.unreadable,
+        eval_unreadable=known.side.unreadable,
+        eval_images=len(known.owners),
         leaked_images=len(leaked),
-        leaked_pairs=sum("image+question" in kinds for kinds in leaked.values()),
+        leaked_pairs=len({hit.eval for hit in hits if hit.kind == "image+question"}),
         same_questions=same_questions,
         hits=hits,
     )
 
 
-def _read(inputs: Inputs, unreadable: Counter[str]) -> Iterator[_Read]:
-    """Yields what can be read of a side, in order, and counts what cannot."""
-    with (
-        TemporaryDirectory(prefix="packkit-overlap-") as staging,
-        ThreadPoolExecutor(usable_cpus()) as threads,
-    ):
-        samples = read_samples(
-            inputs.paths,
-            staging=Path(staging),
-            layout=inputs.format,
-            columns=inputs.columns,
-            data_root=inputs.data_root,
-        )
-        while batch := list(islice(samples, _BATCH)):
-            for one in threads.map(_described, batch):
-                if isinstance(one, SampleError):
-                    unreadable[one.reason.value] += 1
-                else:
-                    yield one
+class _Known(NamedTuple):
+    """The evaluation set in memory.
 
+    Attributes:
+        side: its counts.
+        pictures: its images.
+        owners: place of each image, and the questions of its sample.
+        questions: those of all samples.
+    """
 
-def _described(record: tuple[Origin, Sample | SampleError]) -> _Read | SampleError:
-    origin, sample = record
-    if isinstance(sample, SampleError):
-        return sample
-    try:
-        pictures = [describe(sample.image_bytes(image)) for image in range(sample.image_count)]
-    except SampleError as error:
-        return error
-    return _Read(origin, sample.id, question_of(sample), pictures)
+    side: Side
+    pictures: PictureIndex
+    owners: list[tuple[Place, frozenset[str]]]
+    questions: frozenset[str]
+
+    @classmethod
+    def read(cls, against: Inputs, max_distance: int) -> _Known:
+        side = Side("the evaluation set", against)
+        pictures: list[Picture] = []
+        owners: list[tuple[Place, frozenset[str]]] = []
+        questions: set[str] = set()
+        for sample in side.read():
+            pictures += sample.pictures
+            owners += [(place, sample.questions) for place in sample.places]
+            questions |= sample.questions
+        return cls(side, PictureIndex(pictures, max_distance), owners, frozenset(questions))
+
+    def hits(self, sample: Described) -> Iterator[Hit]:
+        """Yields the images that a sample of the training data shares with the set."""
+        for place, picture in zip(sample.places, sample.pictures, strict=True):
+            for match in self.pictures.matches(picture):
+                owned, questions = self.owners[match.number]
+                kind: Kind = "image" if sample.questions.isdisjoint(questions) else "image+question"
+                yield Hit(kind, place, owned, *match[1:])

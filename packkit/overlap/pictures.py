@@ -1,11 +1,13 @@
 """What tells an image from others after it was encoded anew or made smaller.
 
 Two images are near if their perceptual hashes differ in few bits and their small grey versions
-correlate. The hash alone finds candidates cheaply; among slices of one volume it is not enough.
+correlate, the more strictly the more bits differ. The hash alone finds candidates cheaply; among
+slices of one volume it is not enough. docs/overlap.md has what the limits were measured on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,16 +17,20 @@ from numpy.typing import NDArray
 from packkit.errors import MissingExtraError
 from packkit.pixels import displayed_image
 
-__all__ = ["MAX_DISTANCE", "MIN_CORRELATION", "Match", "Picture", "PictureIndex", "describe"]
+__all__ = ["MAX_DISTANCE", "Match", "Picture", "PictureIndex", "describe", "is_near"]
 
 MAX_DISTANCE = 8
 """Bits of 64 in which the hashes of near images differ at most."""
 
-MIN_CORRELATION = 0.985
-"""Of the grey versions of near images, at least."""
+_CLOSE_DISTANCE = 4
+_CLOSE_CORRELATION = 0.94
+_FAR_CORRELATION = 0.987
 
 _HASHED_SIDE = 256
 _GREY_SIDE = 32
+
+# Images compared at once: bounds what a lookup needs besides the index, 64 MiB at worst.
+_BLOCK = 1 << 14
 
 # A flat image correlates with nothing; what little it deviates by is noise.
 _FLAT = 1e-3
@@ -60,6 +66,16 @@ class Match(NamedTuple):
     correlation: float
 
 
+def is_near(distance: int, correlation: float) -> bool:
+    """Returns whether two images whose hashes are close enough to be compared look the same.
+
+    Args:
+        distance: bits of 64 in which their perceptual hashes differ.
+        correlation: of their grey versions, -1 to 1.
+    """
+    return correlation >= (_CLOSE_CORRELATION if distance <= _CLOSE_DISTANCE else _FAR_CORRELATION)
+
+
 def describe(data: bytes) -> Picture:
     """Returns what an image file is compared by.
 
@@ -93,28 +109,37 @@ class PictureIndex:
         max_distance: bits in which the hashes of near images differ at most.
     """
 
-    def __init__(self, pictures: list[Picture], max_distance: int = MAX_DISTANCE) -> None:
+    def __init__(self, pictures: Sequence[Picture], max_distance: int = MAX_DISTANCE) -> None:
         self._max_distance = max_distance
-        self._numbers: dict[bytes, list[int]] = {}
-        for number, picture in enumerate(pictures):
-            self._numbers.setdefault(picture.digest, []).append(number)
+        self._digests = [picture.digest for picture in pictures]
         self._phashes = np.array([picture.phash for picture in pictures], np.uint64)
-        greys = [picture.grey for picture in pictures]
-        self._greys = np.stack(greys) if greys else np.empty((0, _GREY_SIDE**2), np.float32)
+        self._greys = np.empty((len(pictures), _GREY_SIDE**2), np.float32)
+        for number, picture in enumerate(pictures):
+            self._greys[number] = picture.grey
 
     def matches(self, picture: Picture) -> list[Match]:
-        """Returns every image of the index that is the same as this one, or near it.
+        """Returns every image of the index that is the same as this one, or near it, in order.
 
         Cost: one pass over the hashes, O(images of the index).
         """
-        exact = set(self._numbers.get(picture.digest, ()))
-        distances = np.bitwise_count(self._phashes ^ np.uint64(picture.phash))
-        near = np.flatnonzero(distances <= self._max_distance)
-        correlations = self._greys[near] @ picture.grey
         return [
-            Match(number, number in exact, distance, round(correlation, 4))
-            for number, distance, correlation in zip(
-                near.tolist(), distances[near].tolist(), correlations.tolist(), strict=True
-            )
-            if number in exact or correlation >= MIN_CORRELATION
+            Match(number, is_exact, distance, round(correlation, 4))
+            for number, distance, correlation in self._candidates(picture)
+            if (is_exact := self._digests[number] == picture.digest)
+            or is_near(distance, correlation)
         ]
+
+    def _candidates(self, picture: Picture) -> Iterator[tuple[int, int, float]]:
+        """Yields number, distance and correlation of the images whose hashes are near enough."""
+        wanted = np.uint64(picture.phash)
+        for start in range(0, len(self._phashes), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            distances = np.bitwise_count(self._phashes[block] ^ wanted)
+            near = np.flatnonzero(distances <= self._max_distance)
+            correlations = self._greys[block][near] @ picture.grey
+            yield from zip(
+                (near + start).tolist(),
+                distances[near].tolist(),
+                correlations.tolist(),
+                strict=True,
+            )

@@ -6,7 +6,7 @@ import unicodedata
 
 from packkit.schema import Sample
 
-__all__ = ["normalized", "question_of"]
+__all__ = ["normalized", "questions_of"]
 
 
 def normalized(text: str) -> str:
@@ -24,7 +24,11 @@ def normalized(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def question_of(sample: Sample) -> str:
-    """Returns what the user of a dialogue asks, normalized; empty for a document."""
-    turns = (message for message in sample.messages or () if message.role == "user")
-    return normalized(" ".join(part for turn in turns for part in turn.content if part))
+def questions_of(sample: Sample) -> frozenset[str]:
+    """Returns what the user of a dialogue asks, normalized, turn by turn; nothing for a document.
+
+    Turn by turn, since training sets join many questions about an image into one dialogue.
+    """
+    turns = (message.content for message in sample.messages or () if message.role == "user")
+    asked = (normalized(" ".join(part for part in turn if part)) for turn in turns)
+    return frozenset(filter(None, asked))

@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine, LocalEngine
+from packkit.engine import Engine
 from packkit.errors import RejectReason
 from packkit.packing.config import PackConfig
 from packkit.packing.intake import Inputs, Intake, take_in
 from packkit.packing.measured import Measured
 from packkit.packing.measurement import Reject
 from packkit.packing.report import PackReport
-from packkit.packing.run import Chosen, Found, Origins, PackRun, Progress, no_progress
-from packkit.packing.workfolder import WorkFolder
+from packkit.packing.run import Chosen, Found, Origins, PackRun, Progress, open_run
 from packkit.packing.write import read_sample
 from packkit.sources import Source, open_source
 
@@ -62,22 +61,14 @@ def pack(
     """
     config = config or PackConfig()
     encoder = encoder or config.encoder()
-    with WorkFolder(Path(out)) as work:
-        run = PackRun(
-            out=Path(out),
-            config=config,
-            encoder=encoder,
-            engine=engine or LocalEngine(config.workers),
-            work=work,
-            on_progress=on_progress or no_progress,
-        )
-        intake = take_in(inputs, work.incoming)
+    with open_run(Path(out), config, encoder, engine=engine, on_progress=on_progress) as run:
+        intake = take_in(inputs, run.work.incoming)
         identity = {
             "inputs": intake.identity,
             "options": config.identity(),
             "encoder": encoder.describe(),
         }
-        work.begin(identity, overwrite=config.overwrite)
+        run.work.begin(identity, overwrite=config.overwrite)
         sources = _open(run, intake)
         return run.commit(sources, _choose(sources, run.measure(sources), config))
 

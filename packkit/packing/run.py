@@ -8,6 +8,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -16,7 +17,7 @@ import orjson
 
 import packkit
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine
+from packkit.engine import Engine, LocalEngine
 from packkit.errors import RejectRateError
 from packkit.files import write_atomically
 from packkit.packing.arrange import Arrangement, ShardTask, arrange
@@ -30,7 +31,7 @@ from packkit.packing.write import ShardMaker
 from packkit.shards import MANIFEST, REJECTS, Manifest, ShardEntry, encoder_checksums
 from packkit.sources import Source, container_named
 
-__all__ = ["Chosen", "Found", "Origins", "PackRun", "Progress", "no_progress"]
+__all__ = ["Chosen", "Found", "Origins", "PackRun", "Progress", "open_run"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,10 +42,6 @@ class Progress(Protocol):
 
     def __call__(self, phase: str, done: int, total: int) -> None:
         """Takes the phase, ``measure`` or ``write``, and its tasks done and in all."""
-
-
-def no_progress(phase: str, done: int, total: int) -> None:
-    """Tells nobody."""
 
 
 class Found(NamedTuple):
@@ -285,7 +282,43 @@ class PackRun:
             raise RejectRateError(rejected, read, limit, self.out / REJECTS, report)
 
 
+@contextmanager
+def open_run(
+    out: Path,
+    config: PackConfig,
+    encoder: SampleEncoder,
+    *,
+    engine: Engine | None = None,
+    on_progress: Progress | None = None,
+) -> Iterator[PackRun]:
+    """Opens the output folder of a run, and locks it until the run is over.
+
+    Args:
+        out: folder of the pack set.
+        config: options.
+        encoder: decides the lengths.
+        engine: runs the tasks; by default threads of this process.
+        on_progress: is told how far the run has come.
+
+    Raises:
+        LockedError: another process packs into `out`.
+    """
+    with WorkFolder(out) as work:
+        yield PackRun(
+            out=out,
+            config=config,
+            encoder=encoder,
+            engine=engine or LocalEngine(config.workers),
+            work=work,
+            on_progress=on_progress or _no_progress,
+        )
+
+
 def _span_tasks(sources: Sequence[Source]) -> Iterator[SpanTask]:
     for number, source in enumerate(sources):
         for span in container_named(source.container).split(Path(source.path)):
             yield SpanTask(number, span)
+
+
+def _no_progress(phase: str, done: int, total: int) -> None:
+    """Tells nobody."""

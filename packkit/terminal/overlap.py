@@ -9,8 +9,7 @@ from rich.console import Console
 from packkit.terminal.tables import plain_table, show_table
 
 if TYPE_CHECKING:
-    from packkit.overlap import Hit, OverlapReport
-    from packkit.overlap.check import Place
+    from packkit.overlap import Hit, OverlapReport, Place
 
 __all__ = ["show_overlap"]
 

@@ -26,7 +26,9 @@ def command(folder, server, *arguments):
     words = [sys.executable, "-m", "packkit", "assess", *map(str, arguments)]
     words += ["--judge", "m", "--base-url", server.url, "--concurrency", str(CONCURRENCY)]
     environment = {name: os.environ[name] for name in os.environ if "OPENAI" not in name}
-    return words, {"cwd": folder, "env": {**environment, "OPENAI_API_KEY": "k"}}
+    # A killed process leaves its temporary folder behind.
+    settings = {"OPENAI_API_KEY": "k", "TMPDIR": str(folder)}
+    return words, {"cwd": folder, "env": {**environment, **settings}}
 
 
 def packkit(folder, server, *arguments):

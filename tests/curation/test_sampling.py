@@ -69,6 +69,13 @@ def test_repeated_records_are_drawn_once(tmp_path, drawn):
     assert sorted(one.origin.position for one in found.samples) == [0, 1, 2, 3, 4]
 
 
+def test_of_repeated_records_the_same_one_is_named_in_any_order(tmp_path, drawn):
+    paths = [write_lines(tmp_path / f"{name}.jsonl", [caption(1)]) for name in "ba"]
+    for order in (paths, paths[::-1]):
+        (one,) = drawn(order).samples
+        assert one.origin == ("a.jsonl", 0)
+
+
 def test_unreadable_records_are_counted_with_their_reasons(tmp_path, drawn):
     cut = base64.b64encode(png(1)[:200]).decode()
     records = [

@@ -66,6 +66,7 @@ def test_parameter_that_is_turned_down_is_left_out(refusal, learned):
             "context length is 4096 tokens and your request has 900 input tokens",
             "max_completion_tokens",
         ),
+        Refusal("max_completion_tokens must be at most 16384"),
         Refusal("This model's maximum context length is 4096 tokens, you requested 5000"),
         Refusal("body temperature is not supported by evidence, said the sample"),
         Refusal("unknown role in messages[3]", "messages", "unknown_parameter"),

@@ -90,3 +90,6 @@ def test_reasoning_is_left_out():
     assert without_thoughts("so</think>Yes.") == "Yes."
     assert without_thoughts("Yes.") == "Yes."
     assert without_thoughts("\n<think>so") == ""
+    answer = '{"comment": "it ends with </think>"}'
+    assert without_thoughts(answer) == answer
+    assert without_thoughts(f"<think>{answer}</think>Yes.") == "Yes."

@@ -1,19 +1,10 @@
 """What the tests of mixtures share: a tiny encoder, and a data folder with one source or many."""
 
-import orjson
 import pytest
 from data_sets import NAMES, build
 from packing_inputs import caption, write_lines
-from tokenizers import Tokenizer
 
-from packkit.encoding import SampleEncoder
 from packkit.mixture.recipe import check_mixture
-
-
-@pytest.fixture(scope="session")
-def tiny_encoder(tiny_tokenizer):
-    tokenizer = Tokenizer.from_str(orjson.dumps(tiny_tokenizer).decode())
-    return SampleEncoder(tokenizer, image_tokens=4)
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +35,7 @@ def mixture():
         tables = {
             "version": 1,
             "name": "test",
-            "pack": {"max_len": 512, "image_tokens": 4},
+            "pack": {"max_len": 512, "image_tokens": 5},
             "sources": list(sources),
         }
         return check_mixture({**tables, **fields}, "test.toml")

@@ -76,7 +76,7 @@ def test_every_data_set_goes_through_mix_and_pack_to_a_batch(
         assert source.read == found.samples == source.available + sum(source.rejected.values())
         assert source.rejected == ({"missing_image": found.missing} if found.missing else {})
         assert source.taken == source.distinct == found.samples - found.missing
-        assert source.images == found.images and source.image_tokens == 4 * found.images
+        assert source.images == found.images and source.image_tokens == 5 * found.images
         assert set(source.modalities) <= {*MODALITIES, UNKNOWN}
     packs = build(lock, data=folder)
     read = samples_by_source(packs)

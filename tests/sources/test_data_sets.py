@@ -3,23 +3,14 @@
 from collections import Counter
 from pathlib import Path
 
-import orjson
 import pytest
 from data_sets import NAMES, VARIANTS, build
-from tokenizers import Tokenizer
 
-from packkit.encoding import SampleEncoder
 from packkit.errors import SampleError
 from packkit.packing import PackConfig, pack
 from packkit.shards import Manifest, PackReader, verify_packs
 from packkit.sources import container_named, find_inputs, installed_layouts, open_source
 from packkit.sources.catalog import catalog
-
-
-@pytest.fixture(scope="module")
-def tiny_encoder(tiny_tokenizer):
-    tokenizer = Tokenizer.from_str(orjson.dumps(tiny_tokenizer).decode())
-    return SampleEncoder(tokenizer, image_tokens=4)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,142 @@
+"""Reads one side of the comparison: what can be read, in order, and how much cannot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from packkit.engine import usable_cpus
+from packkit.errors import InputError, SampleError
+from packkit.overlap.pictures import Picture, describe
+from packkit.overlap.questions import questions_of
+from packkit.schema import Origin, Sample
+from packkit.sources import read_samples
+
+__all__ = ["Described", "Inputs", "Place", "Side"]
+
+# Samples whose images are decoded at once.
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What one side is read from.
+
+    Attributes:
+        paths: files, folders or globs, pack sets included.
+        format: layout of the records, or ``auto``.
+        columns: role in the layout -> name of the field.
+        data_root: folder of image paths; by default that of each file.
+    """
+
+    paths: Sequence[str | Path]
+    format: str = "auto"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    data_root: str | Path | None = None
+
+
+class Place(NamedTuple):
+    """Where an image stands.
+
+    Attributes:
+        source: file.
+        position: number of the record, from 0.
+        id: of the sample, if it has one.
+        image: number of the image in the sample, from 0.
+    """
+
+    source: str
+    position: int
+    id: str | None
+    image: int
+
+
+class Described(NamedTuple):
+    """One sample as it is compared.
+
+    Attributes:
+        places: where its images stand.
+        questions: what its user asks, normalized.
+        pictures: its images.
+    """
+
+    places: list[Place]
+    questions: frozenset[str]
+    pictures: list[Picture]
+
+
+class Side:
+    """One side, read once.
+
+    Args:
+        name: what messages call it.
+        inputs: what it is read from.
+
+    Attributes:
+        samples: samples that could be read so far.
+    """
+
+    def __init__(self, name: str, inputs: Inputs) -> None:
+        self._name = name
+        self._inputs = inputs
+        self.samples = 0
+        self._unreadable: Counter[str] = Counter()
+
+    def read(self) -> Iterator[Described]:
+        """Yields what can be read, in order, and counts what cannot.
+
+        Raises:
+            InputError: nothing can be read, as with a wrong folder of images.
+        """
+        with ThreadPoolExecutor(usable_cpus()) as threads:
+            for one in _described_all(self._inputs, threads):
+                if isinstance(one, SampleError):
+                    self._unreadable[one.reason.value] += 1
+                else:
+                    self.samples += 1
+                    yield one
+        if not self.samples:
+            # Nothing was compared, which must not pass for nothing being shared.
+            raise InputError(f"no sample of {self._name} can be read: {self._losses()}")
+
+    @property
+    def unreadable(self) -> dict[str, int]:
+        """Records that could not be read so far, by reason in alphabetical order."""
+        return dict(sorted(self._unreadable.items()))
+
+    def _losses(self) -> str:
+        losses = (f"{reason} {count}" for reason, count in self.unreadable.items())
+        return ", ".join(losses) or "there is none"
+
+
+def _described_all(
+    inputs: Inputs, threads: ThreadPoolExecutor
+) -> Iterator[Described | SampleError]:
+    with TemporaryDirectory(prefix="packkit-overlap-") as staging:
+        samples = read_samples(
+            inputs.paths,
+            staging=Path(staging),
+            layout=inputs.format,
+            columns=inputs.columns,
+            data_root=inputs.data_root,
+        )
+        while batch := list(islice(samples, _BATCH)):
+            yield from threads.map(_described, batch)
+
+
+def _described(record: tuple[Origin, Sample | SampleError]) -> Described | SampleError:
+    origin, sample = record
+    if isinstance(sample, SampleError):
+        return sample
+    try:
+        pictures = [describe(sample.image_bytes(image)) for image in range(sample.image_count)]
+    except SampleError as error:
+        return error
+    places = [Place(*origin, sample.id, image) for image in range(len(pictures))]
+    return Described(places, questions_of(sample), pictures)
