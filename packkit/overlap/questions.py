@@ -17,10 +17,13 @@ def normalized(text: str) -> str:
     >>> normalized("这是ＣＴ吗？")
     '这是ct吗'
     """
-    # Folding can undo the form, and the form can undo the folding: twice each is stable.
+    # Each step can undo another one: twice all of them is stable.
     for _ in range(2):
+        text = "".join(one for one in text if unicodedata.category(one) != "Cf")
         text = unicodedata.normalize("NFKC", text).casefold()
-    kept = (" " if unicodedata.category(one)[0] in "PSZC" else one for one in text)
+    # Symbols stay: a lesion of < 5 mm is none of > 5 mm, and HER2+ is not HER2-.
+    separates = ("P", "Z", "Cc")
+    kept = (" " if unicodedata.category(one).startswith(separates) else one for one in text)
     return " ".join("".join(kept).split())
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from packkit.curation.rubric import RUBRIC
 from packkit.terminal.tables import show_table
 
@@ -22,7 +20,7 @@ __all__ = ["show_assessment_report", "show_sheet"]
 def show_assessment_report(report: AssessmentReport) -> None:
     """Prints the scores of each data set, how far people agree, and the verdicts."""
     show_table(
-        f"asked of {escape(report.model)}",
+        f"asked of {report.model}",
         ("data set", "samples", "scored", "no image"),
         [_coverage_row(one) for one in report.data_sets],
     )
@@ -44,8 +42,7 @@ def show_assessment_report(report: AssessmentReport) -> None:
 def show_sheet(report: SheetReport) -> None:
     """Prints what a sheet holds."""
     rows = [
-        (escape(name), f"{drawn:,}", f"{report.unreadable[name]:,}")
-        for name, drawn in report.drawn.items()
+        (name, f"{drawn:,}", f"{report.unreadable[name]:,}") for name, drawn in report.drawn.items()
     ]
     show_table(f"sheet {report.sheet}", ("data set", "drawn", "unreadable"), rows)
     print(f"{report.samples:,} samples, {report.bytes / 2**20:,.1f} MiB: {report.out}")
@@ -54,7 +51,7 @@ def show_sheet(report: SheetReport) -> None:
 
 def _coverage_row(one: DataSetSummary) -> tuple[str, ...]:
     shares = (f"{100 * share:.1f} %" for share in (one.coverage, one.without_image))
-    return escape(one.name), f"{one.samples:,}", *shares
+    return one.name, f"{one.samples:,}", *shares
 
 
 def _scores_rows(one: DataSetSummary) -> Iterator[tuple[str, ...]]:
@@ -81,4 +78,4 @@ def _agreement_rows(one: Agreement) -> Iterator[tuple[str, ...]]:
 
 def _labels(name: str) -> list[str]:
     """Returns a name for the first of its rows, and nothing for the others."""
-    return [escape(name), *[""] * (len(RUBRIC) - 1)]
+    return [name, *[""] * (len(RUBRIC) - 1)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from packkit.stats import Histogram
@@ -36,8 +37,11 @@ def show_histogram(console: Console, title: str, histogram: Histogram) -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table whose first column is text and whose others are figures."""
-    table = Table(title=title, title_justify="left")
+    """Prints a table whose first column is text and whose others are figures.
+
+    What stands in brackets is text too: names of files and texts of samples are no markup.
+    """
+    table = Table(title=Text(title, style="table.title"), title_justify="left")
     for number, column in enumerate(columns):
         # A narrow terminal breaks names over lines and leaves figures whole.
         table.add_column(
@@ -47,7 +51,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
             no_wrap=number > 0,
         )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console = Console()
     console.print()
     console.print(table)

@@ -9,7 +9,7 @@ from packkit.schema import Message, Sample
 BETWEEN = st.text(" \t\n.,;:!?-()！？、", min_size=1, max_size=3)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(st.text(max_size=30))
 def test_normalized_text_is_normalized(text):
     once = normalized(text)
@@ -21,6 +21,12 @@ def test_normalized_text_is_normalized(text):
 def test_case_space_and_punctuation_do_not_matter(words, data):
     text = "".join(word + data.draw(BETWEEN) for word in words)
     assert normalized(data.draw(BETWEEN) + text.upper()) == " ".join(words)
+
+
+def test_symbols_tell_questions_apart_and_invisible_characters_do_not():
+    assert normalized("Is it < 5 mm?") != normalized("Is it > 5 mm?")
+    assert normalized("Is it HER2+?") != normalized("Is it HER2-?")
+    assert normalized("im\u00adage \ufeffof") == "image of"
 
 
 def test_questions_are_those_of_the_user_turn_by_turn():
