@@ -75,7 +75,7 @@ def tiny_tokenizer():
 
 
 @pytest.fixture(scope="session")
-def tiny_encoder(tiny_tokenizer):
+def small_encoder(tiny_tokenizer):
     """An encoder that loads in no time, 5 tokens an image."""
     return SampleEncoder(Tokenizer.from_str(json.dumps(tiny_tokenizer)), image_tokens=5)
 

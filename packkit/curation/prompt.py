@@ -17,7 +17,15 @@ from packkit.images import peek_header
 from packkit.judging import Messages, data_url, image_tokens, sent_size, text_tokens
 from packkit.schema import Content, Sample
 
-__all__ = ["IMAGE_SIDE", "SYSTEM_PROMPT", "estimated_tokens", "messages_for", "request_hash"]
+__all__ = [
+    "IMAGE_SIDE",
+    "SYSTEM_PROMPT",
+    "Turns",
+    "estimated_tokens",
+    "messages_for",
+    "request_hash",
+    "turns_of",
+]
 
 IMAGE_SIDE = 1024
 """Pixels that the longer side of an image has at most when it is sent."""
@@ -28,7 +36,8 @@ _MARK_DIGITS = 12
 # What a server's chat template adds around two messages, about.
 _FRAME_TOKENS = 16
 
-_Turns = list[tuple[str, Content]]
+Turns = list[tuple[str, Content]]
+"""Who speaks, and the parts of what is said."""
 
 
 def _system_prompt() -> str:
@@ -71,7 +80,7 @@ def messages_for(sample: Sample) -> Messages:
     Raises:
         SampleError: an image cannot be read, or not be made smaller.
     """
-    mark = _content_hash(_turns(sample), [])[:_MARK_DIGITS]
+    mark = _content_hash(turns_of(sample), [])[:_MARK_DIGITS]
     parts: list[dict[str, Any]] = []
     for piece in _framed(sample, mark):
         if isinstance(piece, str):
@@ -117,14 +126,15 @@ def request_hash(sample: Sample, model: str) -> str:
     images = [
         hashlib.sha256(sample.image_bytes(index)).hexdigest() for index in range(len(sample.images))
     ]
-    return _content_hash(_turns(sample), [PROMPT_VERSION, model, images])
+    return _content_hash(turns_of(sample), [PROMPT_VERSION, model, images])
 
 
-def _content_hash(turns: _Turns, beside: list[Any]) -> str:
+def _content_hash(turns: Turns, beside: list[Any]) -> str:
     return hashlib.sha256(orjson.dumps([turns, *beside])).hexdigest()
 
 
-def _turns(sample: Sample) -> _Turns:
+def turns_of(sample: Sample) -> Turns:
+    """Returns who speaks and what, turn by turn; a document is one turn of its own."""
     if sample.content is not None:
         return [("document", sample.content)]
     return [(message.role, message.content) for message in sample.messages or ()]
@@ -134,7 +144,7 @@ def _framed(sample: Sample, mark: str) -> list[str | int]:
     """Returns the texts of a user message in order, and between them the numbers of the images."""
     pieces: list[str | int] = [f"<sample-{mark}>\n"]
     images = 0
-    for role, content in _turns(sample):
+    for role, content in turns_of(sample):
         pieces.append(f"<{role}-{mark}>\n")
         for part in content:
             if part is not None:

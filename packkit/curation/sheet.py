@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import orjson
 import xxhash
 
-from packkit.curation.prompt import IMAGE_SIDE
+from packkit.curation.prompt import IMAGE_SIDE, turns_of
 from packkit.curation.rubric import IMAGING_RELEVANCE, PROMPT_VERSION, RUBRIC, SCORES
 from packkit.curation.sampling import Draw, Drawn, data_sets, draw
 from packkit.errors import InputError, MissingExtraError
 from packkit.files import write_atomically
 from packkit.judging import data_url
 from packkit.orders import seeded_key
-from packkit.schema import Content, Sample
+from packkit.schema import Sample
 
 __all__ = ["SheetConfig", "SheetReport", "make_sheet", "render_sheet"]
 
@@ -184,12 +184,9 @@ def _sheet_id(samples: Sequence[Drawn]) -> str:
 def _shown(drawn: Drawn) -> _Shown:
     sample = drawn.sample
     images = iter(range(len(sample.images)))
-    if sample.content is not None:
-        contents: list[tuple[str, Content]] = [("document", sample.content)]
-    else:
-        contents = [(message.role, message.content) for message in sample.messages or ()]
     turns = [
-        (role, [_part(sample, part, images) for part in content]) for role, content in contents
+        (role, [_part(sample, part, images) for part in content])
+        for role, content in turns_of(sample)
     ]
     # Without an image its relevance is fixed, and nobody is asked for it.
     criteria = [name for name in RUBRIC if sample.images or name != IMAGING_RELEVANCE]

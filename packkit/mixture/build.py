@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine, usable_cpus
+from packkit.engine import Engine
 from packkit.errors import FingerprintError, SourceChangedError
 from packkit.mixture.choice import Survey, survey_mixture
 from packkit.mixture.lock import Lock, LockedSource
 from packkit.packing import PackReport, Progress
-from packkit.packing.run import Chosen, Origins, open_run
+from packkit.packing.chosen import Chosen, Origins
+from packkit.packing.run import open_run
 
 __all__ = ["build_mixture"]
 
@@ -52,7 +53,7 @@ def build_mixture(
         OutputExistsError: `out` already holds something else.
         LockedError: another process packs into `out`.
     """
-    config = lock.mixture.pack_config(workers=workers or usable_cpus(), overwrite=overwrite)
+    config = lock.mixture.pack_config(workers=workers, overwrite=overwrite)
     encoder = encoder or lock.mixture.encoder()
     if differences := encoder.differences(lock.encoder):
         raise FingerprintError("not the encoder that the lock was made with", differences)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from packkit.mixture.quantities import Quantity
 from packkit.mixture.recipe import Mixture
 from packkit.mixture.selection import ranks_of, take
 from packkit.mixture.survey import OpenMixture, SourcePart, find_files, open_mixture
+from packkit.packing.intake import file_stamp
 from packkit.packing.measured import Measured
 from packkit.packing.measurement import Reject
 from packkit.packing.run import Found, PackRun
@@ -72,7 +73,7 @@ def survey_mixture(run: PackRun, mixture: Mixture, data: Path, *, overwrite: boo
     identity = {
         "mixture": dataclasses.asdict(mixture),
         "encoder": run.encoder.describe(),
-        "files": [(owner, file.name, *_stamp(file.path)) for owner, file in files],
+        "files": [(owner, file_stamp(file)) for owner, file in files],
         "filters": [[(label(one), one.describe()) for one in some] for some in filters],
     }
     run.work.begin(identity, overwrite=overwrite)
@@ -82,11 +83,6 @@ def survey_mixture(run: PackRun, mixture: Mixture, data: Path, *, overwrite: boo
     parts = zip(opened.parts(found), mixture.quantities, strict=True)
     choices = [chooser.choose(number, *part) for number, part in enumerate(parts)]
     return Survey(opened.sources, found, choices)
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +102,7 @@ class _Chooser:
     def choose(self, number: int, part: SourcePart, quantity: Quantity) -> Choice:
         mixture = self.opened.mixture
         source = mixture.sources[number]
-        keys = _column(self.measured, "key")
+        keys = self.measured.column("key")
         ranks = ranks_of(keys[part.rows], mixture.seed, source.label)
         try:
             taken = take(
@@ -139,7 +135,7 @@ class _Chooser:
 
     def _modalities(self, rows: NDArray[np.int64]) -> dict[str, Count]:
         names, codes = np.unique(
-            _column(self.measured, "modality")[rows].astype(str), return_inverse=True
+            self.measured.column("modality")[rows].astype(str), return_inverse=True
         )
         samples = np.bincount(codes, minlength=len(names)).tolist()
         tokens = np.bincount(codes, self.measured.length[rows], len(names)).astype(np.int64)
@@ -154,8 +150,3 @@ def _rejects_of(opened: OpenMixture, rejects: Sequence[Reject]) -> list[Mapping[
     for reject in rejects:
         counts[owner[reject.source]][reject.reason] += 1
     return [dict(sorted(count.items())) for count in counts]
-
-
-def _column(measured: Measured, name: str) -> NDArray[Any]:
-    values: NDArray[Any] = measured.table.column(name).to_numpy()
-    return values

@@ -37,11 +37,12 @@ def plot_shares(shares: Mapping[str, Count], path: str | Path, title: str) -> No
         percent = [100 * count / max(1, sum(counts)) for count in counts]
         bars = axes.barh([row + offset for row in rows], percent, 0.38, color=color, label=unit)
         axes.bar_label(bars, [f"{one:.1f} %" for one in percent], padding=3, fontsize=7)
-    axes.set_yticks(rows, list(shares))
+    # Names come from files: a dollar sign in one is no formula.
+    axes.set_yticks(rows, list(shares), parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel("share, %")
     axes.margins(x=0.12)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="lower right", frameon=False)
-    axes.set_title(title, loc="left")
+    axes.set_title(title, loc="left", parse_math=False)
     figure.savefig(path, dpi=_DPI)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-
-import orjson
 
 from packkit.encoding import SampleEncoder
 from packkit.engine import Engine
@@ -15,7 +12,7 @@ from packkit.mixture.choice import survey_mixture
 from packkit.mixture.lock import Lock, LockedSource
 from packkit.mixture.recipe import Mixture
 from packkit.packing import Progress
-from packkit.packing.measurement import Reject
+from packkit.packing.measurement import reject_lines
 from packkit.packing.run import open_run
 
 __all__ = ["resolve_mixture"]
@@ -62,17 +59,13 @@ def resolve_mixture(
             sources=[choice.locked for choice in survey.choices],
         )
         rejects = lock_path.with_name(lock_path.name + ".rejects.jsonl")
-        write_atomically(rejects, _lines(survey.found.rejects))
+        write_atomically(rejects, reject_lines(survey.found.rejects))
         lock.write(lock_path)
         run.work.remove()
     folder.rmdir()
     for source, locked in zip(mixture.sources, lock.sources, strict=True):
         _check_reject_rate(locked, source.max_reject_rate, rejects)
     return lock
-
-
-def _lines(rejects: Sequence[Reject]) -> bytes:
-    return b"".join(orjson.dumps(reject._asdict()) + b"\n" for reject in rejects)
 
 
 def _check_reject_rate(locked: LockedSource, limit: float, place: Path) -> None:

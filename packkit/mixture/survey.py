@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from packkit.errors import InputError
 from packkit.mixture.filters import Filter, label
 from packkit.mixture.recipe import Mixture, MixtureSource
-from packkit.packing.measured import Measured
 from packkit.packing.run import Found
 from packkit.sample_keys import ImageStamp, sample_key
 from packkit.schema import Sample
@@ -78,7 +77,7 @@ class OpenMixture:
     def _part(self, number: int, found: Found, owner: NDArray[np.int32]) -> SourcePart:
         rows = np.flatnonzero(owner == number)
         files = [i for i, own in enumerate(self.owners) if own == number]
-        dropped = _column(found.measured, "dropped")[rows]
+        dropped = found.measured.column("dropped")[rows]
         counts = {
             label(one): int((dropped == place).sum())
             for place, one in enumerate(self.filters[number], 1)
@@ -182,9 +181,4 @@ def open_mixture(
 def _modality(source: MixtureSource, sample: Sample) -> str:
     data_set = catalog().get(source.use)
     found = UNKNOWN if data_set is None else data_set.modality_of(sample.meta)
-    return source.modality or UNKNOWN if found == UNKNOWN else found
-
-
-def _column(measured: Measured, name: str) -> NDArray[Any]:
-    values: NDArray[Any] = measured.table.column(name).to_numpy()
-    return values
+    return found if found != UNKNOWN else source.modality or UNKNOWN

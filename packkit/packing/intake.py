@@ -15,7 +15,7 @@ from packkit.errors import InputError
 from packkit.schema import Sample
 from packkit.sources import InputFile, find_inputs
 
-__all__ = ["Inputs", "Intake", "take_in"]
+__all__ = ["Inputs", "Intake", "file_stamp", "take_in"]
 
 Inputs = str | Path | Sequence[str | Path] | io.BufferedIOBase | Iterable[Sample]
 """Paths (files, folders, globs), an open binary stream of JSON lines, or samples."""
@@ -52,7 +52,7 @@ def take_in(inputs: Inputs, staging: Path) -> Intake:
         inputs = [inputs]
     if (paths := _paths(inputs)) is not None:
         files = find_inputs(paths)
-        return Intake(files, [_stamp(file) for file in files], None)
+        return Intake(files, [file_stamp(file) for file in files], None)
     if isinstance(inputs, io.BufferedIOBase):
         return _stage(iter(lambda: inputs.read(_CHUNK_BYTES), b""), staging)
     return _stage(_sample_lines(inputs), staging)
@@ -68,7 +68,8 @@ def _paths(inputs: object) -> list[str | Path] | None:
     return paths or None
 
 
-def _stamp(file: InputFile) -> dict[str, Any]:
+def file_stamp(file: InputFile) -> dict[str, Any]:
+    """Returns what tells a file from a changed one, for resuming."""
     status = os.stat(file.path)
     return {"name": file.name, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
 

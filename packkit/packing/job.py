@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from packkit.encoding import SampleEncoder
 from packkit.engine import Engine
 from packkit.errors import RejectReason
+from packkit.packing.chosen import Chosen, Origins
 from packkit.packing.config import PackConfig
 from packkit.packing.intake import Inputs, Intake, take_in
 from packkit.packing.measured import Measured
 from packkit.packing.measurement import Reject
 from packkit.packing.report import PackReport
-from packkit.packing.run import Chosen, Found, Origins, PackRun, Progress, open_run
+from packkit.packing.run import Found, PackRun, Progress, open_run
 from packkit.packing.write import read_sample
 from packkit.sources import Source, open_source
 

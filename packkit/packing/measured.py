@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -36,7 +37,6 @@ class Measured:
         id_hash: uint64 [n], 0 where there is no id.
         stored: int64 [n], bytes in a shard, estimated.
         images: int32 [n], images that take tokens.
-        image_tokens: int64 [n], tokens of those images.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class Measured:
         position: NDArray[np.int64] | None = None,
     ) -> None:
         self.table = table.combine_chunks()
-        self.source = self._column("source")
+        self.source = self.column("source")
         self.origin = self.source if origin is None else origin
-        self.position = self._column("position") if position is None else position
-        self.offset = self._column("offset")
-        self.size = self._column("size")
-        self.checksum = self._column("checksum")
-        self.length = self._column("length")
-        self.token_limit = self._column("token_limit")
-        self.id_hash = self._column("id_hash")
-        self.stored = self._column("stored")
+        self.position = self.column("position") if position is None else position
+        self.offset = self.column("offset")
+        self.size = self.column("size")
+        self.checksum = self.column("checksum")
+        self.length = self.column("length")
+        self.token_limit = self.column("token_limit")
+        self.id_hash = self.column("id_hash")
+        self.stored = self.column("stored")
         lists: Any = self.table.column("images").combine_chunks()
         self._image_offsets = lists.offsets.to_numpy()
         structs = lists.values
@@ -64,7 +64,6 @@ class Measured:
             for name in ("width", "height", "tokens", "size", "mtime_ns")
         }
         self.images = self._sums(self._image["tokens"] > 0).astype(np.int32)
-        self.image_tokens = self._sums(self._image["tokens"])
 
     @classmethod
     def of_spans(cls, tables: Sequence[pa.Table], bases: Sequence[int]) -> Self:
@@ -98,6 +97,11 @@ class Measured:
         """
         return Measured(self.table.take(pa.array(rows)), origin, position)
 
+    @cached_property
+    def image_tokens(self) -> NDArray[np.int64]:
+        """Tokens of the images of each sample: int64 [n]."""
+        return self._sums(self._image["tokens"])
+
     def image_sizes(self, row: int) -> list[tuple[int, int]]:
         """Returns width and height of a sample's images, pixels."""
         part = self._images_of(row)
@@ -124,6 +128,7 @@ class Measured:
         sums: NDArray[np.int64] = np.diff(ends[self._image_offsets])
         return sums
 
-    def _column(self, name: str) -> NDArray[Any]:
+    def column(self, name: str) -> NDArray[Any]:
+        """Returns a column of the table, [n]."""
         values: NDArray[Any] = self.table.column(name).to_numpy()
         return values

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import orjson
 import pyarrow as pa
 
 from packkit.sample_keys import ImageStamp
 from packkit.schema import Sample
 from packkit.sources import Span
 
-__all__ = ["MEASURE_SCHEMA", "Measurement", "Notes", "Reject", "SpanTask"]
+__all__ = ["MEASURE_SCHEMA", "Measurement", "Notes", "Reject", "SpanTask", "reject_lines"]
 
 _IMAGE_FIELDS = [
     ("width", pa.int32()),
@@ -86,6 +87,11 @@ class Reject(NamedTuple):
     id: str | None
     reason: str
     detail: str
+
+
+def reject_lines(rejects: Iterable[Reject]) -> bytes:
+    """Returns rejects as JSON lines, as ``rejects.jsonl`` holds them."""
+    return b"".join(orjson.dumps(reject._asdict()) + b"\n" for reject in rejects)
 
 
 class Measurement(NamedTuple):

@@ -7,11 +7,11 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import orjson
 
@@ -21,17 +21,18 @@ from packkit.engine import Engine, LocalEngine
 from packkit.errors import RejectRateError
 from packkit.files import write_atomically
 from packkit.packing.arrange import Arrangement, ShardTask, arrange
+from packkit.packing.chosen import Chosen
 from packkit.packing.config import PackConfig
 from packkit.packing.measure import Measurer
 from packkit.packing.measured import Measured
-from packkit.packing.measurement import Notes, Reject, SpanTask
+from packkit.packing.measurement import Notes, Reject, SpanTask, reject_lines
 from packkit.packing.report import PackReport
 from packkit.packing.workfolder import WorkFolder
 from packkit.packing.write import ShardMaker
 from packkit.shards import MANIFEST, REJECTS, Manifest, ShardEntry, encoder_checksums
 from packkit.sources import Source, container_named
 
-__all__ = ["Chosen", "Found", "Origins", "PackRun", "Progress", "open_run"]
+__all__ = ["Found", "PackRun", "Progress", "open_run"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -56,56 +57,6 @@ class Found(NamedTuple):
     measured: Measured
     reads: list[int]
     rejects: list[Reject]
-
-
-class Origins(NamedTuple):
-    """What samples are identified by: the inputs, in order.
-
-    Attributes:
-        names: of each.
-        formats: layout of each.
-        reads: samples read of each.
-    """
-
-    names: Sequence[str]
-    formats: Sequence[str]
-    reads: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """What a run packs.
-
-    Attributes:
-        measured: the samples.
-        origins: what their origins are.
-        rejects: samples that were read and are not packed.
-        duplicate_ids: samples whose id an earlier sample has.
-        options: what else decided the packs, for the manifest.
-    """
-
-    measured: Measured
-    origins: Origins
-    rejects: Sequence[Reject] = ()
-    duplicate_ids: int = 0
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def source_entries(self) -> list[dict[str, Any]]:
-        """Returns what the manifest says of each origin."""
-        rejects: dict[str, Counter[str]] = {name: Counter() for name in self.origins.names}
-        for reject in self.rejects:
-            rejects[reject.source][reject.reason] += 1
-        return [
-            {
-                "name": name,
-                "format": layout,
-                "read": read,
-                "packed": read - rejects[name].total(),
-                "rejected": rejects[name].total(),
-                "rejects": dict(sorted(rejects[name].items())),
-            }
-            for name, layout, read in zip(*self.origins, strict=True)
-        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +118,7 @@ class PackRun:
         arrangement = arrange(measured.length, measured.images, measured.stored, self.config)
         entries = self._write(sources, chosen, arrangement.shards)
         self.encoder.save(self.out / "encoder")
-        rejects = b"".join(orjson.dumps(reject._asdict()) + b"\n" for reject in chosen.rejects)
+        rejects = reject_lines(chosen.rejects)
         write_atomically(self.out / REJECTS, rejects)
         manifest = self._manifest(chosen, arrangement, entries, hashlib.sha256(rejects).hexdigest())
         report = self._report(manifest, arrangement)

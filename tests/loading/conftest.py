@@ -5,12 +5,9 @@ import io
 from itertools import islice
 
 import numpy as np
-import orjson
 import pytest
 from PIL import Image
-from tokenizers import Tokenizer
 
-from packkit.encoding import SampleEncoder
 from packkit.loading import PackDataset, PackLoader
 from packkit.schema import Message, Pack, Sample
 from packkit.shards import PackWriter
@@ -40,13 +37,6 @@ def pack_of(number, encoder):
         answer = Message("assistant", ("It is in the thin line. " * (1 + seed % 5),))
         samples.append(Sample(id=f"{number}/{index}", messages=(ask, answer), images=tuple(images)))
     return Pack(tuple(samples), tuple(map(encoder.length, samples)))
-
-
-@pytest.fixture(scope="session")
-def small_encoder(tiny_tokenizer):
-    """An encoder that loads in no time."""
-    tokenizer = Tokenizer.from_str(orjson.dumps(tiny_tokenizer).decode())
-    return SampleEncoder(tokenizer, image_tokens=5)
 
 
 @pytest.fixture(scope="session")

@@ -28,21 +28,21 @@ from packkit.sources.catalog import MODALITIES, UNKNOWN
 
 
 @pytest.fixture
-def resolve(tmp_path, tiny_encoder):
+def resolve(tmp_path, small_encoder):
     """Resolves a mixture of the data in the test's folder."""
 
     def run(mixture, data=tmp_path, name="stage.lock.json"):
-        return resolve_mixture(mixture, tmp_path / name, data=data, encoder=tiny_encoder)
+        return resolve_mixture(mixture, tmp_path / name, data=data, encoder=small_encoder)
 
     return run
 
 
 @pytest.fixture
-def build(tmp_path, tiny_encoder):
+def build(tmp_path, small_encoder):
     """Packs what a lock says."""
 
     def run(lock, data=tmp_path, name="packs", **options):
-        build_mixture(lock, tmp_path / name, data=data, encoder=tiny_encoder, **options)
+        build_mixture(lock, tmp_path / name, data=data, encoder=small_encoder, **options)
         return tmp_path / name
 
     return run
@@ -247,14 +247,14 @@ def test_rejects_are_listed_and_too_many_fail_after_the_lock_is_written(tmp_path
 
 
 def test_sets_are_the_same_bytes_whatever_the_workers_and_as_packed_directly(
-    tmp_path, captions, mixture, resolve, build, tiny_encoder
+    tmp_path, captions, mixture, resolve, build, small_encoder
 ):
     lock = resolve(mixture({**captions("a", 60, files=3), "take": 40}))
     first = set_bytes(build(lock, workers=1))
     assert first == set_bytes(build(lock, name="again", workers=3))
     whole = resolve(mixture(captions("b", 30)))
     packs = build(whole, name="mixed")
-    pack(tmp_path / "b", tmp_path / "direct", PackConfig(max_len=512), encoder=tiny_encoder)
+    pack(tmp_path / "b", tmp_path / "direct", PackConfig(max_len=512), encoder=small_encoder)
     ids = [
         sorted(sample.id for one in PackReader(folder) for sample in one.data)
         for folder in (packs, tmp_path / "direct")

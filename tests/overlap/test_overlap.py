@@ -72,10 +72,10 @@ def test_a_side_of_which_nothing_can_be_read_is_an_error(write, pictures):
         check(good, bad)
 
 
-def test_pack_sets_are_read(write, pictures, tmp_path, tiny_encoder):
+def test_pack_sets_are_read(write, pictures, tmp_path, small_encoder):
     train = write("train", *((f"Number {number}?", pictures[number]) for number in range(4)))
     config = PackConfig(max_len=256, workers=1)
-    pack([train], tmp_path / "packs", config, encoder=tiny_encoder)
+    pack([train], tmp_path / "packs", config, encoder=small_encoder)
     report = check(tmp_path / "packs", write("eval", ("number 2", pictures[2])))
     (hit,) = report.hits
     assert (hit.kind, hit.train.id) == ("image+question", "train/2")

@@ -26,11 +26,11 @@ def test_there_is_one_of_every_data_set_of_the_catalogue(data_sets):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_packed(tmp_path, tiny_encoder, data_sets, name):
+def test_it_is_packed(tmp_path, small_encoder, data_sets, name):
     found = data_sets[name]
     root = None if found.data_root is None else str(found.data_root)
     config = PackConfig(max_len=512, data_root=root, max_reject_rate=1, workers=1)
-    report = pack(found.paths, tmp_path, config, encoder=tiny_encoder)
+    report = pack(found.paths, tmp_path, config, encoder=small_encoder)
     assert report.samples_read == report.samples_packed + report.samples_rejected == found.samples
     assert report.samples_rejected == found.missing
     assert report.images == found.images
@@ -60,11 +60,11 @@ def test_every_record_is_of_exactly_one_layout(tmp_path, data_sets, name):
                 assert fitting == [found.layout]
 
 
-def test_several_at_once_are_reported_one_by_one(tmp_path, tiny_encoder, data_sets):
+def test_several_at_once_are_reported_one_by_one(tmp_path, small_encoder, data_sets):
     names = ("slake", "pmc-vqa", "obelics as tar")
     paths = [path for name in names for path in data_sets[name].paths]
     config = PackConfig(max_len=512, max_reject_rate=1, workers=2)
-    report = pack(paths, tmp_path, config, encoder=tiny_encoder)
+    report = pack(paths, tmp_path, config, encoder=small_encoder)
     for name, source in zip(names, report.sources, strict=True):
         found = data_sets[name]
         assert (source["read"], source["rejected"]) == (found.samples, found.missing)
