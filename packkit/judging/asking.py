@@ -154,7 +154,7 @@ class Asker(Generic[T]):
 
     Attributes:
         judge: whom to ask; it has been entered.
-        schema: of the object that replies are to hold.
+        schema: of the object that replies are to hold; None: they are free text.
         read: makes of a reply what it says.
         record: keeps what came of a task so far.
         gate: lets requests out.
@@ -163,7 +163,7 @@ class Asker(Generic[T]):
     """
 
     judge: Judge
-    schema: Schema
+    schema: Schema | None
     read: ReadReply[T]
     record: Record[T]
     gate: Gate

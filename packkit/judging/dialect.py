@@ -79,11 +79,18 @@ class Dialect:
     limit: str = "max_completion_tokens"
     has_temperature: bool = True
 
-    def parameters(self, schema: Schema, max_tokens: int) -> dict[str, Any]:
-        """Returns the parameters of a request, beside model and messages."""
+    def parameters(self, schema: Schema | None, max_tokens: int) -> dict[str, Any]:
+        """Returns the parameters of a request, beside model and messages.
+
+        Args:
+            schema: of the object that the reply is to hold; None: it is free text.
+            max_tokens: that the reply may have.
+        """
         parameters: dict[str, Any] = {self.limit: max_tokens}
         if self.has_temperature:
             parameters["temperature"] = 0
+        if schema is None:
+            return parameters
         if self.format == "json_schema":
             described = {"name": "reply", "strict": True, "schema": schema}
             parameters["response_format"] = {"type": "json_schema", "json_schema": described}

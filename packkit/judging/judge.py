@@ -89,12 +89,13 @@ class Judge(Protocol):
     def max_tokens(self) -> int:
         """Tokens that a reply may have at most."""
 
-    async def complete(self, messages: Messages, schema: Schema) -> Reply:
+    async def complete(self, messages: Messages, schema: Schema | None) -> Reply:
         """Sends exactly one request.
 
         Args:
             messages: the conversation.
-            schema: of the object that the reply is to hold; a judge may be unable to promise it.
+            schema: of the object that the reply is to hold, which a judge may be unable to
+                promise; None: the reply is free text.
 
         Raises:
             RetryableError: it may succeed later.

@@ -90,7 +90,7 @@ class OpenAIJudge:
         """Tokens that a reply may have at most."""
         return self._max_tokens
 
-    async def complete(self, messages: Messages, schema: Schema) -> Reply:
+    async def complete(self, messages: Messages, schema: Schema | None) -> Reply:
         """Sends exactly one request; see `Judge.complete` for its errors."""
         import openai
 

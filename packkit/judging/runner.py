@@ -59,7 +59,7 @@ def run_tasks(
     judge: Judge,
     tasks: Iterable[Task],
     *,
-    schema: Schema,
+    schema: Schema | None,
     read: ReadReply[T],
     record: Record[T],
     concurrency: int = 8,
@@ -76,7 +76,7 @@ def run_tasks(
     Args:
         judge: whom to ask; it is entered and left.
         tasks: each request once.
-        schema: of the object that replies are to hold.
+        schema: of the object that replies are to hold; None: they are free text.
         read: makes of a reply what it says.
         record: keeps what came of a task so far; called after each of its requests.
         concurrency: tasks asked at the same time.

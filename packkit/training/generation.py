@@ -1,12 +1,16 @@
-"""Text from a trained model: what it says of an image."""
+"""Text from a trained model: what it says of images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
 from packkit.encoding import SampleEncoder
@@ -18,7 +22,52 @@ from packkit.training.checkpoints import find_checkpoint, read_info, read_weight
 from packkit.training.model import PackModel, count_features
 from packkit.training.weights import read_llava
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "Prompt", "Written"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prompt:
+    """What a model is to go on from, ready for it.
+
+    Attributes:
+        input_ids: int32 [L], token ids.
+        image_slots: int32 [M, 2], first token and number of tokens of each image.
+        pixels: uint8 [M, 3, S, S].
+    """
+
+    input_ids: npt.NDArray[np.int32]
+    image_slots: npt.NDArray[np.int32]
+    pixels: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a model wrote.
+
+    Attributes:
+        text: without special tokens.
+        tokens: their number, with the one that ended it.
+        is_cut: whether it did not come to its end.
+    """
+
+    text: str
+    tokens: int
+    is_cut: bool
+
+    @classmethod
+    def read(
+        cls, ids: Sequence[int], end_ids: Collection[int], decode: Callable[[Sequence[int]], str]
+    ) -> Self:
+        """Reads a row of ids, which is padding after the first that ends it.
+
+        Args:
+            ids: of the row, without its prompt.
+            end_ids: what ends a text.
+            decode: returns the text of ids, without special tokens.
+        """
+        end = next((place for place, one in enumerate(ids) if one in end_ids), None)
+        kept = ids if end is None else ids[: end + 1]
+        return cls(decode(kept), len(kept), is_cut=end is None)
 
 
 class Generator:
@@ -33,7 +82,7 @@ class Generator:
         self._model = model.eval()
         self._encoder = encoder
         self._decoder = PixelDecoder("pillow", model.image_size)
-        # Prompts come one by one, with a cache: transformers' own case.
+        # Rows with padding and a cache: transformers' own case.
         model.llava.set_attn_implementation("sdpa")
 
     @classmethod
@@ -49,7 +98,6 @@ class Generator:
         model = PackModel(llava, image_tokens=tokens)
         return cls(model.to("cuda", torch.bfloat16) if is_cuda else model, encoder)
 
-    @torch.no_grad()
     def generate(
         self,
         prompt: str | None = None,
@@ -60,10 +108,24 @@ class Generator:
         """Returns what the model answers to a prompt, or, without one, writes of images.
 
         Args:
+            prompt: see `encode`.
+            images: encoded images.
+            max_new_tokens: where it ends at the latest.
+
+        Raises:
+            SampleError: an image cannot be decoded, or the prompt is not valid UTF-8.
+        """
+        encoded = self.encode(prompt, images)
+        (written,) = self.generate_batch([encoded], max_new_tokens=max_new_tokens)
+        return written.text
+
+    def encode(self, prompt: str | None = None, images: Sequence[bytes] = ()) -> Prompt:
+        """Makes what `generate_batch` takes.
+
+        Args:
             prompt: what the user says, after the images; None: a document is to be gone on with
                 that begins with the images, as captions are.
             images: encoded images.
-            max_new_tokens: where it ends at the latest.
 
         Raises:
             SampleError: an image cannot be decoded, or the prompt is not valid UTF-8.
@@ -75,29 +137,57 @@ class Generator:
             else Sample(images=tuple(images), messages=(Message("user", parts),))
         )
         encoded = self._encoder.encode_prompt(sample)
-        device = self._model.llava.device
-        embedded = self._model.embed(
-            torch.from_numpy(encoded.input_ids.astype("int64")).to(device),
-            self._pixels(images).to(device),
-            torch.from_numpy(encoded.image_slots).to(device),
-        )
-        end_of_turn, end_of_text = self._encoder.end_ids
-        written = self._model.llava.generate(
-            inputs_embeds=embedded[None],
-            attention_mask=torch.ones(1, len(embedded), dtype=torch.int64, device=device),
+        size = self._model.image_size
+        pixels = np.empty((len(images), 3, size, size), np.uint8)
+        for image, out in zip(images, pixels, strict=True):
+            self._decoder.decode_into(image, out)
+        return Prompt(encoded.input_ids, encoded.image_slots, pixels)
+
+    @torch.no_grad()
+    def generate_batch(self, prompts: Sequence[Prompt], *, max_new_tokens: int) -> list[Written]:
+        """Returns what the model writes to each of some prompts, all at once.
+
+        In float32 that is the text of each by itself. In bfloat16 the batch decides how products
+        are rounded, and with it, now and then, which of two tokens is the likelier. Prompts of like
+        length make the fewest products of nothing.
+
+        Args:
+            prompts: at least one, with any number of images each.
+            max_new_tokens: where each ends at the latest.
+        """
+        embedded, mask = self._embed(prompts)
+        end_ids = self._encoder.end_ids
+        ids = self._model.llava.generate(
+            inputs_embeds=embedded,
+            # Positions follow from it: each row's first token is at 0.
+            attention_mask=mask,
             max_new_tokens=max_new_tokens,
             do_sample=False,
-            eos_token_id=[end_of_turn, end_of_text],
-            pad_token_id=end_of_text,
+            eos_token_id=list(end_ids),
+            pad_token_id=end_ids[1],
         )
-        return self._encoder.decode(written[0].tolist())
+        return [Written.read(row, end_ids, self._encoder.decode) for row in ids.tolist()]
 
-    def _pixels(self, images: Sequence[bytes]) -> torch.Tensor:
-        size = self._model.image_size
-        pixels = torch.empty(len(images), 3, size, size, dtype=torch.uint8)
-        for number, image in enumerate(images):
-            self._decoder.decode_into(image, pixels[number].numpy())
-        return pixels
+    def _embed(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
+        """Returns the embeddings of prompts in rows, padded on the left, and where they stand."""
+        device = self._model.llava.device
+        lengths = np.array([len(prompt.input_ids) for prompt in prompts])
+        starts = np.cumsum(lengths) - lengths
+        slots = [
+            prompt.image_slots + np.array([start, 0], np.int32)
+            for prompt, start in zip(prompts, starts, strict=True)
+        ]
+        ids = np.concatenate([prompt.input_ids for prompt in prompts]).astype(np.int64)
+        tokens = self._model.embed(
+            torch.from_numpy(ids).to(device),
+            torch.from_numpy(np.concatenate([prompt.pixels for prompt in prompts])).to(device),
+            torch.from_numpy(np.concatenate(slots).astype(np.int32)).to(device),
+        )
+        width = lengths.max()
+        mask = torch.from_numpy(np.arange(width) >= (width - lengths)[:, None]).to(device)
+        rows = tokens.new_zeros(*mask.shape, tokens.shape[1])
+        rows[mask] = tokens
+        return rows, mask.long()
 
 
 def _read(path: Path) -> tuple[LlavaForConditionalGeneration, SampleEncoder, int]:

@@ -91,3 +91,4 @@ def test_parameters_of_a_request():
     assert parameters["response_format"]["json_schema"]["schema"] == schema
     bare = Dialect(None, "max_tokens", has_temperature=False)
     assert bare.parameters(schema, 9) == {"max_tokens": 9}
+    assert FIRST.parameters(None, 9) == {"max_completion_tokens": 9, "temperature": 0}

@@ -1,5 +1,6 @@
 """A trained model writes, token by token, what the likeliest next token of its own logits is."""
 
+import random
 import shutil
 
 import numpy as np
@@ -49,7 +50,7 @@ def make_own_recipe(tmp_path_factory, small_encoder, samples, pictures):
                 writer.write(Pack(tuple(data), tuple(map(encoder.length, data))))
         parts = {"language": LANGUAGE, "vision": VISION, "weights": "random", **model}
         return Recipe(
-            run=RunConfig(out=str(folder / out), precision="fp32", checkpoint_every=10, keep=9),
+            run=RunConfig(out=str(folder / out), precision="fp32", checkpoint_every=40, keep=9),
             data=DataConfig(packs=str(packs), packs_per_step=2, epochs=10, threads=1),
             model=ModelConfig(image_tokens=image_tokens, **parts),
             optimizer=OptimizerConfig(lr=1e-2),
@@ -132,6 +133,38 @@ def test_every_token_is_the_likeliest_of_the_logits_of_training(
     expected = written_by_hand(prompt, images, LIMIT)
     assert len(expected) > 1
     assert generator.generate(prompt, images, max_new_tokens=LIMIT) == encoder.decode(expected)
+
+
+# More lengths, more images, and one that asks at length.
+POOL = [*ASKED, ("What is 9? " * 20, [4]), ("Which?", []), ("What is 3?", [0, 1, 2, 3, 4, 5])]
+
+
+@pytest.fixture(scope="module")
+def one_by_one(generator, pictures):
+    """The prompts of the pool, and what is written to each by itself."""
+    prompts = [generator.encode(text, [pictures[k] for k in numbers]) for text, numbers in POOL]
+    return prompts, [generator.generate_batch([one], max_new_tokens=LIMIT)[0] for one in prompts]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_batch_writes_what_each_writes_by_itself(generator, one_by_one, seed):
+    prompts, alone = one_by_one
+    chance = random.Random(seed)
+    chosen = chance.choices(range(len(POOL)), k=chance.randint(2, 9))
+    batch = [prompts[number] for number in chosen]
+    found = generator.generate_batch(batch, max_new_tokens=LIMIT)
+    assert found == [alone[number] for number in chosen]
+
+
+def test_a_batch_is_cut_where_each_is_cut(generator, encoder, one_by_one):
+    prompts, alone = one_by_one
+    limit = sorted(one.tokens for one in alone)[len(alone) // 2]
+    found = generator.generate_batch(prompts, max_new_tokens=limit)
+    assert [one.is_cut for one in found] == [one.tokens > limit for one in alone]
+    assert {one.is_cut for one in found} == {True, False}
+    for short, whole in zip(found, alone, strict=True):
+        assert short.tokens == min(limit, whole.tokens)
+        assert whole.text.startswith(short.text)
 
 
 def test_an_answer_ends_with_its_turn(generator, encoder, written_by_hand, pictures):
