@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo tiny test test-gpu check fmt proof bench clean
+.PHONY: demo tiny ablation test test-gpu check fmt proof bench clean
 
 demo: $(VENV)/.demo  ## Build the demo data set from real medical images and pack it.
-	$(BIN)/python examples/demo/build.py demo/data \
+	$(BIN)/python examples/demo/build.py demo/data --benchmarks demo/benchmarks \
 		--tokenizer demo/tokenizer.json --small-tokenizer demo/small-tokenizer.json
 	$(BIN)/packkit pack demo/data --out demo/packs --tokenizer demo/tokenizer.json --overwrite
 	@echo "packs: demo/packs    look inside: $(BIN)/packkit stats demo/packs"
@@ -18,8 +18,11 @@ tiny: demo $(VENV)/.dev  ## Train a tiny model on captions of the demo, from not
 	$(BIN)/packkit train recipes/tiny.toml
 	$(BIN)/packkit generate runs/tiny --image demo/data/vqa/images/op-retina.jpg
 
+ablation: demo $(VENV)/.dev  ## Train tiny models by the stages of finetuning, and compare them.
+	$(BIN)/python examples/ablation/ablation.py demo/ablation
+
 test: check  ## Lint, types and all tests.
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist worksteal
 
 test-gpu: $(VENV)/.dev  ## The kernels on a GPU; skipped, with the reason, where there is none.
 	TRITON_INTERPRET=0 CUBLAS_WORKSPACE_CONFIG=:4096:8 $(BIN)/pytest -q -rs tests/varlen

@@ -1,4 +1,4 @@
-"""The demo data set: real pictures, true texts, three layouts, the same bytes on every run."""
+"""The demo: real pictures, true texts, three layouts, seven benchmarks, always the same bytes."""
 
 import hashlib
 import io
@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tarfile
+from collections import Counter
 from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 from PIL import Image
 from pydicom.pixels import apply_color_lut, apply_rescale, apply_windowing
 
+from packkit.evaluation.benchmarks import BENCHMARKS, read_benchmark
 from packkit.schema import Sample
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo"
@@ -41,6 +43,7 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     command = [sys.executable, "-W", "error", str(DEMO / "build.py"), str(folder / "data")]
     command += ["--tokenizer", str(folder / "tokenizer.json")]
+    command += ["--benchmarks", str(folder / "benchmarks")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return folder, done.stdout
 
@@ -48,6 +51,13 @@ def built(tmp_path_factory):
 @pytest.fixture(scope="module")
 def data(built):
     return built[0] / "data"
+
+
+@pytest.fixture(scope="module")
+def questions(built):
+    """Every question of the benchmarks."""
+    folders = {name: built[0] / "benchmarks" / name for name in BENCHMARKS}
+    return [one for name, path in folders.items() for one in read_benchmark(name, path)]
 
 
 @pytest.fixture(scope="module")
@@ -133,16 +143,19 @@ def thumbnail(array):
     return np.asarray(grey, dtype=float)
 
 
-def test_two_builds_give_the_same_bytes(data, tmp_path):
-    command = [sys.executable, str(DEMO / "build.py"), str(tmp_path)]
+def test_two_builds_give_the_same_bytes(built, tmp_path):
+    command = [sys.executable, str(DEMO / "build.py"), str(tmp_path / "data")]
+    command += ["--benchmarks", str(tmp_path / "benchmarks")]
     subprocess.run(command, capture_output=True, check=True)
-    assert digests(tmp_path) == digests(data)
+    for name in ("data", "benchmarks"):
+        assert digests(tmp_path / name) == digests(built[0] / name)
 
 
-def test_summary_is_one_line_that_counts_what_was_written(
-    built, conversations, captions, members, pixels
+def test_summary_counts_what_was_written(
+    built, conversations, captions, members, pixels, questions
 ):
-    (line,) = built[1].splitlines()
+    line, benchmarks = built[1].splitlines()
+    assert benchmarks.startswith(f"{len(questions)} questions of seven benchmarks in ")
     total = len(conversations) + len(captions) + len(members)
     assert line.startswith(f"{len(pixels)} pictures (")
     assert f"{total} samples ({len(conversations)} conversations, " in line
@@ -393,6 +406,42 @@ def test_lengths_are_uneven(conversations, encoder):
         for record in conversations
     ]
     assert min(lengths) < 60 and max(lengths) > 1200
+
+
+def test_benchmarks_ask_every_kind_of_question(questions):
+    counts = Counter(question.benchmark for question in questions)
+    assert list(counts) == list(BENCHMARKS) and min(counts.values()) >= 20
+    assert {question.kind for question in questions} == {"choice", "yes_no", "closed", "open"}
+    assert {len(question.options) for question in questions} == {0, 2, 3, 4, 5}
+    assert {len(question.images) for question in questions} == {1, 2, 3}
+    in_chinese = Counter(question.kind for question in questions if question.language == "zh")
+    assert min(in_chinese["open"], in_chinese["closed"]) >= 10
+    letters = Counter(question.gold for question in questions if question.kind == "choice")
+    assert sorted(letters) == list("ABCDE") and max(letters.values()) < letters.total() / 2
+
+
+def test_answers_about_the_width_follow_from_the_picture(questions):
+    checked = Counter()
+    for question in questions:
+        asked = re.search(
+            r"(How many) pixels wide|is(?: picture)? (\d+) pixels wide|(多少)像素|宽度是(\d+)像素",
+            question.text,
+        )
+        if not asked:
+            continue
+        images = [image if isinstance(image, bytes) else image.read() for image in question.images]
+        widths = [decode(image).shape[1] for image in images]
+        stated = asked[2] or asked[4]
+        if question.kind == "choice" and stated:
+            assert int(stated) == widths.pop("ABC".index(question.gold))
+            assert int(stated) not in widths
+        elif stated:
+            assert (int(stated) in widths) == (question.gold in ("yes", "Yes", "是"))
+        else:
+            answer = question.options.get(question.gold, question.gold)
+            assert int(answer) == widths[0]
+        checked[question.benchmark] += 1
+    assert len(checked) >= 6
 
 
 def test_the_tokenizer_is_copied(built, qwen3_folder):

@@ -34,6 +34,7 @@ ROWS = (
     ("packkit.curation", "packkit.overlap"),
     ("packkit.mixture",),
     ("packkit.training",),
+    ("packkit.evaluation",),
     ("packkit.terminal",),
     ("packkit.cli",),
     ("packkit.__main__",),

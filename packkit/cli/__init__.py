@@ -13,6 +13,7 @@ import sys
 from packkit.cli import (  # noqa: F401
     assess,
     assess_review,
+    evaluation,
     mix,
     overlap,
     packs,

@@ -17,10 +17,12 @@ from packkit.schema import Message, Sample
 from packkit.sources.base import Fields, id_from_field, rest_as_meta, text_from_field
 from packkit.sources.multiple_choice import multiple_choice_prompt
 
-__all__ = ["PmcVqaLayout"]
+__all__ = ["CHOICES", "PmcVqaLayout", "choice_text", "figure_folders", "is_version_1"]
 
-_CHOICES = {letter: f"Choice {letter}" for letter in "ABCD"}
-_USED = {"index", "Figure_path", "Question", "Answer", "Answer_label", *_CHOICES.values()}
+CHOICES = {letter: f"Choice {letter}" for letter in "ABCD"}
+"""The letter of each choice -> its field."""
+
+_USED = {"index", "Figure_path", "Question", "Answer", "Answer_label", *CHOICES.values()}
 
 
 class PmcVqaLayout:
@@ -34,7 +36,7 @@ class PmcVqaLayout:
 
     def matches(self, fields: Fields) -> bool:
         """Whether there are a figure, a question and its choices."""
-        return {"Figure_path", "Question", "Answer", *_CHOICES.values()} <= fields.keys()
+        return {"Figure_path", "Question", "Answer", *CHOICES.values()} <= fields.keys()
 
     def to_sample(self, fields: Fields, root: DataRoot) -> Sample:
         """Reads a question.
@@ -43,10 +45,10 @@ class PmcVqaLayout:
             SampleError: a part is missing, or the answer is none of the choices.
         """
         options = {
-            letter: _without_prefix(letter, text_from_field(fields, name))
-            for letter, name in _CHOICES.items()
+            letter: _choice(letter, text_from_field(fields, name))
+            for letter, name in CHOICES.items()
         }
-        folders = ("images", "figures") if "Answer_label" in fields else ("figures", "images")
+        images = root.within(*figure_folders(fields))
         prompt = multiple_choice_prompt(text_from_field(fields, "Question").strip(), options)
         return Sample(
             id=id_from_field(fields, "index"),
@@ -54,30 +56,43 @@ class PmcVqaLayout:
                 Message("user", (None, prompt)),
                 Message("assistant", (_answer(fields, options),)),
             ),
-            images=(root.within(*folders).image(text_from_field(fields, "Figure_path")),),
+            images=(images.image(text_from_field(fields, "Figure_path")),),
             meta=rest_as_meta(fields, _USED),
         )
 
 
-def _without_prefix(letter: str, choice: str) -> str:
+def is_version_1(fields: Fields) -> bool:
+    """Whether a row is of version 1."""
+    return "Answer_label" in fields
+
+
+def figure_folders(fields: Fields) -> tuple[str, str]:
+    """Returns the folders that figures may stand in, by preference."""
+    return ("images", "figures") if is_version_1(fields) else ("figures", "images")
+
+
+def choice_text(letter: str, choice: str) -> str:
     """Returns the text of a choice, such as `` A: Axial ``, without its letter."""
-    text = choice.strip().removeprefix(f"{letter}:").strip()
+    return choice.strip().removeprefix(f"{letter}:").strip()
+
+
+def _choice(letter: str, choice: str) -> str:
+    text = choice_text(letter, choice)
     if not text:
-        raise SampleError(RejectReason.EMPTY_TEXT, f"no text in field {_CHOICES[letter]}")
+        raise SampleError(RejectReason.EMPTY_TEXT, f"no text in field {CHOICES[letter]}")
     return text
 
 
 def _answer(fields: Fields, options: Mapping[str, str]) -> str:
     """Returns the letter of the right choice."""
-    has_label = "Answer_label" in fields
-    letter = text_from_field(fields, "Answer_label" if has_label else "Answer").strip()
+    letter = text_from_field(fields, "Answer_label" if is_version_1(fields) else "Answer").strip()
     if letter not in options:
         raise SampleError(
             RejectReason.INVALID_SAMPLE,
             f"the answer must be one of {', '.join(options)}, got {letter[:40]!r}",
         )
-    if has_label:
-        text = text_from_field(fields, "Answer").strip().removeprefix(f"{letter}:").strip()
+    if is_version_1(fields):
+        text = choice_text(letter, text_from_field(fields, "Answer"))
         if text in options.values() and text != options[letter]:
             detail = f"Answer_label is {letter}, but Answer is another choice"
             raise SampleError(RejectReason.INVALID_SAMPLE, detail)

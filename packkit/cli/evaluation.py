@@ -1,0 +1,227 @@
+"""The commands that have a model answer benchmarks, and score its answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from packkit.cli.app import Json, app
+
+eval_app = typer.Typer(
+    help="Have a model answer medical benchmarks, and score its answers.", no_args_is_help=True
+)
+app.add_typer(eval_app, name="eval")
+
+ResultsFolder = Annotated[
+    Path, typer.Argument(metavar="RESULTS", help="Folder that eval run filled.")
+]
+Scored = Annotated[
+    list[str], typer.Argument(metavar="RESULTS...", help="Scored results: FOLDER or LABEL=FOLDER.")
+]
+Side = Annotated[str, typer.Argument(help="Scored results: FOLDER or LABEL=FOLDER.")]
+Scoring = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Which scores, as strict or medevalkit+JUDGE, where a folder has several.",
+    ),
+]
+
+
+@eval_app.command()
+def run(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="Run, checkpoint, folder or hub id; with --base-url the name of a model there.",
+        ),
+    ],
+    benchmark: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=PATH", help="Benchmark, and its local copy; may be repeated."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of results; the same one goes on.")],
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            help="OpenAI-compatible endpoint that answers, as http://localhost:8000/v1. "
+            "The key is that of OPENAI_API_KEY."
+        ),
+    ] = None,
+    backend: Annotated[
+        Literal["auto", "packkit", "transformers", "endpoint"],
+        typer.Option(help="What runs the model; auto tells it from MODEL and --base-url."),
+    ] = "auto",
+    max_new_tokens: Annotated[
+        int, typer.Option(min=1, help="Where an answer ends at the latest.")
+    ] = 512,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Answers at once, of a local model [default: 8].")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Requests at once, to an endpoint [default: 16].")
+    ] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where it runs.")] = "auto",
+    json: Json = False,
+) -> None:
+    """Have a model answer benchmarks, greedily; run it again to go on after a kill."""
+    from packkit import terminal
+    from packkit.evaluation.answering import open_answerer
+    from packkit.evaluation.run import parse_benchmarks, run_benchmarks
+    from packkit.terminal.evaluation import answering, show_run
+
+    benchmarks = parse_benchmarks(benchmark)
+    answerer = open_answerer(
+        model,
+        backend=backend,
+        base_url=base_url,
+        max_new_tokens=max_new_tokens,
+        device=device,
+        batch_size=batch_size,
+        concurrency=concurrency,
+    )
+    with answering() as on_progress:
+        report = run_benchmarks(answerer, benchmarks, out, on_progress=on_progress)
+    terminal.print_json(report.to_dict()) if json else show_run(report)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@eval_app.command()
+def score(
+    results: ResultsFolder,
+    scorer: Annotated[
+        Literal["strict", "medevalkit"], typer.Option(help="Rules: see docs/evaluation.md.")
+    ] = "strict",
+    seed: Annotated[int, typer.Option(min=0, help="Of what medevalkit draws at random.")] = 0,
+    judge: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Decides on open questions [default: rules do]."),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            help="OpenAI-compatible endpoint of the judge "
+            "(default: OPENAI_BASE_URL, else OpenAI's own). The key is that of OPENAI_API_KEY."
+        ),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests at the same time.")] = 8,
+    max_tokens: Annotated[
+        int, typer.Option(min=1, help="Tokens a reply may have, its reasoning included.")
+    ] = 4096,
+    max_requests: Annotated[
+        int | None, typer.Option(min=1, help="Requests from this folder, earlier ones included.")
+    ] = None,
+    max_judge_failures: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of judged answers without a verdict.")
+    ] = 0.01,
+    json: Json = False,
+) -> None:
+    """Score saved answers; no model is needed, and no judge for what was judged before."""
+    from packkit import terminal
+    from packkit.evaluation.results import Results
+    from packkit.evaluation.scoring import ScoreConfig
+    from packkit.evaluation.scoring import score as score_results
+    from packkit.terminal.evaluation import judging, show_scores
+
+    config = ScoreConfig(
+        scorer=scorer,
+        seed=seed,
+        judge=judge,
+        base_url=base_url,
+        concurrency=concurrency,
+        max_tokens=max_tokens,
+        max_requests=max_requests,
+        max_judge_failures=max_judge_failures,
+    )
+    with judging() as on_progress:
+        scores = score_results(Results(results), config, on_progress=on_progress)
+    terminal.print_json(scores.to_dict()) if json else show_scores(scores)
+
+
+@eval_app.command()
+def table(
+    results: Scored,
+    scoring: Scoring = None,
+    markdown: Annotated[Path | None, typer.Option(help="Markdown to write.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="CSV to write, a line a cell.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Picture of bars to write.")] = None,
+    json: Json = False,
+) -> None:
+    """Put scored results side by side: models, or the stages of one."""
+    from packkit import terminal
+    from packkit.evaluation.figure import plot_table
+    from packkit.evaluation.scored import open_all
+    from packkit.evaluation.tables import Table
+    from packkit.files import write_atomically
+    from packkit.terminal.evaluation import show_results
+
+    found = Table(open_all(results, scoring))
+    for path, text in ((markdown, found.to_markdown()), (csv, found.to_csv())):
+        if path is not None:
+            write_atomically(path, text.encode())
+    if png is not None:
+        plot_table(found, png)
+    terminal.print_json(found.to_dict()) if json else show_results(found)
+
+
+@eval_app.command()
+def compare(
+    a: Side,
+    b: Side,
+    scoring: Scoring = None,
+    samples: Annotated[int, typer.Option(min=1, help="Resamples.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of their draws.")] = 0,
+    json: Json = False,
+) -> None:
+    """Say whether A beats B on the same questions, by a paired bootstrap."""
+    from packkit import terminal
+    from packkit.evaluation.compare import compare as compare_results
+    from packkit.evaluation.scored import open_all
+    from packkit.terminal.evaluation import show_comparison
+
+    first, second = open_all((a, b), scoring)
+    found = compare_results(first, second, samples=samples, seed=seed)
+    terminal.print_json(found.to_dict()) if json else show_comparison(found)
+
+
+@eval_app.command()
+def cases(
+    a: Side,
+    b: Side,
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("cases.html"),
+    scoring: Scoring = None,
+    who: Annotated[
+        Literal["all", "a", "b", "both", "neither"], typer.Option(help="Who is right in them.")
+    ] = "all",
+    sample: Annotated[int, typer.Option(min=1, help="Cases on the page.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which.")] = 0,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=PATH]",
+            help="Of these alone, and where one stands now if it has moved; may be repeated.",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write a page with images, questions, both answers and both verdicts."""
+    from packkit import terminal
+    from packkit.evaluation.cases import CasesConfig, write_cases
+    from packkit.evaluation.scored import open_all
+    from packkit.terminal.evaluation import show_cases
+
+    named = [spec.partition("=") for spec in benchmark or ()]
+    config = CasesConfig(
+        cases=sample,
+        seed=seed,
+        who=who,
+        benchmarks=[name for name, _, _ in named],
+        folders={name: Path(path) for name, _, path in named if path},
+    )
+    first, second = open_all((a, b), scoring)
+    made = write_cases(first, second, out, config)
+    terminal.print_json(made.to_dict()) if json else show_cases(made)

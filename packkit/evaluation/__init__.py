@@ -1,0 +1,1 @@
+"""Seven medical benchmarks: questions, answers, rules that read them, and what they come to."""

@@ -1,0 +1,125 @@
+"""Comparing short answers, and finding the one that a reply declares."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["declared", "is_same", "plain", "sentences", "tidied", "without_reasoning"]
+
+_MARKUP = re.compile(r"\*+|__|`+|^[ \t]*(?:#+|[-•]\s)", re.M)
+_WRAPPER = re.compile(r"\\(?:text|mathrm|mathbf|textbf)\s*\{([^{}]*)\}")
+_TAG = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.I | re.S)
+_BOX = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_MARKER = re.compile(
+    r"""
+    # "Answer: ", "the final answer is ", "the correct option would be ", but not "this answer is".
+    (?<!\bthis\ )(?<!\bthat\ )(?<!\byour\ )
+    \b(?:answer|(?:correct|right|best)\ (?:option|choice))["']?
+    (?:\ (?:to|for)\ [^.:\n]{1,60}?)?
+    \s*(?: : | =
+         | \b(?:is|was|(?:would|should|must)\ be)\b(?:\ (?:(?:most\ )?likely|probably))?\s*:? )
+    | ^[^\w\n]*(?:final\ )?answer[^\w\n]*$
+    | (?:答案|正确选项)\s*(?: 应?[是为] | : )\s*:?
+    # "Therefore B." and nothing more.
+    | \b(?:therefore|thus|hence|so)\b[,:]?\s+
+      (?=(?:(?:option|choice)\ )?\(?[a-z]\)?\s*(?:[.!](?:\s|$)|$))
+    """,
+    re.I | re.M | re.X,
+)
+# A stop after a lone letter is an abbreviation's, as in "E. coli", or an option's, as in "B. Lung".
+_SENTENCE_END = re.compile(r"(?<!\b[A-Za-z])[.!](?=\s|$)|[。\n]")
+
+_OPENING = ' "“‘(['
+_APOSTROPHE = re.compile(r"['’]")
+# Between two digits a stop, comma or colon is part of a number.
+_PUNCTUATION = re.compile(r"(?<!\d)[.,:]|[.,:](?!\d)|[;!?\"“”‘()\[\]{}。、《》「」…$_]")
+_HYPHEN = re.compile(r"(?<=\w)(?:(?<!\d)[-‐–]|[-‐–](?!\d))(?=\w)")
+_LEAD_IN = re.compile(
+    r"(?:its|(?:it|this|that) is|(?:they|these) are"
+    r"|(?:the|this) (?:image|picture|scan|figure) (?:is|shows|depicts)):?\s+"
+    r"|(?:这是|它是|图中是|(?:图像|图片)显示(?:的?是)?):?\s*"
+)
+_ARTICLE = re.compile(r"^an?\s+|\bthe\s+")
+_SEPARATOR = re.compile(r",(?!\d)|[、;]|\band\b", re.I)
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)")
+
+
+def without_reasoning(reply: str) -> str:
+    """Returns what follows the last ``</think>``; nothing where reasoning does not end."""
+    said = reply.rpartition("</think>")[2]
+    return "" if "<think>" in said else said
+
+
+def tidied(text: str) -> str:
+    r"""Returns a text with full-width signs made plain, without markup such as ``\text{}``."""
+    text = _MARKUP.sub("", unicodedata.normalize("NFKC", text))
+    return _WRAPPER.sub(r"\1", text).strip()
+
+
+def declared(text: str) -> str | None:
+    """Returns what a tidied reply declares to be its answer, up to the line's end.
+
+    The last declaration counts: a box, a tag, or words such as "the answer is".
+
+    Returns:
+        The answer, empty where a declaration breaks off; None where nothing is declared.
+
+    >>> declared("Answer: A. No, the answer is (B) lung.\\nIt is dark.")
+    '(B) lung.'
+    """
+    for wrapped in (_TAG, _BOX):
+        text = wrapped.sub(lambda found: f"\nanswer: {' '.join(found[1].split())}\n", text)
+    *_, end = (None, *(marker.end() for marker in _MARKER.finditer(text)))
+    return None if end is None else text[end:].strip().partition("\n")[0].strip()
+
+
+def sentences(text: str) -> list[str]:
+    """Splits a text at line breaks, stops and exclamation marks; a question stays with its answer.
+
+    >>> sentences("E. coli? No. The liver!")
+    ['E. coli? No', 'The liver']
+    """
+    return [part.strip() for part in _SENTENCE_END.split(text) if part.strip()]
+
+
+def plain(text: str) -> str:
+    """Returns a phrase without what does not change its meaning, for comparison.
+
+    That is markup, case, white space, punctuation, hyphens, articles, and words that lead in such
+    as "it is"; a phrase that has no other words keeps them.
+
+    >>> plain("The image shows an X-ray.")
+    'x ray'
+    """
+    text = _APOSTROPHE.sub("", tidied(text).casefold()).lstrip(_OPENING)
+    lead_in = _LEAD_IN.match(text)
+    # Before punctuation goes, for "A. Lung" has no article.
+    bare = _ARTICLE.sub("", text[lead_in.end() :] if lead_in else text)
+    return _words(bare) or _words(text)
+
+
+def _words(text: str) -> str:
+    return " ".join(_PUNCTUATION.sub(" ", _HYPHEN.sub(" ", text)).split())
+
+
+def is_same(answer: str, gold: str) -> bool:
+    """Whether two phrases are one number, or name the same things in whatever order.
+
+    >>> is_same("Heart and lung", "Lung, Heart"), is_same("60", "60.0"), is_same("lungs", "lung")
+    (True, True, False)
+    """
+    values = [_number(text) for text in (answer, gold)]
+    if None not in values:
+        return values[0] == values[1]
+    things = _things(gold)
+    return bool(things) and _things(answer) == things
+
+
+def _number(text: str) -> float | None:
+    text = plain(text)
+    return float(text.replace(",", "")) if _NUMBER.fullmatch(text) else None
+
+
+def _things(text: str) -> set[str]:
+    return {plain(part) for part in _SEPARATOR.split(tidied(text))} - {""}
