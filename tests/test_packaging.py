@@ -30,18 +30,19 @@ def test_wheel_holds_exactly_the_two_packages(wheel):
     assert tops == {"packkit", "packkit_kernels"}
 
 
-def test_wheel_holds_every_module_the_type_markers_and_the_catalogue(wheel):
+def test_wheel_holds_every_module_and_what_modules_read_and_the_type_markers(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     sources = [
         path.relative_to(root).as_posix()
         for root in (ROOT, ROOT / "kernels")
         for package in ("packkit", "packkit_kernels")
-        for path in (root / package).rglob("*.py")
+        for path in (root / package).rglob("*")
+        if path.suffix in {".py", ".toml", ".j2"}
     ]
     assert sources
     assert set(sources) <= names
     assert {"packkit/py.typed", "packkit_kernels/py.typed"} <= names
-    assert "packkit/sources/catalog.toml" in names
+    assert "packkit/sources/catalog.toml" in sources
 
 
 def test_wheel_offers_the_command_and_the_sources(wheel):

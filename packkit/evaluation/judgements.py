@@ -33,7 +33,10 @@ from packkit.judging import (
     text_tokens,
 )
 
-__all__ = ["GivenJudgement", "Judgements", "ToJudge"]
+__all__ = ["GivenJudgement", "Judgements", "OnJudgement", "ToJudge"]
+
+OnJudgement = Callable[[RunProgress, int], None]
+"""Is told how far a judge has come, and how many requests there are in all."""
 
 _IDENTITY = ("request",)
 
@@ -134,7 +137,7 @@ class Judgements:
         concurrency: int,
         limits: Limits,
         policy: RetryPolicy,
-        on_progress: Callable[[RunProgress], None] | None,
+        on_progress: OnJudgement | None,
     ) -> RunReport:
         """Asks for verdicts; each is in the file before the next request of its task is sent.
 
@@ -160,7 +163,7 @@ class Judgements:
             limits=limits,
             spent=self.spent,
             policy=policy,
-            on_progress=on_progress,
+            on_progress=on_progress and (lambda run: on_progress(run, len(requests))),
         )
 
     @property

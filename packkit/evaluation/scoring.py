@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,14 +12,14 @@ import xxhash
 
 from packkit.errors import InputError, PackkitError
 from packkit.evaluation.judge import JUDGE_PROMPT_VERSION
-from packkit.evaluation.judgements import GivenJudgement, Judgements, ToJudge
+from packkit.evaluation.judgements import GivenJudgement, Judgements, OnJudgement, ToJudge
 from packkit.evaluation.questions import Question
 from packkit.evaluation.results import GivenAnswer, Results, scoring_name
 from packkit.evaluation.scorers import Reading, Scorer, scorer_named
 from packkit.evaluation.scores import Scores
 from packkit.evaluation.summaries import summarize
 from packkit.evaluation.verdicts import Outcome, Verdict, write_verdicts
-from packkit.judging import Judge, Limits, OpenAIJudge, RetryPolicy, RunProgress
+from packkit.judging import Judge, Limits, OpenAIJudge, RetryPolicy
 
 __all__ = ["JudgeFailuresError", "ScoreConfig", "answers_hash", "score"]
 
@@ -100,7 +100,7 @@ def score(
     *,
     judge: Judge | None = None,
     policy: RetryPolicy = RetryPolicy(),  # noqa: B008
-    on_progress: Callable[[RunProgress], None] | None = None,
+    on_progress: OnJudgement | None = None,
 ) -> Scores:
     """Scores the answers in a folder, and writes scores and verdicts there.
 
@@ -194,7 +194,7 @@ def _judge(
     config: ScoreConfig,
     judge: Judge | None,
     policy: RetryPolicy,
-    on_progress: Callable[[RunProgress], None] | None,
+    on_progress: OnJudgement | None,
 ) -> None:
     """Has a judge decide on what nobody has asked it about, and on what failed too often.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from packkit.judging import RunProgress
 from packkit.terminal.tables import show_table
 
 if TYPE_CHECKING:
     from packkit.evaluation.cases import CasesReport
     from packkit.evaluation.compare import Comparison, Estimate
+    from packkit.evaluation.judgements import OnJudgement
     from packkit.evaluation.run import OnAnswer, RunReport
     from packkit.evaluation.scores import Scores
     from packkit.evaluation.tables import Table
+    from packkit.judging import RunProgress
 
 __all__ = [
     "answering",
@@ -50,15 +51,15 @@ def answering() -> Iterator[OnAnswer]:
 
 
 @contextmanager
-def judging() -> Iterator[Callable[[RunProgress], None]]:
+def judging() -> Iterator[OnJudgement]:
     """Yields a callback that keeps one line on stderr up to date, of what a judge has said."""
     with _bar() as bars:
         bar = bars.add_task("judging", total=None)
 
-        def on_progress(progress: RunProgress) -> None:
+        def on_progress(progress: RunProgress, total: int) -> None:
             states = ", ".join(f"{count:,} {state}" for state, count in progress.states.items())
             done = sum(progress.states.values())
-            bars.update(bar, completed=done, description=f"judging: {states}")
+            bars.update(bar, completed=done, total=total, description=f"judging: {states}")
 
         yield on_progress
 

@@ -1,7 +1,14 @@
 """Scores come from saved answers; a judge decides on open ones, and its failures stay visible."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
 
+import orjson
 import pytest
 from loopback_server import Answer, failure, reply, serving, user_text
 from result_folders import answered, choice, fill, question
@@ -15,6 +22,7 @@ from packkit.evaluation.verdicts import read_verdicts
 from packkit.judging import AccessError, OpenAIJudge, RetryPolicy
 
 POLICY = RetryPolicy(attempts=3, unreadable=2, base=0.01, longest=1.0)
+TOKENS = ("prompt_tokens", "completion_tokens")
 NUMBER = re.compile(r"image (\d+)")
 
 
@@ -253,3 +261,62 @@ def test_scores_of_several_judges_stand_side_by_side(tmp_path):
     score(results, ScoreConfig())
     assert results.scorings() == ["strict", "strict+a_b", "strict+a_c"]
     assert results.scores_file(scoring_name("strict", "a/b")).exists()
+
+
+def lines_of(results):
+    return [orjson.loads(line) for line in results.judgements_file.read_bytes().splitlines()]
+
+
+def test_with_all_faults_at_once_every_answer_has_one_state_and_every_token_is_counted(tmp_path):
+    """Each fault strikes some answers once, and four answers always."""
+    results = fill(tmp_path, mixed(40))
+    passing, lasting = list(FAULTS.values()), ["refused", "filtered", "no verdict", "too long"]
+    seen = set()
+
+    def script(request):
+        number = number_of(request)
+        if number < len(lasting):
+            return LASTING[lasting[number]]()
+        if number % 3 == 0 and number not in seen:
+            seen.add(number)
+            return passing[number % len(passing)]()
+        return verdict_on(number % 2 == 0, usage=(90 + number, 7), delay=0.002)
+
+    with serving(script) as server:
+        scores = judged(results, server, max_judge_failures=0.1)
+        server.settle()
+    total = scores.benchmarks["vqa-rad"].open
+    right = sum(number % 2 == 0 for number in range(len(lasting), 40))
+    assert (total.n, total.judge_failed, total.right) == (40, len(lasting), right)
+    last = {line["request"]: line for line in lines_of(results)}
+    states = Counter(line["state"] for line in last.values())
+    assert states == {"ok": 36, "refused": 2, "parse_error": 1, "http_error": 1}
+    assert sum(line["attempts"] for line in last.values()) == len(server.log)
+    tokens = [sum(line[name] for line in last.values()) for name in TOKENS]
+    assert tuple(tokens) == server.usage
+
+
+def test_a_killed_judge_run_goes_on_and_pays_at_most_for_what_was_on_its_way(tmp_path):
+    results = fill(tmp_path, mixed(40))
+    words = [sys.executable, "-m", "packkit", "eval", "score", str(tmp_path), "--judge", "j"]
+    words += ["--concurrency", "4", "--json"]
+    environment = {name: os.environ[name] for name in os.environ if "OPENAI" not in name}
+
+    def start(server):
+        own = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": server.url}
+        return subprocess.Popen(
+            words, env={**environment, **own}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    with serving(lambda request: verdict_on(number_of(request) < 10, delay=0.03)) as server:
+        process = start(server)
+        while len(server.log) < 12:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert results.scorings() == []
+        out, err = (process := start(server)).communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert orjson.loads(out)["benchmarks"]["vqa-rad"]["open"]["right"] == 10
+    assert 40 <= len(server.log) <= 44
