@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("images", nargs="?", default="demo/data/vqa/images", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=100, help="tokens of an answer at most")
-    parser.add_argument("--threads", type=int, default=1, help="more disturb more what else runs")
+    parser.add_argument("--threads", type=int, default=1, help="more of them slow down other work")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     generator = Generator.load(arguments.model, device="cpu")

@@ -28,6 +28,7 @@ from packkit.evaluation.scored import open_all
 from packkit.evaluation.scoring import ScoreConfig, score
 from packkit.evaluation.tables import Table
 from packkit.mixture import build_mixture, read_mixture, resolve_mixture
+from packkit.terminal.evaluation import show_results
 from packkit.training import read_recipe, train
 
 HERE = Path(__file__).parent
@@ -112,7 +113,7 @@ def main() -> None:
     (arguments.out / "table.md").write_text(table.to_markdown(), encoding="utf-8")
     (arguments.out / "table.csv").write_text(table.to_csv(), encoding="utf-8")
     plot_table(table, arguments.out / "table.png")
-    print(table.to_markdown().split("\n\n")[1])
+    show_results(table)
 
 
 if __name__ == "__main__":

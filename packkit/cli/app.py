@@ -25,7 +25,7 @@ Format = Annotated[str, typer.Option("--format", help="auto, or a layout of docs
 Columns = Annotated[str, typer.Option(help="Fields of caption and vqa, as image=NAME,text=NAME.")]
 
 DataRoot = Annotated[
-    Path | None, typer.Option(help="Folder of image paths [default: that of each file].")
+    Path | None, typer.Option(help="Folder of image paths (default: that of each file).")
 ]
 
 

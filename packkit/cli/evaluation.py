@@ -17,10 +17,10 @@ app.add_typer(eval_app, name="eval")
 ResultsFolder = Annotated[
     Path, typer.Argument(metavar="RESULTS", help="Folder that eval run filled.")
 ]
-Scored = Annotated[
-    list[str], typer.Argument(metavar="RESULTS...", help="Scored results: FOLDER or LABEL=FOLDER.")
-]
-Side = Annotated[str, typer.Argument(help="Scored results: FOLDER or LABEL=FOLDER.")]
+_SCORED = "Scored results: FOLDER, one of its scores/NAME.json, or LABEL= and either."
+Scored = Annotated[list[str], typer.Argument(metavar="RESULTS", help=_SCORED)]
+SideA = Annotated[str, typer.Argument(metavar="A", help=_SCORED)]
+SideB = Annotated[str, typer.Argument(metavar="B", help=_SCORED)]
 Scoring = Annotated[
     str | None,
     typer.Option(
@@ -43,7 +43,7 @@ def run(
         list[str],
         typer.Option(metavar="NAME=PATH", help="Benchmark, and its local copy; may be repeated."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of results; the same one goes on.")],
+    out: Annotated[Path, typer.Option(help="Folder of results; name it again to go on.")],
     base_url: Annotated[
         str | None,
         typer.Option(
@@ -57,14 +57,16 @@ def run(
     ] = "auto",
     max_new_tokens: Annotated[
         int, typer.Option(min=1, help="Where an answer ends at the latest.")
-    ] = 512,
+    ] = 1024,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Answers at once, of a local model [default: 8].")
+        int | None, typer.Option(min=1, help="Answers at once, of a local model (default: 8).")
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Requests at once, to an endpoint [default: 16].")
+        int | None, typer.Option(min=1, help="Requests at once, to an endpoint (default: 16).")
     ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where it runs.")] = "auto",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where a local model runs.")
+    ] = "auto",
     json: Json = False,
 ) -> None:
     """Have a model answer benchmarks, greedily; run it again to go on after a kill."""
@@ -99,7 +101,7 @@ def score(
     seed: Annotated[int, typer.Option(min=0, help="Of what medevalkit draws at random.")] = 0,
     judge: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Decides on open questions [default: rules do]."),
+        typer.Option(metavar="MODEL", help="Decides on open questions (default: the rules do)."),
     ] = None,
     base_url: Annotated[
         str | None,
@@ -116,7 +118,7 @@ def score(
         int | None, typer.Option(min=1, help="Requests from this folder, earlier ones included.")
     ] = None,
     max_judge_failures: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of judged answers without a verdict.")
+        float, typer.Option(min=0, max=1, help="Share of judged answers that may lack a verdict.")
     ] = 0.01,
     json: Json = False,
 ) -> None:
@@ -170,8 +172,8 @@ def table(
 
 @eval_app.command()
 def compare(
-    a: Side,
-    b: Side,
+    a: SideA,
+    b: SideB,
     scoring: Scoring = None,
     samples: Annotated[int, typer.Option(min=1, help="Resamples.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of their draws.")] = 0,
@@ -190,15 +192,16 @@ def compare(
 
 @eval_app.command()
 def cases(
-    a: Side,
-    b: Side,
+    a: SideA,
+    b: SideB,
     out: Annotated[Path, typer.Option(help="The page.")] = Path("cases.html"),
     scoring: Scoring = None,
     who: Annotated[
-        Literal["all", "a", "b", "both", "neither"], typer.Option(help="Who is right in them.")
+        Literal["all", "a", "b", "both", "neither"],
+        typer.Option(help="Show cases where this one is right."),
     ] = "all",
     sample: Annotated[int, typer.Option(min=1, help="Cases on the page.")] = 50,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides which are drawn.")] = 0,
     benchmark: Annotated[
         list[str] | None,
         typer.Option(

@@ -61,7 +61,7 @@ def build(
     data: Data = Path("."),
     tokenizer: Tokenizer = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads [default: processors].")
+        int | None, typer.Option(min=1, help="Threads (default: processors).")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the pack set in the folder.")

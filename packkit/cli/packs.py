@@ -61,7 +61,7 @@ def pack(
     ] = "reject",
     seed: Annotated[int, typer.Option(min=0, help="Decides who meets whom, and the order.")] = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads [default: processors].")
+        int | None, typer.Option(min=1, help="Threads (default: processors).")
     ] = None,
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Largest image accepted, width x height.")

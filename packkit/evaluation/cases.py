@@ -122,7 +122,8 @@ def write_cases(a: Scored, b: Scored, out: str | Path, config: CasesConfig) -> C
     """
     found = _found(a, b, config)
     drawn = _drawn(found, config)
-    page = _render(a, b, list(_cases(a, b, drawn, config))).encode()
+    cases = list(_cases(a, b, drawn, config))
+    page = _render(a, b, cases, len(found), config.seed).encode()
     write_atomically(Path(out), page)
     return CasesReport(
         out=str(out),
@@ -214,7 +215,7 @@ def _data_urls(question: Question, path: Path) -> Iterator[str]:
             raise FormatError(path, f"question {question.key}: {error.detail}") from None
 
 
-def _render(a: Scored, b: Scored, cases: Sequence[_Case]) -> str:
+def _render(a: Scored, b: Scored, cases: Sequence[_Case], found: int, seed: int) -> str:
     try:
         from jinja2 import Environment, StrictUndefined
     except ImportError as error:
@@ -227,6 +228,8 @@ def _render(a: Scored, b: Scored, cases: Sequence[_Case]) -> str:
         a=a,
         b=b,
         cases=cases,
+        found=found,
+        seed=seed,
         titles=TITLES,
         benchmarks=list(dict.fromkeys(one.question.benchmark for one in cases)),
         counts=Counter(one.who for one in cases),

@@ -181,7 +181,7 @@ def _total(counts: Iterable[Counts]) -> Counts:
 
 def _leads(counts: Counts, samples: int, seed: int, benchmark: str) -> NDArray[np.int64]:
     """Returns by how many right answers the first model leads in each resample: int64 [samples]."""
-    draws = np.random.default_rng((seed, BENCHMARKS.index(benchmark)))
+    draws = np.random.default_rng((seed, *benchmark.encode()))
     shares = np.array([counts.only_a, counts.only_b, counts.both + counts.neither]) / counts.n
     drawn = draws.multinomial(counts.n, shares, size=samples)
     return drawn[:, 0] - drawn[:, 1]

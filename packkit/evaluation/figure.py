@@ -101,7 +101,7 @@ def _percents(tally: Tally) -> tuple[float, float, float]:
 
 
 def _title(table: Table) -> str:
-    return f"methods are mixed: {table.mixes}" if table.mixes else str(table.methods[0])
+    return f"mixes {table.mixes}" if table.mixes else str(table.methods[0])
 
 
 def _label(table: Table, one: Scored) -> str:

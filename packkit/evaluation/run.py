@@ -10,7 +10,7 @@ from typing import Any
 
 from packkit.errors import InputError
 from packkit.evaluation.answering import Answerer, Request
-from packkit.evaluation.benchmarks import read_benchmark
+from packkit.evaluation.benchmarks import find_benchmark, read_benchmark
 from packkit.evaluation.prompts import PROMPT_VERSION, prompt_for
 from packkit.evaluation.questions import Question
 from packkit.evaluation.results import (
@@ -24,6 +24,9 @@ from packkit.evaluation.results import (
 from packkit.judging import AnswerLog
 
 __all__ = ["BenchmarkReport", "OnAnswer", "RunReport", "parse_benchmarks", "run_benchmarks"]
+
+# Enough to say what is wrong.
+_SHOWN = 3
 
 OnAnswer = Callable[[int, int], None]
 """Is told how many questions are answered so far, and of how many."""
@@ -39,6 +42,7 @@ class BenchmarkReport:
         refused: of those answered, stopped by a content filter.
         cut: of those answered, cut off at the limit of tokens.
         failed: without an answer; the next run asks for them again.
+        errors: why, the first few.
     """
 
     questions: int
@@ -46,6 +50,7 @@ class BenchmarkReport:
     refused: int
     cut: int
     failed: int
+    errors: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +95,7 @@ def parse_benchmarks(specs: Iterable[str]) -> dict[str, Path]:
     """Reads what the user calls benchmarks: ``NAME=PATH`` each.
 
     Raises:
-        InputError: one is something else, or is there twice.
-
-    >>> parse_benchmarks(["slake=/data/slake"])
-    {'slake': PosixPath('/data/slake')}
+        InputError: one is something else or is there twice, or its files are not there.
     """
     found: dict[str, Path] = {}
     for spec in specs:
@@ -102,6 +104,7 @@ def parse_benchmarks(specs: Iterable[str]) -> dict[str, Path]:
             raise InputError(f"a benchmark must be NAME=PATH, got {spec!r}")
         if name in found:
             raise InputError(f"benchmark {name} is named twice: {found[name]}, {path}")
+        find_benchmark(name, Path(path))
         found[name] = Path(path)
     return found
 
@@ -185,7 +188,7 @@ def _claim(
             raise InputError(f"{results.folder}: holds answers of {name} {before}, not {now}")
     sets = dict(kept.benchmarks)
     for name, of in questions.items():
-        fresh = question_set(of, benchmarks[name])
+        fresh = question_set(of, benchmarks[name].resolve())
         if name in sets and sets[name].hash != fresh.hash:
             raise InputError(
                 f"{results.folder}: holds answers to other questions of {name}, read from "
@@ -213,11 +216,14 @@ def _request(question: Question) -> Request:
 def _report(
     questions: Sequence[Question], answers: Mapping[tuple[str, str], GivenAnswer]
 ) -> BenchmarkReport:
-    given = [answers[one.benchmark, one.key] for one in questions if _is_answered(one, answers)]
+    found = [answers.get((one.benchmark, one.key)) for one in questions]
+    given = [one for one in found if one is not None and one.is_final]
+    errors = dict.fromkeys(one.error for one in found if one is not None and not one.is_final)
     return BenchmarkReport(
         questions=len(questions),
         answered=len(given),
         refused=sum(answer.state == "refused" for answer in given),
         cut=sum(answer.is_cut for answer in given),
         failed=len(questions) - len(given),
+        errors=list(errors)[:_SHOWN],
     )

@@ -24,14 +24,14 @@ class Method(NamedTuple):
 
     Attributes:
         scorer: name of the rules.
-        seed: of the draws of rules that draw.
+        seed: of the draws of the rules; None where they draw nothing.
         judge: model that decided on open questions; None where the rules did.
         judge_prompt_version: of what it was asked; None without a judge.
         prompt_version: of what the model was asked.
     """
 
     scorer: str
-    seed: int
+    seed: int | None
     judge: str | None
     judge_prompt_version: str | None
     prompt_version: str
@@ -45,10 +45,8 @@ class Method(NamedTuple):
         judge = "no judge"
         if self.judge is not None:
             judge = f"judge {self.judge} (prompt {self.judge_prompt_version})"
-        return (
-            f"scorer {self.scorer} (seed {self.seed}), {judge}, asked by prompt "
-            f"{self.prompt_version}"
-        )
+        seed = "" if self.seed is None else f" (seed {self.seed})"
+        return f"scorer {self.scorer}{seed}, {judge}, asked by prompt {self.prompt_version}"
 
 
 class Decided(NamedTuple):
@@ -112,7 +110,8 @@ def open_scored(name: str, scoring: str | None = None) -> Scored:
     """Reads the scores of one folder of results.
 
     Args:
-        name: the folder, which is its label too, or ``LABEL=PATH``.
+        name: the folder, which is its label too, or ``LABEL=PATH``; or one of the files in its
+            ``scores``, which says at once which scores are meant.
         scoring: which scores, such as ``medevalkit+gpt-4.1``; None where there is but one.
 
     Raises:
@@ -121,7 +120,9 @@ def open_scored(name: str, scoring: str | None = None) -> Scored:
         FormatError: a file in the folder is not what it should be.
     """
     label, path = _label_and_path(name)
-    results = Results(path)
+    if path.is_file() and path.parent.name == "scores":
+        scoring, path = path.stem, path.resolve().parents[1]
+    label, results = label or path.resolve().name, Results(path)
     results.settings()
     scoring = _scoring(results, scoring)
     scores = Scores.read(results.scores_file(scoring))
@@ -162,11 +163,12 @@ def describe_mix(methods: Sequence[Method]) -> str:
 
 
 def _label_and_path(name: str) -> tuple[str, Path]:
+    """Splits what the user named; without a label that is empty."""
     label, equals, path = name.partition("=")
     # A folder may well have an equals sign in its name.
     if equals and label and not Path(name).exists():
         return label, Path(path)
-    return Path(name).resolve().name, Path(name)
+    return "", Path(name)
 
 
 def _scoring(results: Results, name: str | None) -> str:
@@ -174,7 +176,9 @@ def _scoring(results: Results, name: str | None) -> str:
     if not known:
         raise InputError(f"{results.folder}: holds no scores: packkit eval score makes them")
     if name is None and len(known) > 1:
-        raise InputError(f"{results.folder}: name one of its scorings: {', '.join(known)}")
+        raise InputError(
+            f"{results.folder}: name one of its scorings by --scoring: {', '.join(known)}"
+        )
     if name is not None and name not in known:
         raise InputError(f"{results.folder}: has no scoring {name}, only {', '.join(known)}")
     return known[0] if name is None else name

@@ -38,21 +38,23 @@ class Scores:
     Attributes:
         model: that answered.
         scorer: name of the rules.
-        seed: of the draws of rules that draw.
+        seed: of the draws of the rules; None where they draw nothing.
         judge: model that decided on open questions; None where the rules did.
         judge_prompt_version: of what it was asked; None without a judge.
         prompt_version: of what the model was asked.
         answers: hash of the answers that were scored.
+        questions: benchmark -> hash of its questions.
         benchmarks: name -> what became of its questions.
     """
 
     model: str
     scorer: str
-    seed: int
+    seed: int | None
     judge: str | None
     judge_prompt_version: str | None
     prompt_version: str
     answers: str
+    questions: Mapping[str, str]
     benchmarks: Mapping[str, BenchmarkSummary]
 
     @property

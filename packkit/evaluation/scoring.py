@@ -136,11 +136,12 @@ def score(
     scores = Scores(
         model=settings.model,
         scorer=scorer.name,
-        seed=config.seed,
+        seed=scorer.seed,
         judge=config.judge,
         judge_prompt_version=None if config.judge is None else JUDGE_PROMPT_VERSION,
         prompt_version=settings.prompt_version,
         answers=answers_hash(answers),
+        questions={name: one.hash for name, one in settings.benchmarks.items()},
         benchmarks={name: summarize(asked, verdicts[name]) for name, asked in questions.items()},
     )
     name = scoring_name(scorer.name, config.judge)

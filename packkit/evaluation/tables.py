@@ -72,8 +72,17 @@ class Table:
 
     @property
     def mixes(self) -> str:
-        """In words, in what the methods of the results differ; nothing where they do not."""
-        return describe_mix(self.methods)
+        """In words, why its figures cannot all be compared; nothing where they can.
+
+        That is in what the methods of the results differ, and which benchmarks have other
+        questions in one than in another.
+        """
+        differing = [
+            f"questions of {TITLES[name]}"
+            for name in BENCHMARKS
+            if len({one.scores.questions.get(name) for one in self.results} - {None}) > 1
+        ]
+        return "; ".join(filter(None, [describe_mix(self.methods), *differing]))
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yields the cells of the table, row by row, each with its counts and its method.
@@ -133,11 +142,8 @@ class Table:
         return [[label, *part.cells()] for part, label in found]
 
     def to_markdown(self) -> str:
-        """Returns both tables as Markdown, with the legend, and a warning if methods are mixed."""
-        warning = (
-            f"This table mixes methods: {self.mixes}. Figures with different marks cannot be "
-            "compared."
-        )
+        """Returns both tables as Markdown, with the legend, and a warning if it mixes."""
+        warning = f"This table mixes what cannot be compared: {self.mixes}."
         paragraphs = [
             *([warning] if self.mixes else []),
             "Accuracy in %, with its 95 % Wilson interval. The average is the unweighted mean over "

@@ -78,6 +78,9 @@ def show_run(report: RunReport) -> None:
     )
     if report.torn_bytes:
         print(f"{report.torn_bytes:,} bytes of an unfinished last line were cut off")
+    for name, one in report.benchmarks.items():
+        for error in one.errors:
+            print(f"no answer: {name}: {error}")
     if report.failed:
         print(f"{report.failed:,} questions got no answer; the same command asks for them again")
     else:
@@ -102,7 +105,7 @@ def show_scores(scores: Scores) -> None:
 def show_results(table: Table) -> None:
     """Prints a table turned on its side, for narrow terminals, and what the marks stand for."""
     if table.mixes:
-        print(f"\nmixes methods, which cannot be compared: {table.mixes}")
+        print(f"\nthis table mixes what cannot be compared: {table.mixes}")
     rows = [
         ("" if number else column, label, cell)
         for column, *cells in list(zip(table.columns, *table.rows(), strict=True))[1:]
@@ -117,8 +120,10 @@ def show_results(table: Table) -> None:
 
 def show_comparison(comparison: Comparison) -> None:
     """Prints how far two models are apart."""
+    from packkit.evaluation.benchmarks import TITLES
+
     rows = [
-        _estimate_row(name, f"{comparison.counts[name].n:,}", one)
+        _estimate_row(TITLES[name], f"{comparison.counts[name].n:,}", one)
         for name, one in comparison.benchmarks.items()
     ]
     total = sum(counts.n for counts in comparison.counts.values())

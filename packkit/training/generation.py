@@ -149,7 +149,7 @@ class Generator:
 
         In float32 that is the text of each by itself. In bfloat16 the batch decides how products
         are rounded, and with it, now and then, which of two tokens is the likelier. Prompts of like
-        length make the fewest products of nothing.
+        length waste least on padding.
 
         Args:
             prompts: at least one, with any number of images each.

@@ -63,6 +63,7 @@ def write_scores(results, outcomes, *, scorer="strict", judge=None, guess=False,
         "judge_prompt_version": None if judge is None else "1",
         "prompt_version": "1",
         "answers": answers_hash(results.answers()),
+        "questions": {name: one.hash for name, one in results.settings().benchmarks.items()},
         "benchmarks": {name: summarize(by_benchmark[name], verdicts[name]) for name in outcomes},
         **changes,
     }

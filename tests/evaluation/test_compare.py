@@ -187,9 +187,14 @@ def test_results_open_under_their_label(tmp_path, monkeypatch):
     monkeypatch.chdir(results.folder)
     assert open_scored(".").label == "x=y"
     write_scores(results, {"slake": "w"})
-    with pytest.raises(InputError, match=r"name one of its scorings: strict, strict\+org_gpt-4.1"):
+    with pytest.raises(
+        InputError, match=r"name one of its scorings by --scoring: strict, strict\+org_gpt-4.1"
+    ):
         open_scored(".")
     assert open_scored(".", "strict").scores.accuracy("slake") == 0
+    file = results.scores_file("strict")
+    assert open_scored(str(file)).scores.accuracy("slake") == 0
+    assert [open_scored(name).label for name in (str(file), f"A={file}")] == ["x=y", "A"]
     with pytest.raises(InputError, match="has no scoring other, only strict"):
         open_scored(".", "other")
 

@@ -59,7 +59,7 @@ def test_mixed_methods_are_said(tmp_path, monkeypatch):
         for name in ("strict", "medevalkit")
     ]
     title, labels = drawn_texts(monkeypatch, Table(rows), tmp_path / "table.png")
-    assert title == "methods are mixed: scorer: strict, medevalkit"
+    assert title == "mixes scorer: strict, medevalkit"
     assert labels[1].startswith("medevalkit (scorer medevalkit")
 
 

@@ -41,7 +41,9 @@ def by_gold(messages):
 @pytest.mark.parametrize("judge", [None, "j"], ids=["rules", "judge"])
 @pytest.mark.parametrize("scorer", SCORERS)
 @pytest.mark.parametrize("name", BENCHMARKS)
-@pytest.mark.parametrize(("answer", "expected"), [(right, 1.0), (wrong, 0.0)], ids=str)
+@pytest.mark.parametrize(
+    ("answer", "expected"), [(right, 1.0), (wrong, 0.0)], ids=["right", "wrong"]
+)
 def test_all_right_is_one_and_all_wrong_is_zero(
     tmp_path, questions, answer, expected, name, scorer, judge
 ):

@@ -137,12 +137,14 @@ def test_answers_that_are_none_are_seen(tmp_path, folders):
     ("specs", "message"),
     [
         (["slake"], "must be NAME=PATH, got 'slake'"),
-        (["slake=a", "slake=b"], "slake is named twice: a, b"),
+        (["slake={}", "slake={}"], "slake is named twice"),
+        (["slake=nowhere"], "nowhere is no file, and holds no"),
+        (["medqa={}"], "no benchmark 'medqa'; there are mmmu"),
     ],
 )
-def test_names_of_benchmarks_that_make_no_sense_are_refused(specs, message):
+def test_names_of_benchmarks_that_make_no_sense_are_refused(folders, specs, message):
     with pytest.raises(InputError, match=message):
-        parse_benchmarks(specs)
+        parse_benchmarks(spec.format(folders["slake"]) for spec in specs)
 
 
 def start(folder, server, benchmarks):

@@ -99,6 +99,7 @@ def scores_of(accuracies):
         judge_prompt_version=None,
         prompt_version="1",
         answers="0" * 16,
+        questions={},
         benchmarks=summaries,
     )
 

@@ -118,9 +118,15 @@ def test_mixed_methods_are_said_above_the_table(tmp_path, changes, words):
     table = Table([first, scored(tmp_path / "y", everywhere("r"), **{"judge": "j"} | changes)])
     assert table.mixes == table.to_dict()["mixes"] == words
     warning = table.to_markdown().split("\n\n")[0]
-    assert "mixes methods" in warning and words in warning
+    assert warning == f"This table mixes what cannot be compared: {words}."
     rows = cells_of(table.to_markdown())[1:]
     assert [row[1].rsplit(" ", 1)[1] for row in rows] == ["[a]", "[b]"]
+
+
+def test_other_questions_under_one_name_are_said_above_the_table(tmp_path):
+    first = scored(tmp_path / "x", {"slake": "rw", "mmmu": "r"})
+    table = Table([first, scored(tmp_path / "y", {"slake": "r", "pmc-vqa": "r"})])
+    assert table.mixes == "questions of SLAKE"
 
 
 def test_parts_are_shown_by_kind_and_group(tmp_path):

@@ -64,7 +64,13 @@ class TransformersAnswerer:
             processor_kwargs={"padding": True},
         ).to(self._llm.device, self._llm.dtype)
         ids = self._llm.generate(
-            **inputs, max_new_tokens=self.max_new_tokens, do_sample=False, num_beams=1
+            **inputs,
+            max_new_tokens=self.max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            # A model may bring its own, and then the likeliest token is not what it writes.
+            repetition_penalty=1.0,
+            no_repeat_ngram_size=0,
         )
         rows = ids[:, inputs["input_ids"].shape[1] :].tolist()
         return [Written.read(row, self._end_ids, self._decode) for row in rows]

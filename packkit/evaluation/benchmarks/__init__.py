@@ -21,7 +21,7 @@ from packkit.evaluation.benchmarks.vqa_tables import PathVqa, VqaRad
 from packkit.evaluation.questions import Question
 from packkit.schema import ImageRef
 
-__all__ = ["BENCHMARKS", "TITLES", "Benchmark", "read_benchmark"]
+__all__ = ["BENCHMARKS", "TITLES", "Benchmark", "find_benchmark", "read_benchmark"]
 
 _READERS: tuple[type[Benchmark], ...] = (
     Mmmu,
@@ -40,6 +40,21 @@ BENCHMARKS = tuple(TITLES)
 """The names of the benchmarks, in the same order."""
 
 
+def find_benchmark(name: str, path: Path) -> Benchmark:
+    """Finds the files of a benchmark, and reads none of them.
+
+    Args:
+        name: one of `BENCHMARKS`.
+        path: the folder it was downloaded to, or its file of questions.
+
+    Raises:
+        InputError: there is no such benchmark, or `path` does not hold its files.
+    """
+    if name not in TITLES:
+        raise InputError(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+    return _READERS[BENCHMARKS.index(name)](path)
+
+
 def read_benchmark(name: str, path: Path) -> list[Question]:
     """Reads every question of a benchmark.
 
@@ -54,9 +69,7 @@ def read_benchmark(name: str, path: Path) -> list[Question]:
         InputError: there is no such benchmark, or `path` does not hold its files.
         FormatError: a record makes no question, or a key is there twice.
     """
-    if name not in TITLES:
-        raise InputError(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
-    benchmark = _READERS[BENCHMARKS.index(name)](path)
+    benchmark = find_benchmark(name, path)
     questions: dict[str, Question] = {}
     images: dict[bytes | ImageRef, bytes | ImageRef] = {}
     for record in benchmark.records():

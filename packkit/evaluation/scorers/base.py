@@ -28,7 +28,13 @@ class Reading:
 class Scorer(Protocol):
     """Rules that read replies; pure, so that scoring again gives the same."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What scores are filed under."""
+
+    @property
+    def seed(self) -> int | None:
+        """Of its draws; None where it draws nothing."""
 
     def asks_judge(self, question: Question) -> bool:
         """Whether a judge, where there is one, decides on this question in place of the rules."""

@@ -60,6 +60,7 @@ class StrictScorer:
     """The rules of this module."""
 
     name = "strict"
+    seed = None
 
     def asks_judge(self, question: Question) -> bool:
         """Whether it is open."""
@@ -138,7 +139,9 @@ def _option(text: str, options: Mapping[str, str]) -> str | None:
     rest = found["rest"].strip(_QUOTES)
     if is_same(rest, options[letter]):
         return letter
-    is_clear = found["end"].strip() and not _names_other(rest, letter, options)
+    # "E. coli" and "C. difficile" are no letters.
+    is_name = found["end"].strip() == "." and rest[:1].islower()
+    is_clear = found["end"].strip() and not is_name and not _names_other(rest, letter, options)
     return letter if is_clear else None
 
 
