@@ -1,12 +1,14 @@
 """Fixtures that every test shares: the real Qwen3 tokenizer, an encoder, the planner's oracles."""
 
 import json
+import multiprocessing
 import os
 from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tokenizers import Tokenizer
 from tokenizers.pre_tokenizers import ByteLevel
 
@@ -14,6 +16,19 @@ from packkit.encoding import SampleEncoder
 
 # Triton reads it once, as it is imported. `make test-gpu` sets it to 0.
 os.environ.setdefault("TRITON_INTERPRET", "1")
+
+# A limit of milliseconds for an example would test the machine, and what else runs on it.
+settings.register_profile("unhurried", settings.default, deadline=None)
+settings.load_profile("unhurried")
+
+# Processes of tests side by side share the cores: threads of torch would wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# To import these takes seconds: one process does, and those that tests start are forked from it.
+multiprocessing.set_forkserver_preload(
+    ["packkit.packing", "packkit.training.generation", "packkit.training.trainer"]
+)
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +99,16 @@ def small_encoder(tiny_tokenizer):
 def small_tokenizer(tiny_tokenizer):
     """The same as a fresh dict."""
     return deepcopy(tiny_tokenizer)
+
+
+@pytest.fixture
+def compiled_anew():
+    """On a CPU torch 2.13 cannot compile FlexAttention for a second number of tokens."""
+    import torch
+
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,10 @@
 
 import base64
 import io
-import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
+from multiprocessing import get_context
 
 import numpy as np
 import orjson
@@ -23,6 +20,7 @@ from packkit.errors import (
     SampleError,
     SourceChangedError,
 )
+from packkit.packing import PackConfig, pack
 from packkit.packing.workfolder import WorkFolder
 from packkit.schema import Message, Sample
 from packkit.shards import PackReader, verify_packs
@@ -253,28 +251,28 @@ def test_no_input_is_an_error(tmp_path, run):
         run(tmp_path / "none.jsonl", tmp_path / "packs")
 
 
-KILLED = """
-import sys, json
-from packkit.packing import PackConfig, pack
-pack(sys.argv[1], sys.argv[2], PackConfig(**json.loads(sys.argv[3])))
-"""
-
-
 def count_files(folder):
     return sum(len(files) for _, _, files in os.walk(folder))
 
 
-def test_killed_run_ends_byte_identical(tmp_path, qwen3_folder):
+def test_killed_run_ends_byte_identical(tmp_path, tiny_tokenizer):
     data = tmp_path / "data"
     for part in range(4):
         write_lines(data / f"{part}.jsonl", [caption(part * 150 + i) for i in range(150)])
-    options = {"tokenizer": str(qwen3_folder), "shard_size": 30_000, "max_len": 1024}
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_bytes(orjson.dumps(tiny_tokenizer))
+    config = PackConfig(tokenizer=str(tokenizer), shard_size=30_000, max_len=1024)
 
     def start(out):
-        command = [sys.executable, "-c", KILLED, str(data), str(out), json.dumps(options)]
-        return subprocess.Popen(command)
+        process = get_context("forkserver").Process(target=pack, args=(data, out, config))
+        process.start()
+        return process
 
-    assert start(tmp_path / "whole").wait() == 0
+    def wait(process):
+        process.join()
+        return process.exitcode
+
+    assert wait(start(tmp_path / "whole")) == 0
     whole = set_bytes(tmp_path / "whole")
     out = tmp_path / "killed"
     kills = 0
@@ -282,10 +280,10 @@ def test_killed_run_ends_byte_identical(tmp_path, qwen3_folder):
         # Somewhere else every time: while spans are measured, shards written, the set committed.
         wanted = count_files(out) + 2 + attempt % 5 * 4
         process = start(out)
-        while process.poll() is None and count_files(out) < wanted:
+        while process.is_alive() and count_files(out) < wanted:
             time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        if process.wait() == 0:
+        process.kill()
+        if wait(process) == 0:
             break
         kills += 1
     assert kills >= 3

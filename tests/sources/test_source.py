@@ -296,6 +296,7 @@ def test_equal_names_in_two_folders_are_staged_apart(tmp_path, opened):
         ("a.jsonl.gz", gzip.compress(lines(CAPTION))),
         ("a.parquet", parquet_of(image=["a.jpg"], text=["x"])),
     ],
+    ids=["gzip", "parquet"],
 )
 def test_a_staged_copy_is_used_again_and_half_of_one_is_not(opened, monkeypatch, name, data):
     first = opened(name, data)

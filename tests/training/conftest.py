@@ -3,8 +3,10 @@
 import dataclasses
 import io
 import json
-import subprocess
-import sys
+import resource
+from functools import partial
+from multiprocessing import get_context
+from subprocess import CompletedProcess
 
 import numpy as np
 import orjson
@@ -12,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from tokenizers import Tokenizer
-from training_cases import IMAGE_TOKENS, LANGUAGE, VISION
+from training_cases import IMAGE_TOKENS, LANGUAGE, VISION, run_command
 
 from packkit import PackReader, PackWriter
 from packkit.encoding import SampleEncoder
@@ -78,12 +80,12 @@ def samples(packs):
         return [reader[number].data for number in range(len(reader))]
 
 
-@pytest.fixture
-def make_recipe(packs, tmp_path):
-    """Makes a recipe of a small run; tables of keys to change by name."""
+@pytest.fixture(scope="session")
+def recipe_in(packs):
+    """Makes a recipe of a small run in a folder; tables of keys to change by name."""
 
-    def make(run=None, data=None, model=None, optimizer=None):
-        defaults = {"out": str(tmp_path / "run"), "precision": "fp32", "checkpoint_every": 2}
+    def make(out, run=None, data=None, model=None, optimizer=None):
+        defaults = {"out": str(out), "precision": "fp32", "checkpoint_every": 2}
         return Recipe(
             run=RunConfig(**{**defaults, **(run or {})}),
             data=DataConfig(
@@ -103,6 +105,12 @@ def make_recipe(packs, tmp_path):
         )
 
     return make
+
+
+@pytest.fixture
+def make_recipe(recipe_in, tmp_path):
+    """Makes a recipe of a small run in the test's own folder; tables of keys to change by name."""
+    return partial(recipe_in, tmp_path / "run")
 
 
 @pytest.fixture
@@ -136,11 +144,26 @@ def few_threads():
 
 
 @pytest.fixture
-def packkit():
-    """Runs the command line."""
+def start_packkit(tmp_path):
+    """Starts the command line in a process that need not import torch and transformers anew."""
 
-    def run(*arguments, **options):
-        command = [sys.executable, "-m", "packkit", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    def start(*words, file_size=resource.RLIM_INFINITY):
+        own = [*map(str, words)], tmp_path / "stdout", tmp_path / "stderr", file_size
+        process = get_context("forkserver").Process(target=run_command, args=own)
+        process.start()
+        return process
+
+    return start
+
+
+@pytest.fixture
+def packkit(start_packkit, tmp_path):
+    """Runs the command line to its end."""
+
+    def run(*words, **options):
+        process = start_packkit(*words, **options)
+        process.join()
+        output = [(tmp_path / name).read_text() for name in ("stdout", "stderr")]
+        return CompletedProcess(words, process.exitcode, *output)
 
     return run

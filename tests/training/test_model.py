@@ -81,14 +81,6 @@ def test_packed_loss_and_gradients_are_those_of_each_sample_alone(batch_of, alon
         assert error > 1e-2
 
 
-@pytest.fixture
-def compiled_anew():
-    """On a CPU torch 2.13 cannot compile FlexAttention for a second number of tokens."""
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
-
-
 has_no_compiler = not any(map(shutil.which, ("c++", "g++", "clang++")))
 needs_compiler = pytest.mark.skipif(has_no_compiler, reason="transformers compiles FlexAttention")
 

@@ -1,8 +1,6 @@
 """A run that is stopped, killed or moved to other ranks ends where an unbroken one does."""
 
-import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -69,10 +67,10 @@ def run_until(recipe, step):
         train(recipe, on_step=stop_after(step))
 
 
-@pytest.fixture
-def unbroken(make_recipe, tmp_path):
-    """A recipe that was trained from start to end."""
-    recipe = make_recipe(run={"out": str(tmp_path / "unbroken")})
+@pytest.fixture(scope="module")
+def unbroken(recipe_in, tmp_path_factory):
+    """A recipe that was trained from start to end; its run is read only."""
+    recipe = recipe_in(tmp_path_factory.mktemp("unbroken") / "run")
     train(recipe)
     return recipe
 
@@ -95,25 +93,23 @@ def test_a_stopped_run_goes_on_to_the_same_bits(make_recipe, unbroken, packs, st
     assert [epoch.packs for epoch in report.epochs] == [12, 12]
 
 
-def test_a_killed_run_goes_on_to_the_same_bits(make_recipe, write_recipe, tmp_path, packs):
-    run, long = {"checkpoint_every": 7}, {"epochs": 20}
+def test_a_killed_run_goes_on_to_the_same_bits(
+    make_recipe, write_recipe, start_packkit, packkit, tmp_path, packs
+):
+    run, long = {"checkpoint_every": 7}, {"epochs": 10}
     unbroken = make_recipe(run={**run, "out": str(tmp_path / "unbroken")}, data=long)
     train(unbroken)
     recipe = make_recipe(run=run, data=long)
-    # As many threads as this process has: sums come out in another order with others.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "packkit", "train", str(write_recipe(recipe))]
-    for stop in sorted(random.sample(range(5, 100), 2)):
-        process = subprocess.Popen(
-            command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        while process.poll() is None and len(losses(recipe)) < stop:
+    path = write_recipe(recipe)
+    for stop in sorted(random.sample(range(5, 50), 2)):
+        process = start_packkit("train", path)
+        while process.is_alive() and len(losses(recipe)) < stop:
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        _, errors = process.communicate()
-        assert process.returncode == -signal.SIGKILL, errors.decode()
-        assert len(losses(recipe)) < 120
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, (tmp_path / "stderr").read_text()
+        assert len(losses(recipe)) < 60
+    done = packkit("train", path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(newest_checkpoint(checkpoints(recipe)))
     assert_same_bits(recipe, unbroken)
@@ -268,17 +264,11 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_checkpoint(ma
     assert all(weight.isfinite().all() for weight in weights(recipe).values())
 
 
-def test_a_full_disk_keeps_the_last_checkpoint(make_recipe, write_recipe):
+def test_a_full_disk_keeps_the_last_checkpoint(make_recipe, write_recipe, packkit):
     recipe = make_recipe()
     run_until(recipe, 5)
     before = {path: path.read_bytes() for path in checkpoints(recipe).rglob("*") if path.is_file()}
-    done = subprocess.run(
-        [sys.executable, "-m", "packkit", "train", str(write_recipe(recipe))],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)),
-    )
+    done = packkit("train", write_recipe(recipe), file_size=30_000)
     assert done.returncode == 1
     assert "step-00000006: cannot save it: " in done.stderr
     assert "File too large" in done.stderr

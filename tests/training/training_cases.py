@@ -1,12 +1,16 @@
 """A model small enough to train in a test, and what many tests ask of one."""
 
 import dataclasses
+import os
+import resource
 import socket
+import sys
 
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from packkit.cli import main
 from packkit.training.model import ModelConfig, PackModel
 from packkit.training.parallel import Ranks, shard
 from packkit.training.trainer import Trainer
@@ -64,7 +68,8 @@ def on_ranks(world_size, function, *arguments):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    mp.spawn(_on_rank, (world_size, port, function, arguments), nprocs=world_size)
+    own = (world_size, port, function, arguments)
+    mp.start_processes(_on_rank, own, nprocs=world_size, start_method="forkserver")
 
 
 def _on_rank(rank, world_size, port, function, arguments):
@@ -76,6 +81,16 @@ def _on_rank(rank, world_size, port, function, arguments):
 
 
 # What ranks run stands here: their processes cannot import the tests themselves.
+
+
+def run_command(words, stdout, stderr, file_size):
+    """The command line, its output in files; no file may grow over so many bytes."""
+    torch.set_num_threads(1)
+    for path, stream in ((stdout, sys.stdout), (stderr, sys.stderr)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream.fileno())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+    sys.argv = ["packkit", *words]
+    main()
 
 
 def accumulate(model, batches, targets):

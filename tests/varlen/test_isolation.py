@@ -91,7 +91,7 @@ def gradients_of(model, loss):
 
 @pytest.mark.parametrize("path", ANY_PATH)
 @torch.no_grad()
-def test_packed_logits_are_those_of_each_sample_alone(model, packed, path):
+def test_packed_logits_are_those_of_each_sample_alone(model, packed, compiled_anew, path):
     expected = alone(model, packed)
     assert expected.std() > 0.5
     torch.testing.assert_close(packed_logits(model, packed, path), expected, rtol=0, atol=1e-5)
@@ -99,7 +99,7 @@ def test_packed_logits_are_those_of_each_sample_alone(model, packed, path):
 
 @pytest.mark.parametrize("path", ANY_PATH)
 @torch.no_grad()
-def test_it_shows_where_samples_are_not_kept_apart(model, packed, path):
+def test_it_shows_where_samples_are_not_kept_apart(model, packed, compiled_anew, path):
     leaked = packed_logits(model, packed, path, isolate=False) - alone(model, packed)
     first = LENGTHS[0]
     assert leaked[:first].abs().max() < 1e-5

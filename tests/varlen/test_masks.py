@@ -77,7 +77,7 @@ def assert_same_blocks(found, expected):
         torch.testing.assert_close(one, other, rtol=0, atol=0, msg=lambda text: f"{name}: {text}")  # noqa: B023
 
 
-@settings(deadline=None, max_examples=450)
+@settings(deadline=None, max_examples=250)
 @given(segment_lengths(longest=300), st.sampled_from([16, 32, 64, 128]))
 @example([4095], 128)
 @example(LONG, 128)
