@@ -322,3 +322,12 @@ def test_json_lines_may_hold_line_ends_that_json_does_not_escape(folder):
     file = path / "MM" / "test.jsonl"
     file.write_text(file.read_text().replace("Which step?", "Which\u2028step?"))
     assert read_benchmark("medxpertqa", path)[1].text.startswith("Which\u2028step?")
+
+
+def test_of_equal_options_the_last_is_gold(tmp_path):
+    record = {**omnimedvqa_records()[0], "option_B": "Fundus"}
+    record["option_C"] = record["gt_answer"] = "Fundus"
+    record["option_D"] = "MRI"
+    files.write_omnimedvqa(tmp_path, [record], {"ACRIMA/a.png": picture()})
+    (question,) = read_benchmark("omnimedvqa", tmp_path)
+    assert question.gold == "C"

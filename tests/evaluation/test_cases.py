@@ -2,6 +2,7 @@
 
 import re
 import sys
+from base64 import b64decode
 from html.parser import HTMLParser
 
 import orjson
@@ -253,3 +254,9 @@ def test_missing_jinja2_names_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingExtraError, match=r"packkit\[eval\]"):
         page_of(results, tmp_path)
+
+
+def test_each_case_has_its_own_image(tmp_path):
+    _, page = page_of(two(tmp_path), tmp_path)
+    shown = [b64decode(case["images"][0].split(",")[1]) for case in page.cases]
+    assert shown == [png(number) for number in range(8)]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 from benchmark_folders import write_benchmark
@@ -116,3 +117,48 @@ def test_a_failing_judge_ends_with_1(results):
         done = invoke("score", results / "yes", "--judge", "j", "--base-url", server.url)
     assert done.exit_code == 1
     assert "the judge gave no verdict on" in str(done.exception)
+
+
+@pytest.fixture
+def copies(results, tmp_path):
+    """Results that a test may score anew."""
+    return shutil.copytree(results, tmp_path / "copies")
+
+
+def test_options_of_score_reach_it(copies):
+    words = ("score", copies / "yes", "--scorer", "medevalkit", "--seed", 3)
+    assert "verdicts come from likeness or chance" in invoke(*words).output
+    scores = json.loads(invoke(*words, "--json").stdout)
+    assert (scores["scorer"], scores["seed"]) == ("medevalkit", 3)
+    with serving(lambda request: reply("perhaps")) as server:
+        asked = ("score", copies / "yes", "--judge", "j", "--base-url", server.url)
+        limited = invoke(*asked, "--max-requests", 1, "--concurrency", 1)
+        assert "max_requests = 1 left answers" in str(limited.exception)
+        done = invoke(*asked, "--max-judge-failures", 1)
+    assert done.exit_code == 0, done.output
+
+
+def test_options_of_compare_reach_it(copies):
+    for name in ("knows", "yes"):
+        invoke("score", copies / name, "--scorer", "medevalkit")
+    words = ("compare", copies / "knows", copies / "yes")
+    found = invoke(*words, "--scoring", "medevalkit", "--seed", 5, "--samples", 7, "--json")
+    comparison = json.loads(found.stdout)
+    assert (comparison["seed"], comparison["samples"]) == (5, 7)
+    assert comparison["method"]["scorer"] == "medevalkit"
+    assert "name one of its scorings" in str(invoke(*words).exception)
+
+
+def test_cases_look_where_a_benchmark_stands_now(results, tmp_path):
+    words = ("cases", results / "knows", results / "yes", "--out", tmp_path / "cases.html")
+    done = invoke(*words, "--benchmark", f"slake={tmp_path / 'nowhere'}")
+    assert done.exit_code == 1
+    assert "nowhere" in str(done.exception)
+
+
+def test_a_run_keeps_its_limit_and_says_what_is_missing(benchmarks, tmp_path):
+    words = ("run", "m", f"--benchmark=slake={benchmarks['slake']}", "--out", tmp_path / "out")
+    with serving(lambda request: reply("yes")) as server:
+        invoke(*words, "--base-url", server.url, "--max-new-tokens", 77)
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["max_new_tokens"] == 77
+    assert "no average: mmmu, vqa-rad," in invoke("score", tmp_path / "out").output

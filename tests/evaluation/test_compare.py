@@ -130,6 +130,8 @@ def test_questions_of_one_alone_are_left_out_and_counted(tmp_path):
     found = compare(*both(tmp_path, few, more), samples=10)
     assert found.counts["slake"] == Counts(both=0, only_a=2, only_b=0, neither=0, unshared=2)
     assert list(found.counts) == ["slake"]
+    back = compare(*both(tmp_path / "back", more, few), samples=10)
+    assert back.counts["slake"].unshared == 2
 
 
 def test_nothing_in_common_is_said(tmp_path):
@@ -143,6 +145,8 @@ def test_nothing_in_common_is_said(tmp_path):
         ({"gold": "lung"}, "gold: 'aorta', 'lung'"),
         ({"text": "Where?"}, "text: 'What is seen in image q1[?]', 'Where[?]'"),
         ({"kind": "open"}, "kind: 'closed', 'open'"),
+        ({"options": {"A": "x"}}, "options: {}, {'A': 'x'}"),
+        ({"language": "zh"}, "language: 'en', 'zh'"),
     ],
 )
 def test_other_questions_are_an_error(tmp_path, changes, words):
@@ -216,6 +220,12 @@ def test_stale_scores_are_refused(tmp_path):
     opened = open_scored(str(results.folder))
     path = results.verdicts_file("strict")
     path.write_bytes(path.read_bytes().replace(b'"right"', b'"wrong"'))
+    with pytest.raises(FormatError, match="not those that the scores count: score again"):
+        opened.verdicts()
+    write_scores(results, {"slake": "wr"})
+    moved = path.read_bytes()
+    write_scores(results, {"slake": "rw"})
+    path.write_bytes(moved)
     with pytest.raises(FormatError, match="not those that the scores count: score again"):
         opened.verdicts()
     path.write_bytes(b"")

@@ -68,3 +68,26 @@ def test_missing_matplotlib_names_its_extra(tmp_path, monkeypatch):
     table = Table([scored(tmp_path, {"slake": "r"})])
     with pytest.raises(MissingExtraError, match=r"packkit\[plots\]"):
         plot_table(table, tmp_path / "table.png")
+
+
+def test_bars_and_whiskers_are_those_of_the_table(tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn = {}
+    for name in ("bar", "errorbar"):
+        draw = getattr(Axes, name)
+
+        def spy(self, *given, draw=draw, name=name, **options):
+            drawn[name] = given
+            return draw(self, *given, **options)
+
+        monkeypatch.setattr(Axes, name, spy)
+    table = Table([scored(tmp_path, everywhere("rwww") | {"slake": "rr"})])
+    plot_table(table, tmp_path / "table.png")
+    *cells, average = table.lines()
+    heights = [100 * cell["accuracy"] for cell in cells]
+    assert drawn["bar"][1] == pytest.approx([*heights, 100 * average["accuracy"]])
+    _, middles, (below, above) = drawn["errorbar"]
+    for end, sizes, sign in (("low", below, -1), ("high", above, 1)):
+        ends = [middle + sign * size for middle, size in zip(middles, sizes, strict=True)]
+        assert ends == pytest.approx([100 * cell[end] for cell in cells])

@@ -215,3 +215,34 @@ def test_an_endpoint_that_fails_leaves_questions_open(tmp_path, folders, monkeyp
     answer = Results(tmp_path / "out").answers()["slake", first.key]
     assert (answer.state, answer.is_final) == ("http_error", False)
     assert "bad" in answer.error
+
+
+def test_progress_goes_on_where_it_stood(tmp_path, folders):
+    slake, seen = {"slake": folders["slake"]}, []
+    keys = [one.key for one in read_benchmark("slake", folders["slake"])]
+    run_benchmarks(Echo(fails=keys[:2]), slake, tmp_path / "out")
+    run_benchmarks(Echo(), slake, tmp_path / "out", on_progress=lambda *count: seen.append(count))
+    assert seen == [(len(keys) - 1, len(keys)), (len(keys), len(keys))]
+
+
+def test_refused_and_cut_answers_and_torn_lines_are_reported(tmp_path, folders):
+    slake, path = {"slake": folders["slake"]}, tmp_path / "out" / "answers.jsonl"
+    run_benchmarks(Echo(), slake, tmp_path / "out")
+    first, second, *rest = map(json.loads, path.read_text().splitlines())
+    first |= {"state": "refused", "text": "", "error": "no"}
+    lines = [json.dumps(line) for line in (first, {**second, "is_cut": True}, *rest)]
+    path.write_text("\n".join([*lines, '{"benchmark":"sl']))
+    report = run_benchmarks(Echo(), slake, tmp_path / "out")
+    of = report.benchmarks["slake"]
+    assert (of.answered, of.refused, of.cut, report.torn_bytes) == (len(lines), 1, 1, 16)
+
+
+@pytest.mark.parametrize("name", ["backend", "prompt_version"])
+def test_a_folder_mixes_no_backends_or_prompts(tmp_path, folders, monkeypatch, name):
+    slake = {"slake": folders["slake"]}
+    run_benchmarks(Echo(), slake, tmp_path / "out")
+    monkeypatch.setattr(Echo, "backend", "other" if name == "backend" else Echo.backend)
+    if name == "prompt_version":
+        monkeypatch.setattr("packkit.evaluation.run.PROMPT_VERSION", "other")
+    with pytest.raises(InputError, match=f"holds answers of {name} .*, not other"):
+        run_benchmarks(Echo(), slake, tmp_path / "out")

@@ -7,17 +7,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 
 import orjson
 import pytest
 from loopback_server import Answer, failure, reply, serving, user_text
 from result_folders import answered, choice, fill, question
+from scripted_judge import ScriptedJudge
 
 from packkit.errors import FormatError, InputError
-from packkit.evaluation.judge import judge_messages
+from packkit.evaluation.judge import judge_messages, judgement_hash
 from packkit.evaluation.results import Results, scoring_name
 from packkit.evaluation.scores import Scores
-from packkit.evaluation.scoring import JudgeFailuresError, ScoreConfig, score
+from packkit.evaluation.scoring import JudgeFailuresError, ScoreConfig, answers_hash, score
 from packkit.evaluation.verdicts import read_verdicts
 from packkit.judging import AccessError, OpenAIJudge, RetryPolicy
 
@@ -320,3 +322,41 @@ def test_a_killed_judge_run_goes_on_and_pays_at_most_for_what_was_on_its_way(tmp
     assert process.returncode == 0, err
     assert orjson.loads(out)["benchmarks"]["vqa-rad"]["open"]["right"] == 10
     assert 40 <= len(server.log) <= 44
+
+
+def test_a_judge_is_told_which_text_is_the_reference():
+    (_, user) = judge_messages(question("1", gold="aorta", text="Which?"), "vena cava")
+    assert orjson.loads(user["content"]) == {
+        "question": "Which?", "reference": "aorta", "answer": "vena cava"
+    }  # fmt: skip
+
+
+def test_a_judgement_is_of_all_that_was_asked_and_of_whom(monkeypatch):
+    one = question("1", text="Which?")
+    others = [replace(one, text="Where?"), replace(one, gold="lung")]
+    hashes = {judgement_hash(asked, "a", "j") for asked in (one, *others)}
+    hashes |= {judgement_hash(one, "b", "j"), judgement_hash(one, "a", "k")}
+    monkeypatch.setattr("packkit.evaluation.judge.JUDGE_PROMPT_VERSION", "next")
+    assert len(hashes | {judgement_hash(one, "a", "j")}) == 6
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_one_of_a_hundred_judgements_may_fail(tmp_path, failures):
+    results = fill(tmp_path, mixed(100))
+
+    def script(messages):
+        number = int(NUMBER.search(messages[-1]["content"])[1])
+        return "perhaps" if number < failures else '{"correct": true}'
+
+    judge = ScriptedJudge("j", script)
+    if failures == 1:
+        assert score(results, ScoreConfig(judge="j"), judge=judge).judge == "j"
+    else:
+        with pytest.raises(JudgeFailuresError, match="2 of 100 answers"):
+            score(results, ScoreConfig(judge="j"), judge=judge)
+
+
+def test_answers_differ_by_text_and_by_state():
+    one = question("1")
+    given = [answered(one, ""), answered(one, "x"), answered(one, "", "refused")]
+    assert len({answers_hash({line.identity: line}) for line in given}) == 3

@@ -163,3 +163,8 @@ def test_letters_name_options_also_where_texts_are_letters():
     options = {"A": "B", "B": "A", "C": "C"}
     assert read(ask("choice", "B", "mmmu", options=options), "B").is_right
     assert read(ask("choice", "A", "mmmu", options={"A": "Only"}), "A. Or not").is_right
+
+
+def test_judge_gets_no_reasoning():
+    asked = Question(benchmark="vqa-rad", key="1", text="?", kind="open", gold="aorta")
+    assert StrictScorer().read(asked, "<think>The lung?</think> The vein.").answer == "The vein."

@@ -130,3 +130,12 @@ def test_average_is_refused_while_a_benchmark_is_missing(left_out):
     assert caught.value.missing == (left_out,)
     assert scores.to_dict()["average"] is None
     assert scores.to_dict()["missing"] == (left_out,)
+
+
+def test_every_breakdown_is_kept():
+    groups = {"modality": "CT", "question_type": "Organ"}
+    one, other = question("0", groups=groups), question("1", groups={"question_type": "Size"})
+    found = summarize([one, other], [verdict(one, "right"), verdict(other, "wrong")]).groups
+    assert {by: list(values) for by, values in found.items()} == {
+        "modality": ["CT"], "question_type": ["Organ", "Size"]
+    }  # fmt: skip

@@ -10,6 +10,7 @@ from scored_results import everywhere, scored
 
 from packkit.evaluation.benchmarks import BENCHMARKS, TITLES
 from packkit.evaluation.tables import AVERAGE, Table, parts
+from packkit.terminal.evaluation import show_results
 
 CELL = re.compile(r"(?<!\\)\|")
 
@@ -193,3 +194,15 @@ def test_marks_do_not_run_out(tmp_path):
     marks = [row[-1].rsplit(" ", 1)[1] for row in cells_of(Table(rows).to_markdown())[1:]]
     assert (marks[0], marks[25], marks[26], marks[27]) == ("[a]", "[z]", "[aa]", "[bb]")
     assert len(set(marks)) == 28
+
+
+def test_terminal_shows_each_accuracy_at_its_benchmark_and_what_is_mixed(tmp_path, capsys):
+    outcomes = {name: "r" * number + "w" * (7 - number) for number, name in enumerate(BENCHMARKS)}
+    one = scored(tmp_path / "x", outcomes)
+    show_results(Table([one, scored(tmp_path / "y", outcomes, scorer="medevalkit")]))
+    shown = capsys.readouterr().out
+    found = re.findall(r"│ ([\w-]+) +│ +x │ +([\d.]+) ", shown)
+    titles = [*TITLES.values(), AVERAGE]
+    accuracies = ["0.0", "14.3", "28.6", "42.9", "57.1", "71.4", "85.7", "42.9"]
+    assert found == list(zip(titles, accuracies, strict=True))
+    assert "mixes what cannot be compared: scorer: strict, medevalkit" in shown
