@@ -25,6 +25,8 @@ from packkit.errors import InputError, PackkitError
 
 __all__ = ["app", "main"]
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Runs the command line and turns expected errors into one line and an exit code."""
@@ -34,8 +36,11 @@ def main() -> None:
         _fail(error, 2)
     except (PackkitError, OSError, IndexError) as error:
         _fail(error, 1)
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on from here", 130)
+    except SystemExit as end:
+        # Typer makes this code of Ctrl-C, without a word.
+        if end.code == _INTERRUPTED:
+            _fail("interrupted; the same command goes on from here", _INTERRUPTED)
+        raise
 
 
 def _fail(error: Exception | str, code: int) -> None:

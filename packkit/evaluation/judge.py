@@ -99,4 +99,5 @@ def read_judgement(reply: Reply) -> Judgement:
     if found is None:
         cut = " (it was cut off)" if reply.finish_reason == "length" else ""
         raise UnreadableError(f'the reply holds no {{"correct": true or false}}{cut}')
-    return Judgement(found["correct"], str(found.get("reason", "")))
+    reason = found.get("reason")
+    return Judgement(found["correct"], reason if isinstance(reason, str) else "")

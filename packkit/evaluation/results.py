@@ -12,11 +12,11 @@ Questions and answers are all that scoring needs.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import quote
 
 import orjson
 import xxhash
@@ -33,6 +33,7 @@ __all__ = [
     "QuestionSet",
     "Results",
     "Settings",
+    "answers_hash",
     "parse_answers",
     "question_set",
     "scoring_name",
@@ -46,7 +47,6 @@ AnswerState = Literal["ok", "refused", "http_error"]
 there is no answer yet."""
 
 _VERSION = 1
-_NO_NAME = re.compile(r"[^\w.+-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,10 @@ class GivenAnswer:
     def __post_init__(self) -> None:
         if self.state not in get_args(AnswerState):
             raise ValueError(f"state must be one of {', '.join(get_args(AnswerState))}")
+        kinds = {"text": str, "error": str, "is_cut": bool, "tokens": int | None}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"{name} is {getattr(self, name)!r}")
 
     @property
     def is_final(self) -> bool:
@@ -209,6 +213,12 @@ class Results:
         return self.folder / "questions" / f"{benchmark}.jsonl"
 
 
+def answers_hash(answers: Mapping[tuple[str, str], GivenAnswer]) -> str:
+    """Returns a hash of what was answered, whatever the order: 16 hexadecimal digits."""
+    said = sorted((*answer.identity, answer.state, answer.text) for answer in answers.values())
+    return _hash(orjson.dumps(said))
+
+
 def question_set(questions: Sequence[Question], path: str | Path) -> QuestionSet:
     """Returns what run.json says of the questions of one benchmark.
 
@@ -238,13 +248,14 @@ def parse_answers(
     return {answer.identity: answer for answer in answers}
 
 
-def scoring_name(scorer: str, judge: str | None) -> str:
-    """Returns what the scores by a scorer and a judge are filed under.
+def scoring_name(scorer: str, judge: str | None, seed: int | None = None) -> str:
+    """Returns what the scores by a scorer and a judge are filed under, a name for each.
 
-    >>> scoring_name("strict", None), scoring_name("medevalkit", "Qwen/Qwen3-32B")
-    ('strict', 'medevalkit+Qwen_Qwen3-32B')
+    >>> scoring_name("strict", None), scoring_name("medevalkit", "Qwen/Qwen3-32B", 1)
+    ('strict', 'medevalkit-seed1+Qwen%2FQwen3-32B')
     """
-    return scorer if judge is None else f"{scorer}+{_NO_NAME.sub('_', judge)}"
+    drawn = f"{scorer}-seed{seed}" if seed else scorer
+    return drawn if judge is None else f"{drawn}+{quote(judge, safe='')}"
 
 
 def _lines(questions: Sequence[Question]) -> bytes:

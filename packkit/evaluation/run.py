@@ -139,8 +139,8 @@ def run_benchmarks(
     questions = {name: read_benchmark(name, path) for name, path in benchmarks.items()}
     asked = [one for of in questions.values() for one in of]
     with AnswerLog(results.answers_file, ANSWER_IDENTITY) as log:
-        _claim(results, answerer, questions, benchmarks)
         answers = parse_answers(results.answers_file, list(log.records.values()))
+        _claim(results, answerer, questions, benchmarks, answers)
         left = [one for one in asked if not _is_answered(one, answers)]
         start, done = monotonic(), len(asked) - len(left)
 
@@ -169,6 +169,7 @@ def _claim(
     answerer: Answerer,
     questions: Mapping[str, Sequence[Question]],
     benchmarks: Mapping[str, Path],
+    answers: Mapping[tuple[str, str], GivenAnswer],
 ) -> None:
     """Writes what is asked of whom, and makes sure that the folder holds nothing else.
 
@@ -181,7 +182,9 @@ def _claim(
         max_new_tokens=answerer.max_new_tokens,
         prompt_version=PROMPT_VERSION,
     )
-    kept = results.settings() if results.exists else settings
+    # A folder without an answer is anybody's, such as after a run that no model answered.
+    has_answers = any(answer.is_final for answer in answers.values())
+    kept = results.settings() if has_answers else settings
     for name in ("model", "backend", "max_new_tokens", "prompt_version"):
         before, now = getattr(kept, name), getattr(settings, name)
         if before != now:

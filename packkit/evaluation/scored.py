@@ -10,9 +10,8 @@ from typing import NamedTuple, Self
 
 from packkit.errors import FormatError, InputError
 from packkit.evaluation.questions import Question
-from packkit.evaluation.results import Results
+from packkit.evaluation.results import Results, answers_hash
 from packkit.evaluation.scores import Scores
-from packkit.evaluation.scoring import answers_hash
 from packkit.evaluation.summaries import summarize
 from packkit.evaluation.verdicts import Verdict, read_verdicts
 
@@ -24,6 +23,7 @@ class Method(NamedTuple):
 
     Attributes:
         scorer: name of the rules.
+        scorer_version: of the rules.
         seed: of the draws of the rules; None where they draw nothing.
         judge: model that decided on open questions; None where the rules did.
         judge_prompt_version: of what it was asked; None without a judge.
@@ -31,6 +31,7 @@ class Method(NamedTuple):
     """
 
     scorer: str
+    scorer_version: str
     seed: int | None
     judge: str | None
     judge_prompt_version: str | None
@@ -46,7 +47,8 @@ class Method(NamedTuple):
         if self.judge is not None:
             judge = f"judge {self.judge} (prompt {self.judge_prompt_version})"
         seed = "" if self.seed is None else f" (seed {self.seed})"
-        return f"scorer {self.scorer}{seed}, {judge}, asked by prompt {self.prompt_version}"
+        scorer = f"scorer {self.scorer} {self.scorer_version}{seed}"
+        return f"{scorer}, {judge}, asked by prompt {self.prompt_version}"
 
 
 class Decided(NamedTuple):
@@ -151,7 +153,8 @@ def open_all(names: Iterable[str], scoring: str | None = None) -> list[Scored]:
 def describe_mix(methods: Sequence[Method]) -> str:
     """Returns in words in what methods differ; nothing where they do not.
 
-    >>> describe_mix([Method("strict", 0, None, None, "1"), Method("strict", 0, "j", "1", "1")])
+    >>> one = Method("strict", "1", None, None, None, "1")
+    >>> describe_mix([one, one._replace(judge="j", judge_prompt_version="1")])
     'judge: none, j; judge prompt version: none, 1'
     """
     parts = []

@@ -38,6 +38,7 @@ class Scores:
     Attributes:
         model: that answered.
         scorer: name of the rules.
+        scorer_version: of the rules.
         seed: of the draws of the rules; None where they draw nothing.
         judge: model that decided on open questions; None where the rules did.
         judge_prompt_version: of what it was asked; None without a judge.
@@ -49,6 +50,7 @@ class Scores:
 
     model: str
     scorer: str
+    scorer_version: str
     seed: int | None
     judge: str | None
     judge_prompt_version: str | None

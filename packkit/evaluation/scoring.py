@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
-
-import orjson
-import xxhash
 
 from packkit.errors import InputError, PackkitError
 from packkit.evaluation.judge import JUDGE_PROMPT_VERSION
-from packkit.evaluation.judgements import GivenJudgement, Judgements, OnJudgement, ToJudge
+from packkit.evaluation.judgements import Judgements, OnJudgement, ToJudge
 from packkit.evaluation.questions import Question
-from packkit.evaluation.results import GivenAnswer, Results, scoring_name
+from packkit.evaluation.results import GivenAnswer, Results, answers_hash, scoring_name
 from packkit.evaluation.scorers import Reading, Scorer, scorer_named
 from packkit.evaluation.scores import Scores
 from packkit.evaluation.summaries import summarize
 from packkit.evaluation.verdicts import Outcome, Verdict, write_verdicts
 from packkit.judging import Judge, Limits, OpenAIJudge, RetryPolicy
 
-__all__ = ["JudgeFailuresError", "ScoreConfig", "answers_hash", "score"]
+__all__ = ["JudgeFailuresError", "ScoreConfig", "score"]
 
 # Enough to say what is wrong.
 _SHOWN = 3
@@ -77,6 +74,8 @@ class ScoreConfig:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.max_judge_failures <= 1:
             raise InputError(f"max_judge_failures must be 0 to 1, got {self.max_judge_failures}")
+        if self.judge == "":
+            raise InputError("judge must name a model, got ''")
         if self.judge is None and self.base_url is not None:
             raise InputError(f"base_url needs a judge, got {self.base_url} alone")
 
@@ -136,6 +135,7 @@ def score(
     scores = Scores(
         model=settings.model,
         scorer=scorer.name,
+        scorer_version=scorer.version,
         seed=scorer.seed,
         judge=config.judge,
         judge_prompt_version=None if config.judge is None else JUDGE_PROMPT_VERSION,
@@ -144,17 +144,11 @@ def score(
         questions={name: one.hash for name, one in settings.benchmarks.items()},
         benchmarks={name: summarize(asked, verdicts[name]) for name, asked in questions.items()},
     )
-    name = scoring_name(scorer.name, config.judge)
+    name = scoring_name(scorer.name, config.judge, scorer.seed)
     # Scores are written last: where they are, their verdicts are.
     write_verdicts(results.verdicts_file(name), [one for of in verdicts.values() for one in of])
     scores.write(results.scores_file(name))
     return scores
-
-
-def answers_hash(answers: Mapping[tuple[str, str], GivenAnswer]) -> str:
-    """Returns a hash of what was answered, whatever the order: 16 hexadecimal digits."""
-    said = sorted((*answer.identity, answer.state, answer.text) for answer in answers.values())
-    return xxhash.xxh3_64_hexdigest(orjson.dumps(said))
 
 
 def _answers_to(
@@ -236,12 +230,7 @@ def _open_judge(config: ScoreConfig) -> Judge:
 
 def _verdict(scorer: Scorer, item: _Item, judgements: Judgements | None) -> Verdict:
     question, reading = item
-    if judgements is not None and scorer.asks_judge(question) and item.to_judge is not None:
-        given = judgements.of(item.to_judge)
-        if given is None:
-            raise RuntimeError(f"{question.benchmark}/{question.key} was not judged")
-        return _judged(question, reading, given)
-    return Verdict(
+    verdict = Verdict(
         benchmark=question.benchmark,
         question=question.key,
         outcome="unparsed" if reading.answer is None else _decided(reading.is_right),
@@ -249,15 +238,16 @@ def _verdict(scorer: Scorer, item: _Item, judgements: Judgements | None) -> Verd
         by="rules",
         is_guess=reading.is_guess,
     )
-
-
-def _judged(question: Question, reading: Reading, given: GivenJudgement) -> Verdict:
-    return Verdict(
-        benchmark=question.benchmark,
-        question=question.key,
+    if judgements is None or not scorer.asks_judge(question) or item.to_judge is None:
+        return verdict
+    given = judgements.of(item.to_judge)
+    if given is None:
+        raise RuntimeError(f"{question.benchmark}/{question.key} was not judged")
+    return replace(
+        verdict,
         outcome="judge_failed" if given.is_right is None else _decided(given.is_right),
-        answer=reading.answer,
         by="judge",
+        is_guess=False,
         reason=given.reason or given.error,
     )
 

@@ -109,6 +109,7 @@ class Table:
         of_parts = [
             {"label": one.label, "benchmark": part.benchmark, "part": part.name}
             | part.tally.to_dict()
+            | one.method._asdict()
             for one in self.results
             for part in parts(one.scores)
         ]
@@ -121,12 +122,12 @@ class Table:
 
     def rows(self) -> list[list[str]]:
         """Returns the cells as text: percent, interval and the mark of a method in `legend`."""
-        marks = {method: _mark(number) for number, method in enumerate(self.methods)}
+        marks = self._marks()
         return [_row(one, marks[one.method]) for one in self.results]
 
     def legend(self) -> list[str]:
         """Returns what the marks stand for, and of each result what it lacks or left out."""
-        methods = [f"{_mark(number)} {method}" for number, method in enumerate(self.methods)]
+        methods = [f"{mark} {method}" for method, mark in self._marks().items()]
         return [*methods, *(_note(one) for one in self.results)]
 
     def part_rows(self) -> list[list[str]]:
@@ -134,12 +135,16 @@ class Table:
 
         The label of the result comes first, the cells of the part follow.
         """
-        found = [(part, one.label) for one in self.results for part in parts(one.scores)]
+        found = [(part, one) for one in self.results for part in parts(one.scores)]
         names = list(dict.fromkeys((part.benchmark, part.name) for part, _ in found))
         names.sort(key=lambda name: BENCHMARKS.index(name[0]))
         place = {name: number for number, name in enumerate(names)}
         found.sort(key=lambda one: place[one[0].benchmark, one[0].name])
-        return [[label, *part.cells()] for part, label in found]
+        marks = self._marks()
+        return [[one.label, *_marked(part.cells(), marks[one.method])] for part, one in found]
+
+    def _marks(self) -> dict[Method, str]:
+        return {method: _mark(number) for number, method in enumerate(self.methods)}
 
     def to_markdown(self) -> str:
         """Returns both tables as Markdown, with the legend, and a warning if it mixes."""
@@ -214,6 +219,12 @@ def _row(one: Scored, mark: str) -> list[str]:
     cells = [_NOT_KNOWN if summary is None else _accuracy(summary.total) for summary in summaries]
     cells.append(percent(None if one.scores.missing else one.scores.average))
     return [one.label, *(cell if cell == _NOT_KNOWN else f"{cell} {mark}" for cell in cells)]
+
+
+def _marked(cells: list[str], mark: str) -> list[str]:
+    """Returns cells of which the last, if it is known, carries a mark."""
+    *others, last = cells
+    return [*others, last if last == _NOT_KNOWN else f"{last} {mark}"]
 
 
 def _accuracy(tally: Tally) -> str:

@@ -190,7 +190,7 @@ class Asker(Generic[T]):
                 raise error
             wait = patience.wait_after(error)
             if wait is None and isinstance(error, RetryableError) and not self.gate.replies:
-                raise AccessError(f"the judge has answered nothing so far: {error}")
+                raise AccessError(f"nothing is answered so far: {error}")
             if wait is None or not await self.gate.pause(wait):
                 break
         return outcome

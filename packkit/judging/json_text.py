@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-__all__ = ["find_json", "without_thoughts"]
+__all__ = ["encodable", "find_json", "without_thoughts"]
 
 _THINK, _END_THINK = "<think>", "</think>"
 
@@ -22,6 +22,15 @@ def without_thoughts(text: str) -> str:
     if end is not None:
         return text[end:]
     return "" if text.lstrip().startswith(_THINK) else text
+
+
+def encodable(text: str) -> str:
+    """Replaces halves of surrogate pairs, which JSON can name and UTF-8 cannot hold.
+
+    >>> encodable("\\ud83d half")
+    '? half'
+    """
+    return text.encode("utf-8", "replace").decode()
 
 
 def find_json(text: str, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
@@ -46,7 +55,18 @@ def find_json(text: str, accept: Callable[[dict[str, Any]], bool]) -> dict[str, 
             place = text.find("{", end)
         else:
             place = text.find("{", place + 1)
-    return found
+    return None if found is None else _encodable_value(found)
+
+
+def _encodable_value(value: Any) -> Any:  # noqa: ANN401
+    match value:
+        case str():
+            return encodable(value)
+        case list():
+            return [_encodable_value(one) for one in value]
+        case dict():
+            return {encodable(key): _encodable_value(one) for key, one in value.items()}
+    return value
 
 
 def _end_of_thoughts(text: str) -> int | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from packkit.errors import InputError, MissingExtraError
 from packkit.judging.dialect import Dialect, Refusal
+from packkit.judging.json_text import encodable
 from packkit.judging.judge import (
     AccessError,
     AdaptedError,
@@ -167,14 +168,23 @@ def _reply(completion: Any) -> Reply:  # noqa: ANN401
     if not choices:
         shown = str(getattr(completion, "error", None) or completion)[:_SHOWN_CHARACTERS]
         raise RetryableError(f"the answer holds no reply: {shown}")
-    message, usage = choices[0].message, completion.usage
+    message, usage = getattr(choices[0], "message", None), completion.usage
+    if message is None:
+        raise RetryableError(f"the reply has no message: {str(choices[0])[:_SHOWN_CHARACTERS]}")
     return Reply(
-        text=_encodable(message.content or ""),
-        refusal=_encodable(message.refusal) if message.refusal else None,
+        text=encodable(_text(message.content)),
+        refusal=encodable(message.refusal) if message.refusal else None,
         finish_reason=choices[0].finish_reason or "",
         prompt_tokens=None if usage is None else usage.prompt_tokens,
         completion_tokens=None if usage is None else usage.completion_tokens,
     )
+
+
+def _text(content: object) -> str:
+    """Returns the text of a message, which some servers send in parts."""
+    if isinstance(content, list):
+        return "".join(_text(part.get("text")) for part in content if isinstance(part, Mapping))
+    return content if isinstance(content, str) else ""
 
 
 def _shown(error: APIStatusError) -> str:
@@ -196,8 +206,3 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     with suppress(ValueError):
         return max(0.0, parsedate_to_datetime(text).timestamp() - time())
     return None
-
-
-def _encodable(text: str) -> str:
-    """Replaces halves of surrogate pairs, which JSON can name and UTF-8 cannot hold."""
-    return text.encode("utf-8", "replace").decode()

@@ -5,10 +5,9 @@ from dataclasses import fields, replace
 from result_folders import fill, question
 
 from packkit.evaluation.benchmarks import BENCHMARKS
-from packkit.evaluation.results import Results, scoring_name
+from packkit.evaluation.results import Results, answers_hash, scoring_name
 from packkit.evaluation.scored import open_scored
 from packkit.evaluation.scores import Scores
-from packkit.evaluation.scoring import answers_hash
 from packkit.evaluation.summaries import summarize
 from packkit.evaluation.verdicts import Verdict, write_verdicts
 
@@ -58,6 +57,7 @@ def write_scores(results, outcomes, *, scorer="strict", judge=None, guess=False,
     given = {
         "model": results.settings().model,
         "scorer": scorer,
+        "scorer_version": "1",
         "seed": 0,
         "judge": judge,
         "judge_prompt_version": None if judge is None else "1",

@@ -324,6 +324,14 @@ def test_json_lines_may_hold_line_ends_that_json_does_not_escape(folder):
     assert read_benchmark("medxpertqa", path)[1].text.startswith("Which\u2028step?")
 
 
+def test_text_that_is_not_utf8_is_an_error_with_its_place(folder):
+    path = folder("slake")
+    file = path / "test.json"
+    file.write_text(file.read_text().replace("?", "\\ud83d", 1))
+    with pytest.raises(FormatError, match=r"test\.json: record 1: str is not valid UTF-8"):
+        read_benchmark("slake", path)
+
+
 def test_of_equal_options_the_last_is_gold(tmp_path):
     record = {**omnimedvqa_records()[0], "option_B": "Fundus"}
     record["option_C"] = record["gt_answer"] = "Fundus"

@@ -108,7 +108,7 @@ def test_case_holds_all_that_there_is_to_see(tmp_path):
     reply = ["it is\nthe aorta", "taken 0", "reason 0"]
     assert case["texts"] == ["k0", "aorta", *reply, *reply]
     assert page.html.index("A: right") < page.html.index("B: wrong")
-    assert "scorer strict (seed 0), judge j (prompt 1)" in page.html
+    assert "scorer strict 1 (seed 0), judge j (prompt 1)" in page.html
 
 
 def test_answers_that_say_nothing_or_not_all_are_noted(tmp_path):

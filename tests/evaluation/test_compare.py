@@ -187,12 +187,12 @@ def test_results_open_under_their_label(tmp_path, monkeypatch):
         open_scored(str(results.folder))
     write_scores(results, {"slake": "r"}, judge="org/gpt-4.1")
     assert open_scored(f"1+2={results.folder}").label == "1+2"
-    assert open_scored(str(results.folder)).scoring == "strict+org_gpt-4.1"
+    assert open_scored(str(results.folder)).scoring == "strict+org%2Fgpt-4.1"
     monkeypatch.chdir(results.folder)
     assert open_scored(".").label == "x=y"
     write_scores(results, {"slake": "w"})
     with pytest.raises(
-        InputError, match=r"name one of its scorings by --scoring: strict, strict\+org_gpt-4.1"
+        InputError, match=r"name one of its scorings by --scoring: strict, strict\+org%2Fgpt-4.1"
     ):
         open_scored(".")
     assert open_scored(".", "strict").scores.accuracy("slake") == 0

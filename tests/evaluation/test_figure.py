@@ -49,7 +49,7 @@ def test_picture_grows_with_results_and_has_their_bars(tmp_path):
 def test_gaps_and_names_are_no_trouble(tmp_path, monkeypatch, name):
     one = scored(tmp_path, {"slake": "rw", "mmmu": "f"}, label=name, judge="$j")
     title, labels = drawn_texts(monkeypatch, Table([one]), tmp_path / "table.png")
-    assert title == "scorer strict (seed 0), judge $j (prompt 1), asked by prompt 1"
+    assert title == "scorer strict 1 (seed 0), judge $j (prompt 1), asked by prompt 1"
     assert labels == [name]
 
 

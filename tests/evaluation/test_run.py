@@ -124,13 +124,38 @@ def test_a_folder_mixes_no_questions(tmp_path, folders):
         run_benchmarks(Echo(), slake, tmp_path / "out")
 
 
-def test_answers_that_are_none_are_seen(tmp_path, folders):
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (b'"state":"ok"', b'"state":"fine"', "state must be one of"),
+        (b'"text":"', b'"text":5,"x":"', "unexpected keyword argument 'x'"),
+        (b'"tokens":1', b'"tokens":"1"', "tokens is '1'"),
+        (b'"is_cut":false', b'"is_cut":0', "is_cut is 0"),
+    ],
+)
+def test_lines_that_are_no_answers_are_seen(tmp_path, folders, before, after, message):
     slake = {"slake": folders["slake"]}
     run_benchmarks(Echo(), slake, tmp_path / "out")
     path = tmp_path / "out" / "answers.jsonl"
-    path.write_bytes(path.read_bytes().replace(b'"state":"ok"', b'"state":"fine"', 1))
-    with pytest.raises(FormatError, match="no line of an answer: state must be one of"):
+    path.write_bytes(path.read_bytes().replace(before, after, 1))
+    with pytest.raises(FormatError, match=f"no line of an answer: .*{message}"):
         run_benchmarks(Echo(), slake, tmp_path / "out")
+
+
+def test_answers_without_settings_are_not_taken_over(tmp_path, folders):
+    slake = {"slake": folders["slake"]}
+    run_benchmarks(Echo(), slake, tmp_path / "out")
+    (tmp_path / "out" / "run.json").unlink()
+    with pytest.raises(InputError, match=r"run\.json is missing"):
+        run_benchmarks(Echo(), slake, tmp_path / "out")
+
+
+def test_a_model_that_answered_nothing_leaves_the_folder_free(tmp_path, folders):
+    slake = {"slake": folders["slake"]}
+    keys = [one.key for one in read_benchmark("slake", folders["slake"])]
+    run_benchmarks(Echo(model="typo", fails=keys), slake, tmp_path / "out")
+    run_benchmarks(Echo(), slake, tmp_path / "out")
+    assert Results(tmp_path / "out").settings().model == "echo"
 
 
 @pytest.mark.parametrize(
@@ -198,6 +223,19 @@ def test_killed_again_and_again_it_asks_nothing_twice(tmp_path, folders):
     report = json.loads(out)
     assert report["failed"] == 0
     assert report["answers"] < len(questions)
+
+
+def test_ctrl_c_keeps_what_is_answered_and_says_how_to_go_on(tmp_path, folders):
+    with serving(lambda request: reply("yes", delay=0.1)) as server:
+        process = start(tmp_path, server, {"slake": folders["slake"]})
+        while len(server.log) < 3:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.strip().splitlines()[-1].startswith("packkit: interrupted; the same command")
+    assert Results(tmp_path / "out").answers()
 
 
 def test_an_endpoint_that_fails_leaves_questions_open(tmp_path, folders, monkeypatch):

@@ -17,9 +17,9 @@ from scripted_judge import ScriptedJudge
 
 from packkit.errors import FormatError, InputError
 from packkit.evaluation.judge import judge_messages, judgement_hash
-from packkit.evaluation.results import Results, scoring_name
+from packkit.evaluation.results import Results, answers_hash, scoring_name
 from packkit.evaluation.scores import Scores
-from packkit.evaluation.scoring import JudgeFailuresError, ScoreConfig, answers_hash, score
+from packkit.evaluation.scoring import JudgeFailuresError, ScoreConfig, score
 from packkit.evaluation.verdicts import read_verdicts
 from packkit.judging import AccessError, OpenAIJudge, RetryPolicy
 
@@ -103,6 +103,8 @@ FAULTS = {
     "broken JSON": lambda: reply("{"),
     "no verdict": lambda: reply('{"reason": "so"}'),
     "verdict in words": lambda: reply('{"correct": "yes"}'),
+    "parts in place of text": lambda: reply([{"type": "text", "text": "{}"}]),
+    "no message": lambda: Answer(body={"choices": [{"index": 0, "finish_reason": "stop"}]}),
     "no choices": lambda: Answer(body={"choices": []}),
     "cut connection": lambda: verdict_on(True, cut_after=40),
     "not JSON": lambda: Answer(body=b"<html>"),
@@ -246,6 +248,7 @@ def test_a_folder_without_a_run_is_named(tmp_path):
         ({"max_judge_failures": 1.5}, "max_judge_failures must be 0 to 1, got 1.5"),
         ({"base_url": "http://x"}, "base_url needs a judge, got http://x alone"),
         ({"scorer": "lenient"}, "scorer must be one of"),
+        ({"judge": ""}, "judge must name a model"),
     ],
 )
 def test_options_out_of_range_are_named(tmp_path, options, message):
@@ -257,11 +260,11 @@ def test_options_out_of_range_are_named(tmp_path, options, message):
 def test_scores_of_several_judges_stand_side_by_side(tmp_path):
     results = fill(tmp_path, mixed())
     with serving(lambda request: verdict_on(True)) as server:
-        for model in ("a/b", "a_c"):
+        for model in ("a/b", "a_b"):
             judge = OpenAIJudge(model, base_url=server.url, api_key="k")
             score(results, ScoreConfig(judge=model), judge=judge, policy=POLICY)
     score(results, ScoreConfig())
-    assert results.scorings() == ["strict", "strict+a_b", "strict+a_c"]
+    assert results.scorings() == ["strict", "strict+a%2Fb", "strict+a_b"]
     assert results.scores_file(scoring_name("strict", "a/b")).exists()
 
 
@@ -354,6 +357,22 @@ def test_one_of_a_hundred_judgements_may_fail(tmp_path, failures):
     else:
         with pytest.raises(JudgeFailuresError, match="2 of 100 answers"):
             score(results, ScoreConfig(judge="j"), judge=judge)
+
+
+def test_scores_of_several_seeds_stand_side_by_side(tmp_path):
+    results = fill(tmp_path, mixed())
+    for seed in (0, 1):
+        assert score(results, ScoreConfig(scorer="medevalkit", seed=seed)).seed == seed
+    assert score(results, ScoreConfig(seed=1)).seed is None
+    assert results.scorings() == ["medevalkit", "medevalkit-seed1", "strict"]
+
+
+def test_half_a_surrogate_pair_in_a_reason_is_no_trouble(tmp_path):
+    results = fill(tmp_path, [(question("0"), "the aorta")])
+    judge = ScriptedJudge("j", lambda messages: '{"reason": "\\ud83d half", "correct": true}')
+    assert score(results, ScoreConfig(judge="j"), judge=judge).benchmarks["vqa-rad"].open.right == 1
+    (verdict,) = read_verdicts(results.verdicts_file("strict+j"))
+    assert verdict.reason == "? half"
 
 
 def test_answers_differ_by_text_and_by_state():

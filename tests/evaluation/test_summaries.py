@@ -94,6 +94,7 @@ def scores_of(accuracies):
     return Scores(
         model="m",
         scorer="strict",
+        scorer_version="1",
         seed=0,
         judge=None,
         judge_prompt_version=None,

@@ -99,7 +99,7 @@ def test_one_method_is_said_once_and_marked_everywhere(tmp_path):
     table = Table([scored(tmp_path / one, everywhere("rw"), label=one) for one in "xy"])
     markdown = table.to_markdown()
     assert table.mixes == "" and "mixes" not in markdown
-    assert markdown.count("\n[a] scorer strict (seed 0), no judge, asked by prompt 1\n") == 1
+    assert markdown.count("\n[a] scorer strict 1 (seed 0), no judge, asked by prompt 1\n") == 1
     assert all(cell.endswith(" [a]") for row in cells_of(markdown)[1:] for cell in row[1:])
 
 
@@ -112,6 +112,7 @@ def test_one_method_is_said_once_and_marked_everywhere(tmp_path):
         ({"judge_prompt_version": "2"}, "judge prompt version: 1, 2"),
         ({"prompt_version": "2"}, "prompt version: 1, 2"),
         ({"seed": 1}, "seed: 0, 1"),
+        ({"scorer_version": "2"}, "scorer version: 1, 2"),
     ],
 )
 def test_mixed_methods_are_said_above_the_table(tmp_path, changes, words):
@@ -140,7 +141,9 @@ def test_parts_are_shown_by_kind_and_group(tmp_path):
         ["SLAKE, modality: CT", "2", "1", "0", "0"],
         ["SLAKE, modality: MR", "2", "0", "1", "1"],
     ]
-    assert rows[0][:2] == ["one", "MMMU, all"] and rows[0][-1] == "100.0 (20.7-100.0)"
+    assert rows[0][:2] == ["one", "MMMU, all"] and rows[0][-1] == "100.0 (20.7-100.0) [a]"
+    methods = {(one["scorer"], one["judge"]) for one in table.to_dict()["parts"]}
+    assert methods == {("strict", "j")}
     # There is no closed question of the other.
     found = [(one["benchmark"], one["part"]) for one in table.to_dict()["parts"]]
     assert found == [(one.benchmark, one.name) for one in parts(table.results[0].scores)]

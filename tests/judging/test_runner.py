@@ -137,7 +137,7 @@ def test_replies_on_their_way_are_kept_when_the_run_ends(ask):
 
 def test_server_that_never_answers_ends_the_run(ask):
     with serving(lambda request: failure(503, "starting")) as server:
-        with pytest.raises(AccessError, match="answered nothing so far: HTTP 503: starting"):
+        with pytest.raises(AccessError, match="nothing is answered so far: HTTP 503: starting"):
             ask(server, 500, concurrency=2)
         server.settle()
     assert len(server.log) <= 8

@@ -76,6 +76,9 @@ def _backend_of(model: str) -> Literal["packkit", "transformers"]:
     from packkit.training.checkpoints import find_checkpoint
 
     path = Path(model)
+    # Hub ids are owner/name; everything else can only be a path.
+    if not path.exists() and (model.count("/") != 1 or model.startswith((".", "/", "~"))):
+        raise InputError(f"{model}: no such folder")
     is_own = find_checkpoint(path) is not None or (path / "encoder.json").is_file()
     return "packkit" if is_own else "transformers"
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
+
 from packkit.errors import FormatError, InputError, SampleError
 from packkit.evaluation.benchmarks.base import Benchmark
 from packkit.evaluation.benchmarks.medxpertqa import MedXpertQa
@@ -77,6 +79,10 @@ def read_benchmark(name: str, path: Path) -> list[Question]:
             question = _sharing_images(benchmark.question(record), images)
         except SampleError as error:
             raise FormatError(record.place, error.detail) from None
+        try:
+            orjson.dumps(question.to_dict())
+        except TypeError as error:
+            raise FormatError(record.place, str(error)) from None
         if question.key in questions:
             raise FormatError(record.place, f"another question has the key {question.key!r}")
         questions[question.key] = question

@@ -33,6 +33,10 @@ class Scorer(Protocol):
         """What scores are filed under."""
 
     @property
+    def version(self) -> str:
+        """Of its rules: changes with every verdict that they change."""
+
+    @property
     def seed(self) -> int | None:
         """Of its draws; None where it draws nothing."""
 

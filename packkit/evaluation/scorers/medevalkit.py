@@ -13,7 +13,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from string import ascii_lowercase
 
 from packkit.evaluation.questions import Question
 from packkit.evaluation.scorers.base import Reading
@@ -49,6 +48,7 @@ class MedEvalKitScorer:
 
     seed: int = 0
     name = "medevalkit"
+    version = "1"
 
     def asks_judge(self, question: Question) -> bool:
         """Whether it is open and not of MMMU."""
@@ -100,7 +100,7 @@ def _read_choice(question: Question, reply: str) -> Reading:
     """Takes a letter that stands alone, else the option that the reply looks like most."""
     if question.benchmark != "pmc-vqa":
         reply = _tagged(reply)
-    letters = list(ascii_lowercase[: len(question.options)])
+    letters = [letter.lower() for letter in question.options]
     text = after_marker(_lone_letter(reply.lower(), letters)).strip().lower().replace("\n", "")
     letter = text.split(".")[0].split(":")[-1]
     is_guess = letter not in letters

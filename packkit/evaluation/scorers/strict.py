@@ -60,6 +60,7 @@ class StrictScorer:
     """The rules of this module."""
 
     name = "strict"
+    version = "1"
     seed = None
 
     def asks_judge(self, question: Question) -> bool:
