@@ -7,16 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, get_args
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from packkit.judging import RunProgress, Spending, State
+from packkit.terminal.progress import counting
 from packkit.terminal.tables import plain_table, show_table
 
 if TYPE_CHECKING:
@@ -31,14 +24,7 @@ _STATES: tuple[State, ...] = get_args(State)
 @contextmanager
 def assessing() -> Iterator[OnProgress]:
     """Yields a callback that keeps one line on stderr up to date."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with counting() as bars:
         bar = bars.add_task("", total=None)
 
         def on_progress(progress: AssessProgress) -> None:

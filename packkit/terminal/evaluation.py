@@ -6,16 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
+from packkit.terminal.progress import counting
 from packkit.terminal.tables import show_table
 
 if TYPE_CHECKING:
@@ -41,7 +32,7 @@ __all__ = [
 @contextmanager
 def answering() -> Iterator[OnAnswer]:
     """Yields a callback that keeps one line on stderr up to date, of the answers so far."""
-    with _bar() as bars:
+    with counting() as bars:
         bar = bars.add_task("answering", total=None)
 
         def on_progress(done: int, total: int) -> None:
@@ -53,7 +44,7 @@ def answering() -> Iterator[OnAnswer]:
 @contextmanager
 def judging() -> Iterator[OnJudgement]:
     """Yields a callback that keeps one line on stderr up to date, of what a judge has said."""
-    with _bar() as bars:
+    with counting() as bars:
         bar = bars.add_task("judging", total=None)
 
         def on_progress(progress: RunProgress, total: int) -> None:
@@ -148,19 +139,6 @@ def show_cases(report: CasesReport) -> None:
     rows = [(who, f"{report.cases[who]:,}", f"{report.found[who]:,}") for who in report.found]
     show_table(f"cases in {report.out}", ("who is right", "shown", "of"), rows)
     print(f"{report.bytes / 2**20:,.1f} MiB; it opens in a browser and needs no network")
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield bars
 
 
 def _estimate_row(name: str, n: str, one: Estimate) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from packkit.training.metrics import StepMetrics
     from packkit.training.trainer import OnStep
 
-__all__ = ["progress", "training"]
+__all__ = ["counting", "progress", "training"]
 
 _PHASES = {"measure": "measuring spans", "write": "writing shards", "verify": "verifying packs"}
 
@@ -45,6 +45,20 @@ def progress() -> Iterator[PackProgress]:
             bars.update(tasks[phase], completed=done)
 
         yield on_progress
+
+
+@contextmanager
+def counting() -> Iterator[Progress]:
+    """Yields bars on stderr that count one thing after another, gone once they are done."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield bars
 
 
 @contextmanager
