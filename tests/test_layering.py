@@ -15,6 +15,7 @@ ROWS = (
         "packkit.files",
         "packkit.engine",
         "packkit.orders",
+        "packkit.pages",
         "packkit.recipes",
         "packkit.varlen",
     ),

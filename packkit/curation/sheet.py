@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -15,10 +14,11 @@ import xxhash
 from packkit.curation.prompt import IMAGE_SIDE, turns_of
 from packkit.curation.rubric import IMAGING_RELEVANCE, PROMPT_VERSION, RUBRIC, SCORES
 from packkit.curation.sampling import Draw, Drawn, data_sets, draw
-from packkit.errors import InputError, MissingExtraError
+from packkit.errors import InputError
 from packkit.files import write_atomically
 from packkit.judging import data_url
 from packkit.orders import seeded_key
+from packkit.pages import render_page
 from packkit.schema import Sample
 
 __all__ = ["SheetConfig", "SheetReport", "make_sheet", "render_sheet"]
@@ -140,15 +140,10 @@ def render_sheet(sheet: str, samples: Sequence[Drawn]) -> str:
         SampleError: an image cannot be read.
         MissingExtraError: jinja2 is not installed.
     """
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "judge") from error
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(files(__package__).joinpath(_TEMPLATE).read_text("utf-8"))
-    return template.render(
+    return render_page(
+        "packkit.curation",
+        _TEMPLATE,
+        extra="judge",
         sheet=sheet,
         samples=[_shown(one) for one in samples],
         rubric=RUBRIC,

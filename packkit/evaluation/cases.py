@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import xxhash
 
-from packkit.errors import FormatError, InputError, MissingExtraError, SampleError
+from packkit.errors import FormatError, InputError, SampleError
 from packkit.evaluation.benchmarks import TITLES, read_benchmark
 from packkit.evaluation.pairs import Pair, WhoIsRight, difference, pair
 from packkit.evaluation.questions import Question
@@ -22,6 +21,7 @@ from packkit.evaluation.verdicts import Verdict
 from packkit.files import write_atomically
 from packkit.judging import data_url
 from packkit.orders import hash_keys, seeded_key
+from packkit.pages import render_page
 
 __all__ = ["CasesConfig", "CasesReport", "Shown", "write_cases"]
 
@@ -216,15 +216,10 @@ def _data_urls(question: Question, path: Path) -> Iterator[str]:
 
 
 def _render(a: Scored, b: Scored, cases: Sequence[_Case], found: int, seed: int) -> str:
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "eval") from error
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(files(__package__).joinpath(_TEMPLATE).read_text("utf-8"))
-    return template.render(
+    return render_page(
+        "packkit.evaluation",
+        _TEMPLATE,
+        extra="eval",
         a=a,
         b=b,
         cases=cases,

@@ -35,6 +35,7 @@ __all__ = [
     "Settings",
     "answers_hash",
     "parse_answers",
+    "question_lines",
     "question_set",
     "scoring_name",
 ]
@@ -180,9 +181,9 @@ class Results:
         data = orjson.dumps(asdict(settings), option=orjson.OPT_INDENT_2)
         write_atomically(self._settings_file, data)
 
-    def write_questions(self, questions: Sequence[Question]) -> None:
-        """Writes the questions of one benchmark: all of it, at least one."""
-        write_atomically(self._questions_file(questions[0].benchmark), _lines(questions))
+    def write_questions(self, benchmark: str, lines: bytes) -> None:
+        """Writes the `question_lines` of one benchmark."""
+        write_atomically(self._questions_file(benchmark), lines)
 
     def questions(self, benchmark: str) -> list[Question]:
         """Reads the questions of one benchmark, without images.
@@ -219,14 +220,20 @@ def answers_hash(answers: Mapping[tuple[str, str], GivenAnswer]) -> str:
     return _hash(orjson.dumps(said))
 
 
-def question_set(questions: Sequence[Question], path: str | Path) -> QuestionSet:
+def question_lines(questions: Sequence[Question]) -> bytes:
+    """Returns questions as lines of JSON, without their images."""
+    lines = [orjson.dumps(one.to_dict(), option=orjson.OPT_APPEND_NEWLINE) for one in questions]
+    return b"".join(lines)
+
+
+def question_set(lines: bytes, path: str | Path) -> QuestionSet:
     """Returns what run.json says of the questions of one benchmark.
 
     Args:
-        questions: all of it, at least one.
+        lines: `question_lines` of all of it.
         path: where they were read from.
     """
-    return QuestionSet(path=str(path), questions=len(questions), hash=_hash(_lines(questions)))
+    return QuestionSet(path=str(path), questions=lines.count(b"\n"), hash=_hash(lines))
 
 
 def parse_answers(
@@ -256,11 +263,6 @@ def scoring_name(scorer: str, judge: str | None, seed: int | None = None) -> str
     """
     drawn = f"{scorer}-seed{seed}" if seed else scorer
     return drawn if judge is None else f"{drawn}+{quote(judge, safe='')}"
-
-
-def _lines(questions: Sequence[Question]) -> bytes:
-    lines = [orjson.dumps(one.to_dict(), option=orjson.OPT_APPEND_NEWLINE) for one in questions]
-    return b"".join(lines)
 
 
 def _hash(data: bytes) -> str:

@@ -19,6 +19,7 @@ from packkit.evaluation.results import (
     Results,
     Settings,
     parse_answers,
+    question_lines,
     question_set,
 )
 from packkit.judging import AnswerLog
@@ -191,14 +192,15 @@ def _claim(
             raise InputError(f"{results.folder}: holds answers of {name} {before}, not {now}")
     sets = dict(kept.benchmarks)
     for name, of in questions.items():
-        fresh = question_set(of, benchmarks[name].resolve())
+        lines = question_lines(of)
+        fresh = question_set(lines, benchmarks[name].resolve())
         if name in sets and sets[name].hash != fresh.hash:
             raise InputError(
                 f"{results.folder}: holds answers to other questions of {name}, read from "
                 f"{sets[name].path}"
             )
         sets[name] = fresh
-        results.write_questions(of)
+        results.write_questions(name, lines)
     results.write_settings(replace(settings, benchmarks=sets))
 
 

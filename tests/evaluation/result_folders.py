@@ -2,7 +2,14 @@
 
 from packkit.evaluation.prompts import PROMPT_VERSION
 from packkit.evaluation.questions import Question
-from packkit.evaluation.results import ANSWER_IDENTITY, GivenAnswer, Results, Settings, question_set
+from packkit.evaluation.results import (
+    ANSWER_IDENTITY,
+    GivenAnswer,
+    Results,
+    Settings,
+    question_lines,
+    question_set,
+)
 from packkit.judging import AnswerLog
 
 
@@ -31,9 +38,10 @@ def fill(folder, answers, **settings):
     by_benchmark = {}
     for one, _ in answers:
         by_benchmark.setdefault(one.benchmark, []).append(one)
-    for of in by_benchmark.values():
-        results.write_questions(of)
-    sets = {name: question_set(of, folder / name) for name, of in by_benchmark.items()}
+    lines = {name: question_lines(of) for name, of in by_benchmark.items()}
+    for name, of in lines.items():
+        results.write_questions(name, of)
+    sets = {name: question_set(of, folder / name) for name, of in lines.items()}
     given = {"model": "m", "backend": "packkit", "max_new_tokens": 64, **settings}
     results.write_settings(Settings(prompt_version=PROMPT_VERSION, benchmarks=sets, **given))
     with AnswerLog(results.answers_file, ANSWER_IDENTITY) as log:
