@@ -37,7 +37,7 @@ def write_set(folder: Path, tokenizer: str, packs: int, shards: int) -> int:
     bound = -(-tokens // 4096)
     manifest = Manifest(
         capacity=4096,
-        layout="shards",
+        storage="shards",
         encoder=encoder.describe(),
         options={},
         samples_read=samples,
@@ -62,7 +62,7 @@ def write_set(folder: Path, tokenizer: str, packs: int, shards: int) -> int:
 def _source(number: int) -> dict[str, Any]:
     """An input file of ten thousand samples."""
     name = f"captions/{number:05}.tar"
-    return {"name": name, "format": "webdataset", "read": 10_000, "packed": 10_000, "rejected": 0}
+    return {"name": name, "layout": "webdataset", "read": 10_000, "packed": 10_000, "rejected": 0}
 
 
 def _entry(number: int, packs: int, shards: int) -> Any:

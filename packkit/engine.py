@@ -14,7 +14,10 @@ from typing import Protocol, TypeVar
 
 from packkit.errors import InputError
 
-__all__ = ["Engine", "LocalEngine", "usable_cpus"]
+__all__ = ["Engine", "LocalEngine", "Progress", "usable_cpus"]
+
+Progress = Callable[[str, int, int], None]
+"""Is told how far a job has come: the phase, its tasks done, its tasks in all."""
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -1,4 +1,4 @@
-"""What a pack set holds: histograms, and how evenly its sources are mixed.
+"""What a pack set holds: histograms, and how evenly its groups are mixed.
 
 Everything comes from the index; no payload is read. Cost: O(samples + images).
 """
@@ -17,13 +17,13 @@ from packkit.planning import plan_histogram
 from packkit.shards import PackReader, ShardIndex
 
 __all__ = [
+    "GroupStats",
     "Histogram",
     "SetStats",
-    "SourceStats",
+    "group_stats",
     "histogram",
     "set_stats",
-    "single_source_share",
-    "source_stats",
+    "single_group_share",
 ]
 
 PACKS_PER_STEP = 256
@@ -50,8 +50,8 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceStats:
-    """One source in the mixture.
+class GroupStats:
+    """One group in the mixture.
 
     Attributes:
         name: ``meta.source`` of its samples, or the file they were read from.
@@ -87,9 +87,9 @@ class SetStats:
         lengths: tokens of each sample.
         samples_per_pack: samples of each pack.
         images_per_pack: images of each pack.
-        single_source_packs: share of packs whose samples all have one source.
-        packs_per_step: packs of a step, for the noise of the sources.
-        sources: one entry a source, most tokens first.
+        single_group_packs: share of packs whose samples all have one group.
+        packs_per_step: packs of a step, for the noise of the groups.
+        groups: one entry a group, most tokens first.
     """
 
     packs: int
@@ -104,9 +104,9 @@ class SetStats:
     lengths: Histogram
     samples_per_pack: Histogram
     images_per_pack: Histogram
-    single_source_packs: float
+    single_group_packs: float
     packs_per_step: int
-    sources: list[SourceStats]
+    groups: list[GroupStats]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON form."""
@@ -118,14 +118,14 @@ def set_stats(reader: PackReader, *, packs_per_step: int = PACKS_PER_STEP) -> Se
 
     Args:
         reader: the packs.
-        packs_per_step: packs of one step, for the noise of the sources.
+        packs_per_step: packs of one step, for the noise of the groups.
     """
     indexes = [reader.index(number) for number in range(reader.shards)]
     lengths = reader.lengths
     samples_per_pack = _joined([np.diff(index.first_sample) for index in indexes])
     offsets = np.concatenate(([0], np.cumsum(samples_per_pack, dtype=np.int64)))
-    names = list(dict.fromkeys(name for index in indexes for name in index.sources))
-    sources = _joined([_renumbered(index, names) for index in indexes])
+    names = list(dict.fromkeys(name for index in indexes for name in index.groups))
+    groups = _joined([_renumbered(index, names) for index in indexes])
     images_per_pack = _joined([_images_per_pack(index) for index in indexes])
     tokens = int(lengths.sum(dtype=np.int64))
     longest = max(reader.capacity, int(lengths.max(initial=0)))
@@ -147,9 +147,9 @@ def set_stats(reader: PackReader, *, packs_per_step: int = PACKS_PER_STEP) -> Se
         lengths=histogram(lengths),
         samples_per_pack=histogram(samples_per_pack),
         images_per_pack=histogram(images_per_pack),
-        single_source_packs=single_source_share(sources, offsets),
+        single_group_packs=single_group_share(groups, offsets),
         packs_per_step=packs_per_step,
-        sources=source_stats(lengths, sources, names, offsets, packs_per_step=packs_per_step),
+        groups=group_stats(lengths, groups, names, offsets, packs_per_step=packs_per_step),
     )
 
 
@@ -158,9 +158,9 @@ def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _renumbered(index: ShardIndex, names: list[str]) -> NDArray[np.int32]:
-    """Returns the sources of a shard's samples as numbers that all shards share."""
-    numbers = np.array([*map(names.index, index.sources), -1], np.int32)
-    return numbers[index.sample.source]
+    """Returns the groups of a shard's samples as numbers that all shards share."""
+    numbers = np.array([*map(names.index, index.groups), -1], np.int32)
+    return numbers[index.sample.group]
 
 
 def _images_per_pack(index: ShardIndex) -> NDArray[np.int64]:
@@ -188,70 +188,70 @@ def histogram(values: NDArray[Any], *, bins: int = 12) -> Histogram:
     return Histogram(edges, counts.tolist(), low, float(np.median(values)), high)
 
 
-def source_stats(
+def group_stats(
     lengths: NDArray[np.int32],
-    sources: NDArray[np.int32],
+    groups: NDArray[np.int32],
     names: Sequence[str],
     pack_offsets: NDArray[np.int64],
     *,
     packs_per_step: int = PACKS_PER_STEP,
-) -> list[SourceStats]:
-    """Measures how evenly sources are mixed over the steps of training.
+) -> list[GroupStats]:
+    """Measures how evenly groups are mixed over the steps of training.
 
-    A step's share of a source is a ratio of sums over its samples. If every sample were drawn
+    A step's share of a group is a ratio of sums over its samples. If every sample were drawn
     independently, a step of n samples would have it with the variance (delta method, e.g. Cochran,
     "Sampling Techniques", 3rd ed., section 2.11)::
 
-        sum over all samples of (length * (is_source - share))^2 / samples / (n * mean_length^2)
+        sum over all samples of (length * (is_group - share))^2 / samples / (n * mean_length^2)
 
     Args:
         lengths: int32 [n], tokens of each sample, in the order of the packs.
-        sources: int32 [n], number of each sample's source; -1 where it has none.
-        names: name of each source.
+        groups: int32 [n], number of each sample's group; -1 where it has none.
+        names: name of each group.
         pack_offsets: int64 [packs+1], where each pack begins among the samples.
         packs_per_step: packs of one step; the packs after the last full step are left out.
 
     Returns:
-        One entry a source, most tokens first.
+        One entry a group, most tokens first.
     """
     weights = lengths.astype(np.float64)
     steps = (len(pack_offsets) - 1) // packs_per_step
     cuts = pack_offsets[: steps * packs_per_step + 1 : packs_per_step]
     result = []
     for number, name in enumerate(names):
-        is_source = sources == number
-        tokens = int(lengths[is_source].sum(dtype=np.int64))
+        is_group = groups == number
+        tokens = int(lengths[is_group].sum(dtype=np.int64))
         if not tokens:
             continue
         share = tokens / weights.sum()
         noise = independent = None
         if steps > 1:
-            of_source = _sums(weights * is_source, cuts)
-            noise = float(np.std(of_source / _sums(weights, cuts), ddof=1))
+            of_group = _sums(weights * is_group, cuts)
+            noise = float(np.std(of_group / _sums(weights, cuts), ddof=1))
             samples_per_step = (cuts[-1] - cuts[0]) / steps
-            spread = np.mean((weights * (is_source - share)) ** 2)
+            spread = np.mean((weights * (is_group - share)) ** 2)
             independent = float(np.sqrt(spread / samples_per_step) / weights.mean())
         result.append(
-            SourceStats(name, int(is_source.sum()), tokens, float(share), noise, independent)
+            GroupStats(name, int(is_group.sum()), tokens, float(share), noise, independent)
         )
-    return sorted(result, key=lambda source: -source.tokens)
+    return sorted(result, key=lambda group: -group.tokens)
 
 
-def single_source_share(sources: NDArray[np.int32], pack_offsets: NDArray[np.int64]) -> float:
-    """Returns the share of packs whose samples all have one source.
+def single_group_share(groups: NDArray[np.int32], pack_offsets: NDArray[np.int64]) -> float:
+    """Returns the share of packs whose samples all have one group.
 
     Args:
-        sources: int32 [n], number of each sample's source.
+        groups: int32 [n], number of each sample's group.
         pack_offsets: int64 [packs+1], where each pack begins among the samples; none is empty.
 
-    >>> single_source_share(np.array([0, 0, 0, 1], np.int32), np.array([0, 2, 4]))
+    >>> single_group_share(np.array([0, 0, 0, 1], np.int32), np.array([0, 2, 4]))
     0.5
     """
     if len(pack_offsets) < 2:
         return 0.0
     starts = pack_offsets[:-1]
-    lowest = np.minimum.reduceat(sources, starts)
-    return float(np.mean(lowest == np.maximum.reduceat(sources, starts)))
+    lowest = np.minimum.reduceat(groups, starts)
+    return float(np.mean(lowest == np.maximum.reduceat(groups, starts)))
 
 
 def _sums(values: NDArray[np.float64], cuts: NDArray[np.int64]) -> NDArray[np.float64]:

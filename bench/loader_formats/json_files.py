@@ -16,7 +16,7 @@ PACKAGE = "torch"
 
 
 def write(source: Path, folder: Path, tokenizer: str) -> None:
-    packs.write(source, folder, tokenizer, layout="files")
+    packs.write(source, folder, tokenizer, storage="files")
 
 
 class PackFiles(Dataset):

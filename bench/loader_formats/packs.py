@@ -9,11 +9,11 @@ from loader_formats.base import Reading, Setting
 PACKAGE = "packkit"
 
 
-def write(source: Path, folder: Path, tokenizer: str, layout: str = "shards") -> None:
+def write(source: Path, folder: Path, tokenizer: str, storage: str = "shards") -> None:
     from packkit import PackConfig, pack
 
     config = PackConfig(
-        max_len=4096, tokenizer=tokenizer, image_tokens=144, layout=layout, overwrite=True
+        max_len=4096, tokenizer=tokenizer, image_tokens=144, storage=storage, overwrite=True
     )
     report = pack(source / "captions.jsonl", folder, config)
     assert not report.samples_rejected, report

@@ -24,7 +24,7 @@ from packkit.evaluation.benchmarks import BENCHMARKS
 from packkit.evaluation.figure import plot_table
 from packkit.evaluation.results import Results
 from packkit.evaluation.run import run_benchmarks
-from packkit.evaluation.scored import open_all
+from packkit.evaluation.scored_results import open_all
 from packkit.evaluation.scoring import ScoreConfig, score
 from packkit.evaluation.tables import Table
 from packkit.mixture import build_mixture, read_mixture, resolve_mixture

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Columns", "DataRoot", "Format", "Json", "app", "parse_columns"]
+__all__ = ["ColumnsOption", "DataRootOption", "JsonOption", "LayoutOption", "app", "parse_columns"]
 
 app = typer.Typer(
     name="packkit",
@@ -18,13 +18,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")
+]
 
-Format = Annotated[str, typer.Option("--format", help="auto, or a layout of docs/sources.md.")]
+LayoutOption = Annotated[
+    str, typer.Option("--layout", help="auto, or a layout of docs/sources.md.")
+]
 
-Columns = Annotated[str, typer.Option(help="Fields of caption and vqa, as image=NAME,text=NAME.")]
+ColumnsOption = Annotated[
+    str, typer.Option(help="Fields of caption and vqa, as image=NAME,text=NAME.")
+]
 
-DataRoot = Annotated[
+DataRootOption = Annotated[
     Path | None, typer.Option(help="Folder of image paths (default: that of each file).")
 ]
 

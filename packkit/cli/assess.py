@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from packkit.cli.app import Columns, DataRoot, Format, Json, app, parse_columns
+from packkit.cli.app import (
+    ColumnsOption,
+    DataRootOption,
+    JsonOption,
+    LayoutOption,
+    app,
+    parse_columns,
+)
 from packkit.cli.default_command import DEFAULT_COMMAND, DefaultCommandGroup
 
 assess_app = typer.Typer(cls=DefaultCommandGroup, no_args_is_help=True)
@@ -50,10 +57,10 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be sent and cost; send nothing.")
     ] = False,
-    format_: Format = "auto",
-    columns: Columns = "",
-    data_root: DataRoot = None,
-    json: Json = False,
+    layout: LayoutOption = "auto",
+    columns: ColumnsOption = "",
+    data_root: DataRootOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Have a language model score samples of data sets by a rubric.
 
@@ -74,7 +81,7 @@ def run(
         max_cost=max_cost,
         price_in=price_in,
         price_out=price_out,
-        format=format_,
+        layout=layout,
         columns=parse_columns(columns),
         data_root=None if data_root is None else str(data_root),
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from packkit.cli.app import Json, app
+from packkit.cli.app import JsonOption, app
 
 eval_app = typer.Typer(
     help="Have a model answer medical benchmarks, and score its answers.", no_args_is_help=True
@@ -30,8 +30,8 @@ Scoring = Annotated[
 ]
 
 
-@eval_app.command()
-def run(
+@eval_app.command("run")
+def run_command(
     model: Annotated[
         str,
         typer.Argument(
@@ -67,7 +67,7 @@ def run(
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where a local model runs.")
     ] = "auto",
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Have a model answer benchmarks, greedily; run it again to go on after a kill."""
     from packkit import terminal
@@ -92,8 +92,8 @@ def run(
         raise typer.Exit(1)
 
 
-@eval_app.command()
-def score(
+@eval_app.command("score")
+def score_command(
     results: ResultsFolder,
     scorer: Annotated[
         Literal["strict", "medevalkit"], typer.Option(help="Rules: see docs/evaluation.md.")
@@ -120,7 +120,7 @@ def score(
     max_judge_failures: Annotated[
         float, typer.Option(min=0, max=1, help="Share of judged answers that may lack a verdict.")
     ] = 0.01,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Score saved answers; no model is needed, and no judge for what was judged before."""
     from packkit import terminal
@@ -144,19 +144,19 @@ def score(
     terminal.print_json(scores.to_dict()) if json else show_scores(scores)
 
 
-@eval_app.command()
-def table(
+@eval_app.command("table")
+def table_command(
     results: Scored,
     scoring: Scoring = None,
     markdown: Annotated[Path | None, typer.Option(help="Markdown to write.")] = None,
     csv: Annotated[Path | None, typer.Option(help="CSV to write, a line a cell.")] = None,
     png: Annotated[Path | None, typer.Option(help="Picture of bars to write.")] = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Put scored results side by side: models, or the stages of one."""
     from packkit import terminal
     from packkit.evaluation.figure import plot_table
-    from packkit.evaluation.scored import open_all
+    from packkit.evaluation.scored_results import open_all
     from packkit.evaluation.tables import Table
     from packkit.files import write_atomically
     from packkit.terminal.evaluation import show_results
@@ -170,19 +170,19 @@ def table(
     terminal.print_json(found.to_dict()) if json else show_results(found)
 
 
-@eval_app.command()
-def compare(
+@eval_app.command("compare")
+def compare_command(
     a: SideA,
     b: SideB,
     scoring: Scoring = None,
     samples: Annotated[int, typer.Option(min=1, help="Resamples.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of their draws.")] = 0,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Say whether A beats B on the same questions, by a paired bootstrap."""
     from packkit import terminal
     from packkit.evaluation.compare import compare as compare_results
-    from packkit.evaluation.scored import open_all
+    from packkit.evaluation.scored_results import open_all
     from packkit.terminal.evaluation import show_comparison
 
     first, second = open_all((a, b), scoring)
@@ -190,8 +190,8 @@ def compare(
     terminal.print_json(found.to_dict()) if json else show_comparison(found)
 
 
-@eval_app.command()
-def cases(
+@eval_app.command("cases")
+def cases_command(
     a: SideA,
     b: SideB,
     out: Annotated[Path, typer.Option(help="The page.")] = Path("cases.html"),
@@ -209,12 +209,12 @@ def cases(
             help="Of these alone, and where one stands now if it has moved; may be repeated.",
         ),
     ] = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Write a page with images, questions, both answers and both verdicts."""
     from packkit import terminal
     from packkit.evaluation.cases import CasesConfig, write_cases
-    from packkit.evaluation.scored import open_all
+    from packkit.evaluation.scored_results import open_all
     from packkit.terminal.evaluation import show_cases
 
     named = [spec.partition("=") for spec in benchmark or ()]

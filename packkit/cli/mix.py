@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from packkit.cli.app import Json, app
+from packkit.cli.app import JsonOption, app
 from packkit.errors import RejectRateError
 
 mix_app = typer.Typer(
@@ -21,18 +21,18 @@ Data = Annotated[
     Path, typer.Option(help="Folder that the mixture's paths are relative to.", file_okay=False)
 ]
 
-Tokenizer = Annotated[
+LockTokenizerOption = Annotated[
     str | None, typer.Option(help="Where the mixture's own stands here: tokenizer.json or hub id.")
 ]
 
 
-@mix_app.command()
-def resolve(
+@mix_app.command("resolve")
+def resolve_command(
     mixture: Annotated[Path, typer.Argument(help="TOML file: sources and how much of each.")],
     lock: Annotated[Path, typer.Option(help="Lock to write.")],
     data: Data = Path("."),
-    tokenizer: Tokenizer = None,
-    json: Json = False,
+    tokenizer: LockTokenizerOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Look at every sample, choose, and write what exactly is taken."""
     from packkit import terminal
@@ -54,19 +54,19 @@ def resolve(
         raise failure
 
 
-@mix_app.command()
-def build(
+@mix_app.command("build")
+def build_command(
     lock: LockFile,
     out: Annotated[Path, typer.Option(help="Folder of the pack set.")],
     data: Data = Path("."),
-    tokenizer: Tokenizer = None,
+    tokenizer: LockTokenizerOption = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads (default: processors).")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the pack set in the folder.")
     ] = False,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Pack exactly the samples that a lock states."""
     from packkit import terminal
@@ -87,14 +87,14 @@ def build(
     terminal.print_json(report.to_dict()) if json else show_report(report, out)
 
 
-@mix_app.command()
-def show(
+@mix_app.command("show")
+def show_lock_command(
     lock: LockFile,
     by: Annotated[
         Literal["source", "modality"], typer.Option(help="What shares are shown of.")
     ] = "source",
     png: Annotated[Path | None, typer.Option(help="Picture of the shares to write.")] = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Show what a lock takes, by source or by modality."""
     from packkit import terminal

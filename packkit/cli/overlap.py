@@ -7,40 +7,49 @@ from typing import Annotated
 
 import typer
 
-from packkit.cli.app import Columns, DataRoot, Format, Json, app, parse_columns
+from packkit.cli.app import (
+    ColumnsOption,
+    DataRootOption,
+    JsonOption,
+    LayoutOption,
+    app,
+    parse_columns,
+)
 
 
-@app.command()
-def overlap(
+@app.command("overlap")
+def overlap_command(
     train: Annotated[list[str], typer.Argument(metavar="TRAIN...", help="Training data.")],
     against: Annotated[list[str], typer.Option(metavar="EVAL", help="Evaluation set.")],
     distance: Annotated[
         int, typer.Option(min=0, max=64, help="Bits in which hashes of near images may differ.")
     ] = 8,
-    format_: Format = "auto",
-    columns: Columns = "",
-    data_root: DataRoot = None,
-    eval_format: Annotated[str, typer.Option(help="Layout of EVAL, or auto.")] = "auto",
+    layout: LayoutOption = "auto",
+    columns: ColumnsOption = "",
+    data_root: DataRootOption = None,
+    eval_layout: Annotated[str, typer.Option(help="Layout of EVAL, or auto.")] = "auto",
     eval_columns: Annotated[str, typer.Option(help="Fields of EVAL.")] = "",
     eval_data_root: Annotated[
         Path | None, typer.Option(help="Folder of EVAL's image paths.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON lines of every hit to write.")] = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Look for images of an evaluation set in training data; exit code 1 where there are any."""
     import orjson
 
     from packkit import terminal
     from packkit.files import write_atomically
-    from packkit.overlap import Inputs, find_overlap
+    from packkit.overlap import OverlapSide, find_overlap
     from packkit.terminal.overlap import show_overlap
 
     report = find_overlap(
-        Inputs(paths=train, format=format_, columns=parse_columns(columns), data_root=data_root),
-        Inputs(
+        OverlapSide(
+            paths=train, layout=layout, columns=parse_columns(columns), data_root=data_root
+        ),
+        OverlapSide(
             paths=against,
-            format=eval_format,
+            layout=eval_layout,
             columns=parse_columns(eval_columns),
             data_root=eval_data_root,
         ),

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from packkit.cli.app import Columns, DataRoot, Format, Json, app, parse_columns
+from packkit.cli.app import (
+    ColumnsOption,
+    DataRootOption,
+    JsonOption,
+    LayoutOption,
+    app,
+    parse_columns,
+)
 from packkit.errors import RejectRateError
 
 if TYPE_CHECKING:
@@ -21,13 +28,13 @@ if TYPE_CHECKING:
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
 Packs = Annotated[Path, typer.Argument(help="Pack set, .jsonl of packs, or Open-Qwen2VL folder.")]
-Tokenizer = Annotated[
+TokenizerOption = Annotated[
     str | None, typer.Option(help="For packs that hold no encoder: tokenizer.json or hub id.")
 ]
 
 
-@app.command()
-def pack(
+@app.command("pack")
+def pack_command(
     inputs: Annotated[
         list[str] | None, typer.Argument(help="Files, folders or globs; without any, stdin.")
     ] = None,
@@ -42,10 +49,10 @@ def pack(
     template: Annotated[Literal["qwen3", "chatml"], typer.Option(help="How turns become text.")] = (
         "qwen3"
     ),
-    format_: Format = "auto",
-    columns: Columns = "",
-    data_root: DataRoot = None,
-    layout: Annotated[
+    layout: LayoutOption = "auto",
+    columns: ColumnsOption = "",
+    data_root: DataRootOption = None,
+    storage: Annotated[
         Literal["shards", "files"], typer.Option(help="Shards of packs, or one JSON file a pack.")
     ] = "shards",
     shard_size: Annotated[str, typer.Option(help="Bytes at which a shard is closed.")] = "256MiB",
@@ -81,7 +88,7 @@ def pack(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the pack set in the folder.")
     ] = False,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Turn image-text data into packs of --max-len tokens."""
     from packkit import terminal
@@ -96,10 +103,10 @@ def pack(
         tokenizer=tokenizer,
         image_tokens=image_tokens,
         template=template,
-        format=format_,
+        layout=layout,
         columns=parse_columns(columns),
         data_root=None if data_root is None else str(data_root),
-        layout=layout,
+        storage=storage,
         shard_size=_size(shard_size),
         algorithm=algorithm,
         max_images=max_images,
@@ -126,13 +133,13 @@ def pack(
         raise failure
 
 
-@app.command()
-def plan(
+@app.command("plan")
+def plan_command(
     source: Annotated[
         Path, typer.Argument(metavar="LENGTHS.npy|PACKS", help="Lengths in tokens, or a pack set.")
     ],
     max_len: Annotated[str, typer.Option(help="Capacities, tokens, with commas.")] = "4096",
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """What other capacities and algorithms would give; no data is moved."""
     from packkit import terminal
@@ -146,13 +153,13 @@ def plan(
         show_plans(rows, str(source))
 
 
-@app.command()
-def stats(
+@app.command("stats")
+def stats_command(
     packs: Packs,
     packs_per_step: Annotated[
         int, typer.Option(min=1, help="Global batch for which the noise of sources is measured.")
     ] = 256,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Counts, efficiency, histograms, and how evenly sources are mixed."""
     from packkit import terminal
@@ -165,14 +172,14 @@ def stats(
     terminal.print_json(found.to_dict()) if json else show_stats(found, str(packs))
 
 
-@app.command()
-def verify(
+@app.command("verify")
+def verify_command(
     packs: Packs,
     deep: Annotated[
         bool, typer.Option("--deep", help="Encode every sample again and compare its length.")
     ] = False,
-    tokenizer: Tokenizer = None,
-    json: Json = False,
+    tokenizer: TokenizerOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Check every checksum and count of a pack set."""
     from packkit import terminal
@@ -188,8 +195,10 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
-def index(packs: Packs, tokenizer: Tokenizer = None, json: Json = False) -> None:
+@app.command("index")
+def index_command(
+    packs: Packs, tokenizer: TokenizerOption = None, json: JsonOption = False
+) -> None:
     """Rebuild the sidecars of packs, ours or those that others wrote."""
     from packkit import terminal
     from packkit.shards import rebuild_index
@@ -201,8 +210,8 @@ def index(packs: Packs, tokenizer: Tokenizer = None, json: Json = False) -> None
         typer.echo("\n".join(f"wrote {path}" for path in written))
 
 
-@app.command()
-def show(
+@app.command("show")
+def show_command(
     packs: Packs,
     number: Annotated[int, typer.Argument(metavar="N", help="Number of the pack.")],
     sample: Annotated[int | None, typer.Option(help="Number of a sample in the pack.")] = None,
@@ -224,13 +233,13 @@ def show(
             show_pack(reader[number], number)
 
 
-@app.command()
-def ledger(
+@app.command("ledger")
+def ledger_command(
     folder: Annotated[Path, typer.Argument(metavar="LEDGER", help="Folder of rank-*.jsonl.")],
     packs: Annotated[
         list[Path], typer.Argument(metavar="PACKS...", help="The loader's packs, in its order.")
     ],
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Prove that training consumed every pack exactly once per epoch."""
     from packkit import terminal

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from packkit.cli.app import Json, app
+from packkit.cli.app import JsonOption, app
 
 
-@app.command()
-def sources(
+@app.command("sources")
+def sources_command(
     name: Annotated[str | None, typer.Argument(help="A data set, to see all about it.")] = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """List the data sets that packkit knows, with their layout, licence and place."""
     from packkit import terminal

@@ -13,8 +13,8 @@ from packkit.cli.app import app
 _MODES = ("auto", "never")
 
 
-@app.command()
-def train(
+@app.command("train")
+def train_command(
     recipe: Annotated[Path, typer.Argument(help="TOML file: run, data, model, optimizer.")],
     changes: Annotated[
         list[str] | None,
@@ -40,8 +40,8 @@ def train(
         typer.echo(checkpoint)
 
 
-@app.command()
-def generate(
+@app.command("generate")
+def generate_command(
     model: Annotated[Path, typer.Argument(help="Run, checkpoint, or exported folder.")],
     image: Annotated[
         list[Path] | None, typer.Option(help="Image file; may be given several times.")
@@ -62,8 +62,8 @@ def generate(
     typer.echo(generator.generate(prompt, images, max_new_tokens=max_new_tokens))
 
 
-@app.command()
-def export(
+@app.command("export")
+def export_command(
     run: Annotated[Path, typer.Argument(help="Run, whose newest checkpoint is taken, or one.")],
     out: Annotated[Path, typer.Argument(help="New folder.")],
     precision: Annotated[Literal["bf16", "fp32"], typer.Option(help="Of the weights.")] = "bf16",

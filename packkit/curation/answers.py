@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from packkit.curation.prompt import estimated_tokens, messages_for
-from packkit.curation.replies import Scores, read_reply
+from packkit.curation.replies import JudgeScores, read_reply
 from packkit.curation.results import IDENTITY, Assessment
-from packkit.curation.rubric import PROMPT_VERSION
+from packkit.curation.rubric import RUBRIC_VERSION
 from packkit.curation.sampling import Drawn
 from packkit.errors import FormatError
 from packkit.judging import (
     NOTHING,
     AnswerLog,
-    Outcome,
     Prices,
     Reply,
     Spending,
     State,
     Task,
+    TaskResult,
 )
 
 __all__ = ["Answers", "Item", "open_requests"]
@@ -104,12 +104,12 @@ class Answers:
         """Returns what is to be asked, each request once."""
         return [_task(request, group[0]) for request, group in self._groups.items()]
 
-    def read(self, task: Task, reply: Reply) -> Scores:
+    def read(self, task: Task, reply: Reply) -> JudgeScores:
         """Reads the scores of a reply; see `read_reply` for its errors."""
         sample = self._groups[task.request][0].drawn.sample
         return read_reply(reply, has_image=bool(sample.images))
 
-    def record(self, task: Task, outcome: Outcome[Scores]) -> None:
+    def record(self, task: Task, outcome: TaskResult[JudgeScores]) -> None:
         """Keeps what came of a request so far; the first sample that shares it pays."""
         for number, item in enumerate(self._groups[task.request]):
             spent = NOTHING if number else outcome.spent
@@ -134,15 +134,19 @@ class Answers:
             line, own = paid.get(item.request), self._lines.get(item.identity)
             if line is None or (own is not None and own.state == "ok"):
                 continue
-            outcome = Outcome(state=line.state, value=Scores({**line.scores}, {**line.comments}))
+            outcome = TaskResult(
+                state=line.state, value=JudgeScores({**line.scores}, {**line.comments})
+            )
             self._keep(self._assessment(item, outcome, NOTHING if own is None else own.spent))
 
     def _keep(self, line: Assessment) -> None:
         self._log.append(line.to_dict())
         self._lines[_identity(line)] = line
 
-    def _assessment(self, item: Item, outcome: Outcome[Scores], spent: Spending) -> Assessment:
-        said = outcome.value or Scores({}, {})
+    def _assessment(
+        self, item: Item, outcome: TaskResult[JudgeScores], spent: Spending
+    ) -> Assessment:
+        said = outcome.value or JudgeScores({}, {})
         return Assessment(
             key=item.key,
             request=item.request,
@@ -152,7 +156,7 @@ class Answers:
             position=item.drawn.origin.position,
             has_image=bool(item.drawn.sample.images),
             model=self._model,
-            prompt_version=PROMPT_VERSION,
+            prompt_version=RUBRIC_VERSION,
             state=outcome.state,
             scores=said.scores,
             comments=said.comments,

@@ -10,23 +10,23 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 
 from packkit.curation.answers import Answers, Item, open_requests
-from packkit.curation.assess_report import (
+from packkit.curation.assess_run import (
     AssessProgress,
-    AssessReport,
+    AssessRun,
+    CostEstimate,
     DataSetReport,
-    Estimate,
 )
 from packkit.curation.prompt import estimated_tokens, request_hash
 from packkit.curation.results import IDENTITY, read_assessments
-from packkit.curation.rubric import PROMPT_VERSION, REPLY_SCHEMA
+from packkit.curation.rubric import REPLY_SCHEMA, RUBRIC_VERSION
 from packkit.curation.sampling import Draw, data_sets, draw
 from packkit.engine import LocalEngine, usable_cpus
 from packkit.errors import InputError
 from packkit.judging import (
     AnswerLog,
-    Judge,
+    ChatModel,
     Limits,
-    OpenAIJudge,
+    OpenAIChat,
     Prices,
     State,
     run_tasks,
@@ -53,7 +53,7 @@ class AssessConfig:
         price_in: of a million tokens sent.
         price_out: of a million tokens written.
         max_tokens: that a reply may have, those of its reasoning included.
-        format: layout of the records, or ``auto``.
+        layout: layout of the records, or ``auto``.
         columns: role in the layout -> name of the field, for tables.
         data_root: folder of image paths; by default that of each input file.
 
@@ -71,7 +71,7 @@ class AssessConfig:
     price_in: float | None = None
     price_out: float | None = None
     max_tokens: int = 4096
-    format: str = "auto"
+    layout: str = "auto"
     columns: Mapping[str, str] = field(default_factory=dict)
     data_root: str | None = None
 
@@ -107,9 +107,9 @@ def assess(
     out: str | Path,
     config: AssessConfig,
     *,
-    judge: Judge | None = None,
+    judge: ChatModel | None = None,
     on_progress: OnProgress | None = None,
-) -> AssessReport:
+) -> AssessRun:
     """Has a judge score samples of data sets, each sample once.
 
     Every answer is in the results before its next request is sent: a run that is killed loses the
@@ -119,7 +119,7 @@ def assess(
         inputs: files, folders or globs, whose stem names the data set, or ``NAME=PATH``.
         out: file of the results; those that it holds are not asked for again.
         config: options.
-        judge: whom to ask; by default an `OpenAIJudge` of the model that `config` names.
+        judge: whom to ask; by default an `OpenAIChat` of the model that `config` names.
         on_progress: called as the run goes on.
 
     Raises:
@@ -133,7 +133,7 @@ def assess(
     start = monotonic()
     show = on_progress or (lambda progress: None)
     if judge is None:
-        judge = OpenAIJudge(config.model, base_url=config.base_url, max_tokens=config.max_tokens)
+        judge = OpenAIChat(config.model, base_url=config.base_url, max_tokens=config.max_tokens)
     if judge.model != config.model:
         raise InputError(f"the judge must be {config.model}, got {judge.model}")
     with AnswerLog(Path(out), IDENTITY) as log, _drawn(inputs, config, show) as draws:
@@ -150,10 +150,10 @@ def assess(
             spent=answers.total,
             on_progress=lambda run: show(AssessProgress(total=len(tasks), run=run)),
         )
-        return AssessReport(
+        return AssessRun(
             out=str(out),
             model=config.model,
-            prompt_version=PROMPT_VERSION,
+            prompt_version=RUBRIC_VERSION,
             data_sets=[_report(one, answers.states(one.name)) for one in draws],
             reached=run.reached,
             spent=run.spent,
@@ -170,7 +170,7 @@ def estimate(
     config: AssessConfig,
     *,
     on_progress: OnProgress | None = None,
-) -> Estimate:
+) -> CostEstimate:
     """Says what `assess` would send and cost, without sending or writing anything.
 
     Args:
@@ -190,7 +190,7 @@ def estimate(
         prompt_tokens = sum(estimated_tokens(group[0].drawn.sample) for group in groups.values())
     completion_tokens = REPLY_TOKENS * len(groups)
     prices = config.prices
-    return Estimate(
+    return CostEstimate(
         model=config.model,
         samples={one.name: len(one.samples) for one in draws},
         answered=len(items) - sum(map(len, groups.values())),
@@ -213,7 +213,7 @@ def _drawn(inputs: Sequence[str], config: AssessConfig, show: OnProgress) -> Ite
                 config.samples,
                 seed=config.seed,
                 staging=Path(staging, str(number)),
-                layout=config.format,
+                layout=config.layout,
                 columns=config.columns,
                 data_root=config.data_root,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packkit.curation.report import AssessmentReport
+from packkit.curation.quality_report import QualityReport
 from packkit.curation.rubric import RUBRIC, SCORES
 from packkit.curation.rules import Decision
 from packkit.curation.summaries import ScoreSummary
@@ -21,7 +21,7 @@ _INCHES_A_ROW = 0.34
 _COLORS: dict[Decision, str] = {"keep": "#1f7a4d", "drop": "#b3261e", "undecided": "#7a7a7a"}
 
 
-def plot_report(report: AssessmentReport, path: str | Path) -> None:
+def plot_report(report: QualityReport, path: str | Path) -> None:
     """Draws a row for each data set: the mean of each criterion with its interval, and the verdict.
 
     Args:
@@ -51,7 +51,7 @@ def plot_report(report: AssessmentReport, path: str | Path) -> None:
     figure.savefig(path, format="png", dpi=_DPI)
 
 
-def _draw_criterion(axes: Axes, report: AssessmentReport, criterion: str) -> None:
+def _draw_criterion(axes: Axes, report: QualityReport, criterion: str) -> None:
     for row, (one, verdict) in enumerate(zip(report.data_sets, report.verdicts, strict=True)):
         _draw_mean(axes, row, one.scores[criterion], _COLORS[verdict.decision])
     axes.set_title(criterion.replace("_", " "), fontsize=9)
@@ -71,7 +71,7 @@ def _draw_mean(axes: Axes, row: int, scores: ScoreSummary, color: str) -> None:
     axes.plot([scores.mean], [row], "o", color=color, markersize=4)
 
 
-def _draw_verdicts(axes: Axes, report: AssessmentReport) -> None:
+def _draw_verdicts(axes: Axes, report: QualityReport) -> None:
     for row, verdict in enumerate(report.verdicts):
         axes.annotate(
             verdict.decision,

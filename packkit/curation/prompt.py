@@ -9,12 +9,18 @@ import orjson
 
 from packkit.curation.rubric import (
     IMAGING_RELEVANCE,
-    PROMPT_VERSION,
     RUBRIC,
+    RUBRIC_VERSION,
     SCORES,
 )
 from packkit.images import peek_header
-from packkit.judging import Messages, data_url, image_tokens, sent_size, text_tokens
+from packkit.judging import (
+    Messages,
+    data_url,
+    estimate_image_tokens,
+    estimate_text_tokens,
+    sent_size,
+)
 from packkit.schema import Content, Sample
 
 __all__ = [
@@ -108,8 +114,8 @@ def estimated_tokens(sample: Sample) -> int:
     headers = [peek_header(image)[1] for image in sample.images]
     sizes = [sent_size(header.width, header.height, IMAGE_SIDE) for header in headers]
     return (
-        sum(map(text_tokens, texts))
-        + sum(image_tokens(width, height) for width, height in sizes)
+        sum(map(estimate_text_tokens, texts))
+        + sum(estimate_image_tokens(width, height) for width, height in sizes)
         + _FRAME_TOKENS
     )
 
@@ -126,7 +132,7 @@ def request_hash(sample: Sample, model: str) -> str:
     images = [
         hashlib.sha256(sample.image_bytes(index)).hexdigest() for index in range(len(sample.images))
     ]
-    return _content_hash(turns_of(sample), [PROMPT_VERSION, model, images])
+    return _content_hash(turns_of(sample), [RUBRIC_VERSION, model, images])
 
 
 def _content_hash(turns: Turns, beside: list[Any]) -> str:

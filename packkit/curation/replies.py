@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from packkit.curation.rubric import DIMENSIONS, IMAGING_RELEVANCE, OVERALL, RUBRIC, SCORES
 from packkit.judging import RefusedError, Reply, UnreadableError, find_json, without_thoughts
 
-__all__ = ["Scores", "read_reply"]
+__all__ = ["JudgeScores", "read_reply"]
 
 _CRITERIA = (*DIMENSIONS, OVERALL)
 
@@ -43,7 +43,7 @@ _REFUSAL = re.compile(
 )
 
 
-class Scores(NamedTuple):
+class JudgeScores(NamedTuple):
     """What a judge said of a sample.
 
     Attributes:
@@ -55,7 +55,7 @@ class Scores(NamedTuple):
     comments: dict[str, str]
 
 
-def read_reply(reply: Reply, *, has_image: bool) -> Scores:
+def read_reply(reply: Reply, *, has_image: bool) -> JudgeScores:
     """Reads scores from a reply.
 
     Keys may be the criteria's names or titles in any case, and values ``4``, ``"4"``, ``"4/5"`` or
@@ -88,7 +88,7 @@ def _what_is_wrong(reply: Reply, has_image: bool) -> str:
     return f"{fault} (cut off at the limit of tokens)" if reply.finish_reason == "length" else fault
 
 
-def _read(value: Mapping[str, Any], has_image: bool) -> tuple[Scores, list[str]]:
+def _read(value: Mapping[str, Any], has_image: bool) -> tuple[JudgeScores, list[str]]:
     """Reads an object; returns what it says, and each fault of it."""
     scores: dict[str, int] = {}
     comments: dict[str, str] = {}
@@ -114,7 +114,7 @@ def _read(value: Mapping[str, Any], has_image: bool) -> tuple[Scores, list[str]]
     if missing := [name for name in _CRITERIA if name not in given]:
         faults.append(f"{', '.join(missing)} missing")
     ordered = {name: scores[name] for name in _CRITERIA if name in scores}
-    return Scores(ordered, comments), faults
+    return JudgeScores(ordered, comments), faults
 
 
 def _score_and_comment(said: object) -> tuple[int | None, str]:

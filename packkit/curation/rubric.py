@@ -1,6 +1,6 @@
 """The rubric: the five dimensions in which the quality of a sample is judged, and an overall score.
 
-People and judges score by the same words. Whoever changes one of them raises `PROMPT_VERSION`:
+People and judges score by the same words. Whoever changes one of them raises `RUBRIC_VERSION`:
 scores given under another rubric are other scores.
 """
 
@@ -13,9 +13,9 @@ __all__ = [
     "DIMENSIONS",
     "IMAGING_RELEVANCE",
     "OVERALL",
-    "PROMPT_VERSION",
     "REPLY_SCHEMA",
     "RUBRIC",
+    "RUBRIC_VERSION",
     "SCORES",
     "Criterion",
 ]
@@ -29,7 +29,7 @@ OVERALL = "overall"
 
 SCORES = (1, 2, 3, 4, 5)
 
-PROMPT_VERSION = "1"
+RUBRIC_VERSION = "1"
 """Of the rubric and the prompt around it; part of what a request is known by."""
 
 

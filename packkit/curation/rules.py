@@ -16,12 +16,12 @@ from packkit.errors import InputError
 from packkit.recipes import check_tables, read_tables
 
 __all__ = [
+    "DataSetVerdict",
     "Decision",
     "Exclusion",
     "Finding",
     "Rules",
     "Threshold",
-    "Verdict",
     "check_rules",
     "decide",
     "read_rules",
@@ -33,7 +33,7 @@ _STRICT: Any = {"extra": "forbid", "strict": True}
 _SHIPPED = "infimed.toml"
 
 Decision = Literal["keep", "drop", "undecided"]
-Outcome = Literal["holds", "fails", "too few samples", "no images"]
+RuleResult = Literal["holds", "fails", "too few samples", "no images"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +152,7 @@ class Finding:
     rule: str
     value: float | None
     n: int
-    outcome: Outcome
+    outcome: RuleResult
 
     @property
     def text(self) -> str:
@@ -162,7 +162,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class DataSetVerdict:
     """What the rules say of one data set.
 
     Attributes:
@@ -212,7 +212,7 @@ def check_rules(tables: Mapping[str, Any], place: str | Path) -> Rules:
     return check_tables(Rules, tables, place, extra="judge")
 
 
-def decide(data_set: DataSetSummary, rules: Rules) -> Verdict:
+def decide(data_set: DataSetSummary, rules: Rules) -> DataSetVerdict:
     """Decides about a data set.
 
     An exclusion comes first, then the minimum of samples and of coverage, then the thresholds: one
@@ -221,13 +221,15 @@ def decide(data_set: DataSetSummary, rules: Rules) -> Verdict:
     """
     findings = [_finding(data_set, threshold, rules) for threshold in rules.thresholds]
     decision, reason = _decision(data_set, rules, findings)
-    return Verdict(data_set=data_set.name, decision=decision, reason=reason, findings=findings)
+    return DataSetVerdict(
+        data_set=data_set.name, decision=decision, reason=reason, findings=findings
+    )
 
 
 def _finding(data_set: DataSetSummary, threshold: Threshold, rules: Rules) -> Finding:
     scores = data_set.scores[threshold.criterion]
     value: float | None = getattr(scores, threshold.measure)
-    outcome: Outcome
+    outcome: RuleResult
     if scores.n < rules.min_samples or value is None:
         # Only imaging relevance lacks scores where others have them.
         no_images = scores.n == 0 and data_set.without_image == 1
@@ -256,4 +258,4 @@ def _decision(
 
 
 # One that fails outweighs one that cannot be told.
-_BY_OUTCOME: Mapping[Outcome, Decision] = {"fails": "drop", "too few samples": "undecided"}
+_BY_OUTCOME: Mapping[RuleResult, Decision] = {"fails": "drop", "too few samples": "undecided"}

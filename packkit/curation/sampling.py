@@ -27,13 +27,13 @@ from packkit.schema import Base64Image, ImageRef, Origin, Sample
 from packkit.sources import read_samples
 from packkit.sources.discover import inner_name
 
-__all__ = ["DataSet", "Draw", "Drawn", "data_sets", "draw"]
+__all__ = ["Draw", "Drawn", "InputSet", "data_sets", "draw"]
 
 _NAME = re.compile(r"[^/*?\[\]]+")
 _SHOWN = 3
 
 
-class DataSet(NamedTuple):
+class InputSet(NamedTuple):
     """What samples are drawn from.
 
     Attributes:
@@ -82,7 +82,7 @@ class Draw:
     samples: Sequence[Drawn]
 
 
-def data_sets(inputs: Sequence[str]) -> list[DataSet]:
+def data_sets(inputs: Sequence[str]) -> list[InputSet]:
     """Groups inputs by the data set that they belong to.
 
     Args:
@@ -97,11 +97,11 @@ def data_sets(inputs: Sequence[str]) -> list[DataSet]:
     for text in inputs:
         name, path = _name_and_path(text)
         paths.setdefault(name, []).append(path)
-    return [DataSet(name, tuple(of)) for name, of in paths.items()]
+    return [InputSet(name, tuple(of)) for name, of in paths.items()]
 
 
 def draw(
-    data_set: DataSet,
+    data_set: InputSet,
     samples: int,
     *,
     seed: int,

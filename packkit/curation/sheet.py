@@ -12,7 +12,7 @@ import orjson
 import xxhash
 
 from packkit.curation.prompt import IMAGE_SIDE, turns_of
-from packkit.curation.rubric import IMAGING_RELEVANCE, PROMPT_VERSION, RUBRIC, SCORES
+from packkit.curation.rubric import IMAGING_RELEVANCE, RUBRIC, RUBRIC_VERSION, SCORES
 from packkit.curation.sampling import Draw, Drawn, data_sets, draw
 from packkit.errors import InputError
 from packkit.files import write_atomically
@@ -37,7 +37,7 @@ class SheetConfig:
         samples: drawn from each data set at most.
         seed: decides which, and their order. With the seed of `packkit assess` they are among those
             that the judge scores, if those are as many.
-        format: layout of the records, or ``auto``.
+        layout: layout of the records, or ``auto``.
         columns: role in the layout -> name of the field, for tables.
         data_root: folder of image paths; by default that of each input file.
 
@@ -47,7 +47,7 @@ class SheetConfig:
 
     samples: int = 50
     seed: int = 0
-    format: str = "auto"
+    layout: str = "auto"
     columns: Mapping[str, str] = field(default_factory=dict)
     data_root: str | None = None
 
@@ -158,7 +158,7 @@ def _draws(inputs: Sequence[str], config: SheetConfig, staging: Path) -> Iterato
             config.samples,
             seed=config.seed,
             staging=staging / str(number),
-            layout=config.format,
+            layout=config.layout,
             columns=config.columns,
             data_root=config.data_root,
         )
@@ -173,7 +173,7 @@ def _in_order(samples: Sequence[Drawn], seed: int) -> list[Drawn]:
 
 def _sheet_id(samples: Sequence[Drawn]) -> str:
     keys = [f"{one.key:016x}" for one in samples]
-    return xxhash.xxh3_64_hexdigest(orjson.dumps([PROMPT_VERSION, keys]))
+    return xxhash.xxh3_64_hexdigest(orjson.dumps([RUBRIC_VERSION, keys]))
 
 
 def _shown(drawn: Drawn) -> _Shown:

@@ -16,7 +16,7 @@ from packkit.evaluation.benchmarks import TITLES, read_benchmark
 from packkit.evaluation.pairs import Pair, WhoIsRight, difference, pair
 from packkit.evaluation.questions import Question
 from packkit.evaluation.results import GivenAnswer
-from packkit.evaluation.scored import Scored
+from packkit.evaluation.scored_results import ScoredResults
 from packkit.evaluation.verdicts import Verdict
 from packkit.files import write_atomically
 from packkit.judging import data_url
@@ -104,7 +104,9 @@ class _Case(NamedTuple):
     replies: Sequence[_Reply]
 
 
-def write_cases(a: Scored, b: Scored, out: str | Path, config: CasesConfig) -> CasesReport:
+def write_cases(
+    a: ScoredResults, b: ScoredResults, out: str | Path, config: CasesConfig
+) -> CasesReport:
     """Draws questions that two models were asked, and writes a page that shows the answers.
 
     Args:
@@ -138,7 +140,7 @@ def _kinds(pairs: Iterable[Pair]) -> dict[WhoIsRight, int]:
     return {who: counts[who] for who in get_args(WhoIsRight)}
 
 
-def _found(a: Scored, b: Scored, config: CasesConfig) -> list[Pair]:
+def _found(a: ScoredResults, b: ScoredResults, config: CasesConfig) -> list[Pair]:
     pairs = pair(a, b)
     if unknown := [name for name in config.benchmarks if name not in pairs]:
         raise InputError(f"no pair of answers to {', '.join(unknown)}, only {', '.join(pairs)}")
@@ -162,7 +164,9 @@ def _drawn(found: Sequence[Pair], config: CasesConfig) -> list[Pair]:
     return [found[number] for number in sorted(chosen.tolist())]
 
 
-def _cases(a: Scored, b: Scored, drawn: Sequence[Pair], config: CasesConfig) -> Iterator[_Case]:
+def _cases(
+    a: ScoredResults, b: ScoredResults, drawn: Sequence[Pair], config: CasesConfig
+) -> Iterator[_Case]:
     answers = [(one.label, one.results.answers()) for one in (a, b)]
     images = {
         name: _images(name, [one.question for one in drawn if one.question.benchmark == name], path)
@@ -181,7 +185,7 @@ def _cases(a: Scored, b: Scored, drawn: Sequence[Pair], config: CasesConfig) -> 
         )
 
 
-def _folders(a: Scored, drawn: Sequence[Pair], config: CasesConfig) -> dict[str, Path]:
+def _folders(a: ScoredResults, drawn: Sequence[Pair], config: CasesConfig) -> dict[str, Path]:
     """Returns where the images of each benchmark stand."""
     sets = a.results.settings().benchmarks
     names = dict.fromkeys(one.question.benchmark for one in drawn)
@@ -215,7 +219,9 @@ def _data_urls(question: Question, path: Path) -> Iterator[str]:
             raise FormatError(path, f"question {question.key}: {error.detail}") from None
 
 
-def _render(a: Scored, b: Scored, cases: Sequence[_Case], found: int, seed: int) -> str:
+def _render(
+    a: ScoredResults, b: ScoredResults, cases: Sequence[_Case], found: int, seed: int
+) -> str:
     return render_page(
         "packkit.evaluation",
         _TEMPLATE,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from packkit.errors import InputError
 from packkit.evaluation.benchmarks import BENCHMARKS
 from packkit.evaluation.pairs import Pairs, pair
-from packkit.evaluation.scored import Method, Scored
+from packkit.evaluation.scored_results import Method, ScoredResults
 
 __all__ = ["Comparison", "Counts", "Estimate", "compare"]
 
@@ -113,7 +113,9 @@ class Comparison:
         return {**asdict(self), "method": self.method._asdict()}
 
 
-def compare(a: Scored, b: Scored, *, samples: int = 10_000, seed: int = 0) -> Comparison:
+def compare(
+    a: ScoredResults, b: ScoredResults, *, samples: int = 10_000, seed: int = 0
+) -> Comparison:
     """Compares two models on the questions that both were asked.
 
     The paired bootstrap of Koehn, Statistical significance tests for machine translation

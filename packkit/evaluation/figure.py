@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from packkit.errors import MissingExtraError
 from packkit.evaluation.benchmarks import BENCHMARKS, TITLES
-from packkit.evaluation.scored import Scored
-from packkit.evaluation.summaries import Tally
+from packkit.evaluation.scored_results import ScoredResults
 from packkit.evaluation.tables import AVERAGE, Table
+from packkit.evaluation.tallies import Tally
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +75,7 @@ def plot_table(table: Table, path: str | Path) -> None:
 
 
 def _draw(
-    axes: Axes, one: Scored, offset: float, width: float, color: NDArray[np.float64]
+    axes: Axes, one: ScoredResults, offset: float, width: float, color: NDArray[np.float64]
 ) -> Rectangle:
     """Draws the bars of a result, `offset` from the middle of each group, and returns one."""
     heights, below, above = [], [], []
@@ -104,5 +104,5 @@ def _title(table: Table) -> str:
     return f"mixes {table.mixes}" if table.mixes else str(table.methods[0])
 
 
-def _label(table: Table, one: Scored) -> str:
+def _label(table: Table, one: ScoredResults) -> str:
     return f"{one.label} ({one.method})" if table.mixes else one.label

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from packkit.errors import FormatError
-from packkit.evaluation.judge import (
+from packkit.evaluation.judge_prompt import (
     JUDGE_PROMPT_VERSION,
     VERDICT_SCHEMA,
     Judgement,
@@ -20,17 +20,17 @@ from packkit.evaluation.questions import Question
 from packkit.judging import (
     NOTHING,
     AnswerLog,
-    Judge,
+    ChatModel,
     Limits,
-    Outcome,
     RetryPolicy,
     RunProgress,
-    RunReport,
     Spending,
     State,
     Task,
+    TaskResult,
+    TasksReport,
+    estimate_text_tokens,
     run_tasks,
-    text_tokens,
 )
 
 __all__ = ["GivenJudgement", "Judgements", "OnJudgement", "ToJudge"]
@@ -131,14 +131,14 @@ class Judgements:
 
     def ask(
         self,
-        judge: Judge,
+        judge: ChatModel,
         items: Iterable[ToJudge],
         *,
         concurrency: int,
         limits: Limits,
         policy: RetryPolicy,
         on_progress: OnJudgement | None,
-    ) -> RunReport:
+    ) -> TasksReport:
         """Asks for verdicts; each is in the file before the next request of its task is sent.
 
         Args:
@@ -181,7 +181,7 @@ class Judgements:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _record(self, task: Task, outcome: Outcome[Judgement]) -> None:
+    def _record(self, task: Task, outcome: TaskResult[Judgement]) -> None:
         before, said = self._before.get(task.request), outcome.value
         spent = outcome.spent if before is None else before.spent + outcome.spent
         given = GivenJudgement(
@@ -209,5 +209,5 @@ class Judgements:
 
 def _task(request: str, item: ToJudge) -> Task:
     messages = judge_messages(*item)
-    tokens = sum(text_tokens(message["content"]) for message in messages)
+    tokens = sum(estimate_text_tokens(message["content"]) for message in messages)
     return Task(request, lambda: messages, tokens)

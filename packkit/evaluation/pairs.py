@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from packkit.errors import InputError
 from packkit.evaluation.benchmarks import BENCHMARKS
 from packkit.evaluation.questions import Question
-from packkit.evaluation.scored import Decided, Scored, describe_mix
+from packkit.evaluation.scored_results import Decided, ScoredResults, describe_mix
 from packkit.evaluation.verdicts import Verdict
 
 __all__ = ["Pair", "Pairs", "WhoIsRight", "difference", "pair"]
@@ -61,7 +61,7 @@ class Pairs:
     unshared: int
 
 
-def pair(a: Scored, b: Scored) -> Mapping[str, Pairs]:
+def pair(a: ScoredResults, b: ScoredResults) -> Mapping[str, Pairs]:
     """Pairs the verdicts of two results, question by question.
 
     Args:

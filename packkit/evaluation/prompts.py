@@ -6,7 +6,7 @@ can be compared. Choices are put as they are in training.
 
 from __future__ import annotations
 
-from packkit.evaluation.questions import Kind, Language, Question
+from packkit.evaluation.questions import Language, Question, QuestionKind
 from packkit.sources.multiple_choice import multiple_choice_prompt
 
 __all__ = ["PROMPT_VERSION", "prompt_for"]
@@ -14,7 +14,7 @@ __all__ = ["PROMPT_VERSION", "prompt_for"]
 PROMPT_VERSION = "1"
 """Changes with every wording, so that no results mix two of them."""
 
-_INSTRUCTIONS: dict[tuple[Kind, Language], str] = {
+_INSTRUCTIONS: dict[tuple[QuestionKind, Language], str] = {
     ("yes_no", "en"): "Please output 'yes' or 'no'(no extra output).",
     ("yes_no", "zh"): "请输出'是'或'否'(不要有任何其它输出)。",
     ("closed", "en"): "Answer the question using a single word or phrase.",

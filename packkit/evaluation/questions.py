@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from packkit.schema import ImageRef
 
-__all__ = ["Kind", "Language", "Question"]
+__all__ = ["Language", "Question", "QuestionKind"]
 
-Kind = Literal["choice", "yes_no", "closed", "open"]
+QuestionKind = Literal["choice", "yes_no", "closed", "open"]
 """What is wanted: a letter of an option, yes or no, a word or phrase, or free text."""
 
 Language = Literal["en", "zh"]
@@ -35,7 +35,7 @@ class Question:
     benchmark: str
     key: str
     text: str
-    kind: Kind
+    kind: QuestionKind
     gold: str
     options: Mapping[str, str] = field(default_factory=dict)
     language: Language = "en"

@@ -24,7 +24,7 @@ from packkit.evaluation.results import (
 )
 from packkit.judging import AnswerLog
 
-__all__ = ["BenchmarkReport", "OnAnswer", "RunReport", "parse_benchmarks", "run_benchmarks"]
+__all__ = ["AnswersReport", "BenchmarkReport", "OnAnswer", "parse_benchmarks", "run_benchmarks"]
 
 # Enough to say what is wrong.
 _SHOWN = 3
@@ -55,7 +55,7 @@ class BenchmarkReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunReport:
+class AnswersReport:
     """What a run came to.
 
     Attributes:
@@ -116,7 +116,7 @@ def run_benchmarks(
     out: str | Path,
     *,
     on_progress: OnAnswer | None = None,
-) -> RunReport:
+) -> AnswersReport:
     """Has a model answer every question of some benchmarks, each once.
 
     Every answer is on disk as soon as it is there: a run that is killed loses those that are being
@@ -154,7 +154,7 @@ def run_benchmarks(
                 on_progress(done, len(asked))
 
         answerer.answer_all([_request(one) for one in left], keep)
-        return RunReport(
+        return AnswersReport(
             out=str(out),
             model=answerer.model,
             backend=answerer.backend,

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from packkit.errors import InputError, PackkitError
-from packkit.evaluation.judge import JUDGE_PROMPT_VERSION
+from packkit.evaluation.judge_prompt import JUDGE_PROMPT_VERSION
 from packkit.evaluation.judgements import Judgements, OnJudgement, ToJudge
 from packkit.evaluation.questions import Question
 from packkit.evaluation.results import GivenAnswer, Results, answers_hash, scoring_name
+from packkit.evaluation.score_file import ScoreFile
 from packkit.evaluation.scorers import Reading, Scorer, scorer_named
-from packkit.evaluation.scores import Scores
-from packkit.evaluation.summaries import summarize
+from packkit.evaluation.tallies import tally_verdicts
 from packkit.evaluation.verdicts import Outcome, Verdict, write_verdicts
-from packkit.judging import Judge, Limits, OpenAIJudge, RetryPolicy
+from packkit.judging import ChatModel, Limits, OpenAIChat, RetryPolicy
 
 __all__ = ["JudgeFailuresError", "ScoreConfig", "score"]
 
@@ -97,16 +97,16 @@ def score(
     results: Results,
     config: ScoreConfig,
     *,
-    judge: Judge | None = None,
+    judge: ChatModel | None = None,
     policy: RetryPolicy = RetryPolicy(),  # noqa: B008
     on_progress: OnJudgement | None = None,
-) -> Scores:
+) -> ScoreFile:
     """Scores the answers in a folder, and writes scores and verdicts there.
 
     Args:
         results: the folder; every question of its benchmarks has an answer.
         config: options.
-        judge: whom to ask, by the name in `config`; by default an `OpenAIJudge`, made only if there
+        judge: whom to ask, by the name in `config`; by default an `OpenAIChat`, made only if there
             is something to ask.
         policy: how often a judge is asked about an answer.
         on_progress: called whenever a judge has decided.
@@ -132,7 +132,7 @@ def score(
         verdicts = {
             name: [_verdict(scorer, item, judgements) for item in of] for name, of in items.items()
         }
-    scores = Scores(
+    scores = ScoreFile(
         model=settings.model,
         scorer=scorer.name,
         scorer_version=scorer.version,
@@ -142,7 +142,9 @@ def score(
         prompt_version=settings.prompt_version,
         answers=answers_hash(answers),
         questions={name: one.hash for name, one in settings.benchmarks.items()},
-        benchmarks={name: summarize(asked, verdicts[name]) for name, asked in questions.items()},
+        benchmarks={
+            name: tally_verdicts(asked, verdicts[name]) for name, asked in questions.items()
+        },
     )
     name = scoring_name(scorer.name, config.judge, scorer.seed)
     # Scores are written last: where they are, their verdicts are.
@@ -187,7 +189,7 @@ def _judge(
     items: Sequence[ToJudge],
     judgements: Judgements,
     config: ScoreConfig,
-    judge: Judge | None,
+    judge: ChatModel | None,
     policy: RetryPolicy,
     on_progress: OnJudgement | None,
 ) -> None:
@@ -223,9 +225,9 @@ def _judge(
         raise JudgeFailuresError(len(failed), len(items), config.max_judge_failures, shown)
 
 
-def _open_judge(config: ScoreConfig) -> Judge:
+def _open_judge(config: ScoreConfig) -> ChatModel:
     model = config.judge or ""
-    return OpenAIJudge(model, base_url=config.base_url, max_tokens=config.max_tokens)
+    return OpenAIChat(model, base_url=config.base_url, max_tokens=config.max_tokens)
 
 
 def _verdict(scorer: Scorer, item: _Item, judgements: Judgements | None) -> Verdict:

@@ -15,9 +15,9 @@ from string import ascii_lowercase
 from typing import Any, NamedTuple
 
 from packkit.evaluation.benchmarks import BENCHMARKS, TITLES
-from packkit.evaluation.scored import Method, Scored, describe_mix
-from packkit.evaluation.scores import Scores
-from packkit.evaluation.summaries import BenchmarkSummary, Tally
+from packkit.evaluation.score_file import ScoreFile
+from packkit.evaluation.scored_results import Method, ScoredResults, describe_mix
+from packkit.evaluation.tallies import BenchmarkSummary, Tally
 
 __all__ = ["AVERAGE", "PART_COLUMNS", "Part", "Table", "parts", "percent"]
 
@@ -63,7 +63,7 @@ class Table:
         results: the rows, in their order; at least one.
     """
 
-    results: Sequence[Scored]
+    results: Sequence[ScoredResults]
 
     @property
     def methods(self) -> list[Method]:
@@ -163,7 +163,7 @@ class Table:
         return "\n\n".join(texts) + "\n"
 
 
-def parts(scores: Scores) -> Iterator[Part]:
+def parts(scores: ScoreFile) -> Iterator[Part]:
     """Yields what the questions of each benchmark fall into, all of them first.
 
     Kinds and groups without a question are left out.
@@ -183,7 +183,7 @@ def percent(share: float | None) -> str:
     return _NOT_KNOWN if share is None else f"{100 * share:.1f}"
 
 
-def _line(one: Scored, benchmark: str, summary: BenchmarkSummary | None) -> dict[str, Any]:
+def _line(one: ScoredResults, benchmark: str, summary: BenchmarkSummary | None) -> dict[str, Any]:
     total = None if summary is None else summary.total
     interval = None if total is None else total.interval
     low, high = (None, None) if interval is None else interval
@@ -200,7 +200,7 @@ def _line(one: Scored, benchmark: str, summary: BenchmarkSummary | None) -> dict
     }
 
 
-def _average_line(one: Scored) -> dict[str, Any]:
+def _average_line(one: ScoredResults) -> dict[str, Any]:
     average = None if one.scores.missing else one.scores.average
     return {**_line(one, AVERAGE, None), "accuracy": average}
 
@@ -214,7 +214,7 @@ def _tallies(summary: BenchmarkSummary) -> Iterator[tuple[str, Tally]]:
             yield f"{by}: {value}", tally
 
 
-def _row(one: Scored, mark: str) -> list[str]:
+def _row(one: ScoredResults, mark: str) -> list[str]:
     summaries = [one.scores.benchmarks.get(name) for name in BENCHMARKS]
     cells = [_NOT_KNOWN if summary is None else _accuracy(summary.total) for summary in summaries]
     cells.append(percent(None if one.scores.missing else one.scores.average))
@@ -234,7 +234,7 @@ def _accuracy(tally: Tally) -> str:
     return f"{percent(tally.accuracy)} ({low}-{high})"
 
 
-def _note(one: Scored) -> str:
+def _note(one: ScoredResults) -> str:
     """Returns in a sentence whose answers a row counts, and what it lacks or left out."""
     summaries = one.scores.benchmarks.items()
     failed = {name: summary.total.judge_failed for name, summary in summaries}

@@ -9,28 +9,28 @@ from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from packkit.errors import InputError
-from packkit.judging.gate import Gate
-from packkit.judging.judge import (
+from packkit.judging.chat_model import (
     AccessError,
     AdaptedError,
+    ChatError,
+    ChatModel,
     FilteredError,
-    Judge,
-    JudgeError,
     Messages,
     Reply,
     RetryableError,
     Schema,
 )
+from packkit.judging.gate import Gate
 from packkit.judging.spending import NOTHING, Spending
 
 __all__ = [
     "Asker",
-    "Outcome",
-    "Record",
+    "KeepResult",
     "RefusedError",
     "RetryPolicy",
     "State",
     "Task",
+    "TaskResult",
     "UnreadableError",
 ]
 
@@ -100,7 +100,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome(Generic[T]):
+class TaskResult(Generic[T]):
     """What came of a task so far.
 
     Attributes:
@@ -121,7 +121,7 @@ class Outcome(Generic[T]):
 ReadReply = Callable[[Task, Reply], T]
 """Makes of a reply what it says, or raises `UnreadableError` or `RefusedError`."""
 
-Record = Callable[[Task, Outcome[T]], None]
+KeepResult = Callable[[Task, TaskResult[T]], None]
 """Keeps what came of a task so far; called after every request, so that a kill loses no answer."""
 
 
@@ -162,15 +162,15 @@ class Asker(Generic[T]):
         policy: how often a task is tried.
     """
 
-    judge: Judge
+    judge: ChatModel
     schema: Schema | None
     read: ReadReply[T]
-    record: Record[T]
+    record: KeepResult[T]
     gate: Gate
     is_metered: bool
     policy: RetryPolicy
 
-    async def ask(self, task: Task) -> Outcome[T] | None:
+    async def ask(self, task: Task) -> TaskResult[T] | None:
         """Asks until there is an outcome.
 
         Returns:
@@ -197,30 +197,30 @@ class Asker(Generic[T]):
 
     async def _attempt(
         self, task: Task, messages: Messages
-    ) -> tuple[Outcome[T], JudgeError | UnreadableError | None]:
+    ) -> tuple[TaskResult[T], ChatError | UnreadableError | None]:
         """Sends one request; returns what came of it alone, and what went wrong."""
         reply = failure = None
         try:
             reply = await self.judge.complete(messages, self.schema)
-        except JudgeError as error:
+        except ChatError as error:
             failure = error
         finally:
             spent = self.gate.come_back(task.prompt_tokens, self.judge.max_tokens, reply)
         if reply is None:
             state: State = "refused" if isinstance(failure, FilteredError) else "http_error"
-            return Outcome(state=state, error=str(failure), spent=spent), failure
+            return TaskResult(state=state, error=str(failure), spent=spent), failure
         return self._outcome(task, reply, spent)
 
     def _outcome(
         self, task: Task, reply: Reply, spent: Spending
-    ) -> tuple[Outcome[T], JudgeError | UnreadableError | None]:
+    ) -> tuple[TaskResult[T], ChatError | UnreadableError | None]:
         if self.is_metered and (reply.prompt_tokens is None or reply.completion_tokens is None):
             message = "the server does not say how many tokens it used: max_cost cannot be kept"
-            return Outcome(state="http_error", error=message, spent=spent), AccessError(message)
+            return TaskResult(state="http_error", error=message, spent=spent), AccessError(message)
         text = reply.refusal or reply.text
         try:
-            return Outcome(state="ok", value=self.read(task, reply), spent=spent), None
+            return TaskResult(state="ok", value=self.read(task, reply), spent=spent), None
         except RefusedError as error:
-            return Outcome(state="refused", reply=text, error=str(error), spent=spent), None
+            return TaskResult(state="refused", reply=text, error=str(error), spent=spent), None
         except UnreadableError as error:
-            return Outcome(state="parse_error", reply=text, error=str(error), spent=spent), error
+            return TaskResult(state="parse_error", reply=text, error=str(error), spent=spent), error

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from packkit.judging.judge import Schema
+from packkit.judging.chat_model import Schema
 
 __all__ = ["Dialect", "Refusal"]
 

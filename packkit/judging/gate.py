@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
-from packkit.judging.judge import Reply
+from packkit.judging.chat_model import Reply
 from packkit.judging.spending import NOTHING, Limits, Spending
 
 __all__ = ["Gate", "Limit"]

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from packkit.errors import InputError
-from packkit.judging.asking import Asker, ReadReply, Record, RetryPolicy, State, Task
+from packkit.judging.asking import Asker, KeepResult, ReadReply, RetryPolicy, State, Task
+from packkit.judging.chat_model import ChatModel, Schema
 from packkit.judging.gate import Gate, Limit
-from packkit.judging.judge import Judge, Schema
 from packkit.judging.spending import NOTHING, Limits, Spending
 
-__all__ = ["RunProgress", "RunReport", "run_tasks"]
+__all__ = ["RunProgress", "TasksReport", "run_tasks"]
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class RunProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunReport:
+class TasksReport:
     """What a run came to.
 
     Attributes:
@@ -56,18 +56,18 @@ class RunReport:
 
 
 def run_tasks(
-    judge: Judge,
+    judge: ChatModel,
     tasks: Iterable[Task],
     *,
     schema: Schema | None,
     read: ReadReply[T],
-    record: Record[T],
+    record: KeepResult[T],
     concurrency: int = 8,
     limits: Limits = Limits(),  # noqa: B008
     spent: Spending = NOTHING,
     policy: RetryPolicy = RetryPolicy(),  # noqa: B008
     on_progress: Callable[[RunProgress], None] | None = None,
-) -> RunReport:
+) -> TasksReport:
     """Asks a judge for the outcome of every task.
 
     A first Ctrl-C lets nothing more out and waits for the replies that are on their way, a second
@@ -92,13 +92,13 @@ def run_tasks(
     if concurrency < 1:
         raise InputError(f"concurrency must be at least 1, got {concurrency}")
 
-    async def start() -> RunReport:
+    async def start() -> TasksReport:
         gate = Gate(limits, spent)
         is_metered = limits.max_cost is not None
         run = _Run(Asker(judge, schema, read, record, gate, is_metered, policy), tasks, on_progress)
         async with judge:
             await run.work(concurrency)
-        return RunReport(
+        return TasksReport(
             states=run.states, spent=gate.spent, reached=gate.reached, unmetered=gate.unmetered
         )
 

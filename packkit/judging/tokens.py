@@ -10,26 +10,26 @@ from __future__ import annotations
 
 from math import ceil
 
-__all__ = ["image_tokens", "text_tokens"]
+__all__ = ["estimate_image_tokens", "estimate_text_tokens"]
 
 _ASCII_PER_TOKEN = 4
 _PATCH = 28
 
 
-def text_tokens(text: str) -> int:
+def estimate_text_tokens(text: str) -> int:
     """Returns about how many tokens a text has.
 
-    >>> text_tokens("Axial CT of the chest."), text_tokens("胸部CT")
+    >>> estimate_text_tokens("Axial CT of the chest."), estimate_text_tokens("胸部CT")
     (6, 3)
     """
     ascii_characters = len(text.encode("ascii", "ignore"))
     return len(text) - ascii_characters + ceil(ascii_characters / _ASCII_PER_TOKEN)
 
 
-def image_tokens(width: int, height: int) -> int:
+def estimate_image_tokens(width: int, height: int) -> int:
     """Returns about how many tokens an image of this size has, pixels.
 
-    >>> image_tokens(1024, 768)
+    >>> estimate_image_tokens(1024, 768)
     1036
     """
     return ceil(width / _PATCH) * ceil(height / _PATCH)

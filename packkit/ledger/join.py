@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from packkit.ledger.lines import Cursor, LedgerStart, LedgerStep, RankRun
+from packkit.ledger.lines import EpochPosition, LedgerStart, LedgerStep, RankRun
 
 __all__ = ["History", "JoinedRun", "JoinedStep", "join_ranks"]
 
@@ -24,12 +24,12 @@ class JoinedStep(NamedTuple):
     """
 
     run: LedgerStart
-    cursor: Cursor
+    cursor: EpochPosition
     packs: list[int]
     masked: int
 
     @property
-    def end(self) -> Cursor:
+    def end(self) -> EpochPosition:
         """Where it ends."""
         epoch, position = self.cursor
         return epoch, position + self.run.packs_per_step
@@ -120,7 +120,7 @@ def _join(run: RankRun, ranks: _Ranks) -> JoinedRun:
     return JoinedRun(start, steps, len(set.union(*map(set, latest)) - everywhere), problems)
 
 
-def _by_cursor(runs: Sequence[RankRun]) -> dict[Cursor, LedgerStep]:
+def _by_cursor(runs: Sequence[RankRun]) -> dict[EpochPosition, LedgerStep]:
     return {step.cursor: step for run in runs for step in run.steps}
 
 
@@ -140,7 +140,7 @@ def _history(runs: Sequence[JoinedRun]) -> list[JoinedRun]:
     return histories[-1]
 
 
-def _cut(history: Sequence[JoinedRun], cursor: Cursor) -> list[JoinedRun]:
+def _cut(history: Sequence[JoinedRun], cursor: EpochPosition) -> list[JoinedRun]:
     """Returns a history as far as to a cursor."""
     left = [run for run in history if run.start.cursor < cursor]
     if left:
@@ -150,6 +150,6 @@ def _cut(history: Sequence[JoinedRun], cursor: Cursor) -> list[JoinedRun]:
     return left
 
 
-def _end(history: Sequence[JoinedRun]) -> Cursor:
+def _end(history: Sequence[JoinedRun]) -> EpochPosition:
     last = history[-1]
     return last.start.normal(last.steps[-1].end) if last.steps else last.start.cursor

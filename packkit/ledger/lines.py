@@ -9,12 +9,12 @@ import orjson
 
 from packkit.errors import FormatError
 
-__all__ = ["Cursor", "LedgerStart", "LedgerStep", "LedgerWriter", "RankRun", "read_ranks"]
+__all__ = ["EpochPosition", "LedgerStart", "LedgerStep", "LedgerWriter", "RankRun", "read_ranks"]
 
 # Of the number of a rank in the name of its file.
 _DIGITS = 5
 
-Cursor = tuple[int, int]
+EpochPosition = tuple[int, int]
 """An epoch, and the places of its order that are consumed."""
 
 
@@ -49,7 +49,7 @@ class LedgerStart(NamedTuple):
     contents: list[str]
 
     @property
-    def cursor(self) -> Cursor:
+    def cursor(self) -> EpochPosition:
         """Where it starts."""
         return self.epoch, self.position
 
@@ -58,7 +58,7 @@ class LedgerStart(NamedTuple):
         """How messages call it."""
         return f"run from epoch {self.epoch} position {self.position}"
 
-    def normal(self, cursor: Cursor) -> Cursor:
+    def normal(self, cursor: EpochPosition) -> EpochPosition:
         """Returns the beginning of the next epoch where a run like this makes no further step."""
         epoch, position = cursor
         left = sum(self.packs_of_set) - position
@@ -84,7 +84,7 @@ class LedgerStep(NamedTuple):
     masked: list[str]
 
     @property
-    def cursor(self) -> Cursor:
+    def cursor(self) -> EpochPosition:
         """Where it begins."""
         return self.epoch, self.position
 
@@ -102,9 +102,9 @@ class LedgerWriter:
 
     def __init__(self, folder: str | Path, rank: int) -> None:
         self.path = _path(folder, rank)
-        self._next: Cursor | None = None
+        self._next: EpochPosition | None = None
 
-    def write(self, start: LedgerStart, step: LedgerStep, end: Cursor) -> None:
+    def write(self, start: LedgerStart, step: LedgerStep, end: EpochPosition) -> None:
         """Notes a step.
 
         Args:

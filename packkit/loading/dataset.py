@@ -22,7 +22,7 @@ from packkit.loading.sets import PackSets
 from packkit.pixels import PixelDecoder
 from packkit.schema import Pack, Sample
 from packkit.shards import PackReader
-from packkit.shards.lines import sample_name
+from packkit.shards.pack_json import sample_name
 
 __all__ = ["BadImage", "Decoder", "OpenedPack", "PackDataset"]
 

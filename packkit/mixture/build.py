@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine
+from packkit.engine import Engine, Progress
 from packkit.errors import FingerprintError, SourceChangedError
 from packkit.mixture.choice import Survey, survey_mixture
 from packkit.mixture.lock import Lock, LockedSource
-from packkit.packing import PackReport, Progress
-from packkit.packing.chosen import Chosen, Origins
+from packkit.packing import PackReport
 from packkit.packing.run import open_run
+from packkit.packing.selection import Origins, Selection
 
 __all__ = ["build_mixture"]
 
@@ -73,10 +73,10 @@ def _check_unchanged(found: LockedSource, locked: LockedSource) -> None:
             )
 
 
-def _chosen(survey: Survey, lock: Lock) -> Chosen:
+def _chosen(survey: Survey, lock: Lock) -> Selection:
     counts = [len(choice.rows) for choice in survey.choices]
     sha256 = hashlib.sha256(lock.to_json()).hexdigest()
-    return Chosen(
+    return Selection(
         measured=survey.found.measured.take(
             np.concatenate([choice.rows for choice in survey.choices]),
             np.repeat(np.arange(len(counts), dtype=np.int32), counts),
@@ -84,7 +84,7 @@ def _chosen(survey: Survey, lock: Lock) -> Chosen:
         ),
         origins=Origins(
             [source.name for source in lock.sources],
-            [", ".join(sorted(set(source.formats))) for source in lock.sources],
+            [", ".join(sorted(set(source.layouts))) for source in lock.sources],
             counts,
         ),
         options={"mixture": lock.mixture.name, "lock_sha256": sha256},

@@ -20,9 +20,9 @@ from packkit.mixture.recipe import Mixture
 from packkit.mixture.selection import ranks_of, take
 from packkit.mixture.survey import OpenMixture, SourcePart, find_files, open_mixture
 from packkit.packing.intake import file_stamp
-from packkit.packing.measured import Measured
-from packkit.packing.measurement import Reject
-from packkit.packing.run import Found, PackRun
+from packkit.packing.run import PackRun, Pass1Result
+from packkit.packing.sample_table import SampleTable
+from packkit.packing.span import Reject
 from packkit.sources import Source
 
 __all__ = ["Choice", "Survey", "survey_mixture"]
@@ -51,7 +51,7 @@ class Survey(NamedTuple):
     """
 
     sources: Sequence[Source]
-    found: Found
+    found: Pass1Result
     choices: Sequence[Choice]
 
 
@@ -96,7 +96,7 @@ class _Chooser:
     """
 
     opened: OpenMixture
-    measured: Measured
+    measured: SampleTable
     rejects: Sequence[Mapping[str, int]]
 
     def choose(self, number: int, part: SourcePart, quantity: Quantity) -> Choice:
@@ -116,7 +116,7 @@ class _Chooser:
             name=source.label,
             use=source.use,
             files={file.name: file.size for file in part.files},
-            formats=[file.layout for file in part.files],
+            layouts=[file.layout for file in part.files],
             read=part.read,
             rejected=self.rejects[number],
             available=part.available,

@@ -24,7 +24,7 @@ from packkit.mixture.recipe import Mixture, check_mixture
 __all__ = ["Count", "Lock", "LockedSource", "content_hash"]
 
 _FORMAT = "packkit-mixture"
-_VERSION = 1
+_VERSION = 2
 
 
 class Count(NamedTuple):
@@ -47,7 +47,7 @@ class LockedSource:
         name: what it is called in the mixture.
         use: name of its data set.
         files: name and bytes of each file.
-        formats: layout of each file.
+        layouts: layout of each file.
         read: records found.
         rejected: how many of them are not legal samples, by reason.
         available: the others.
@@ -66,7 +66,7 @@ class LockedSource:
     name: str
     use: str
     files: Mapping[str, int]
-    formats: Sequence[str]
+    layouts: Sequence[str]
     read: int
     rejected: Mapping[str, int]
     available: int
@@ -176,7 +176,9 @@ class Lock:
             raise FormatError(path, f'format must be "{_FORMAT}": packkit mix resolve writes it')
         if fields.get("format_version") != _VERSION:
             version = fields.get("format_version")
-            raise FormatError(path, f"format_version must be {_VERSION}, got {version}")
+            raise FormatError(
+                path, f"format_version must be {_VERSION}, got {version}: resolve the mixture again"
+            )
         try:
             lock = cls(
                 mixture=check_mixture(fields["mixture"], path),

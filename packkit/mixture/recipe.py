@@ -13,7 +13,8 @@ from packkit.errors import InputError
 from packkit.mixture.quantities import Quantity, Unit, apportion, parse_count
 from packkit.mixture.selection import Shortage
 from packkit.packing import PackConfig
-from packkit.packing.config import Algorithm, Overlong
+from packkit.packing.config import Overlong
+from packkit.planning import Algorithm
 from packkit.recipes import check_tables, read_tables
 from packkit.sources.catalog import MODALITIES
 
@@ -58,7 +59,7 @@ class MixtureSource:
         name: what it is called in the mixture; by default `use`.
         path: files, folders or globs, relative to the data folder.
         images: folder of image paths, relative to the data folder; by default that of each file.
-        format: layout of the records, or ``auto``.
+        layout: layout of the records, or ``auto``.
         columns: role in the layout -> name of the field.
         filters: which samples may be taken; see `packkit.mixture.filters.make_filters`.
         take: samples, as 180000 or ``"180K"``.
@@ -76,7 +77,7 @@ class MixtureSource:
     path: str | list[str]
     name: str = ""
     images: str | None = None
-    format: str = "auto"
+    layout: str = "auto"
     columns: dict[str, str] = field(default_factory=dict)
     filters: list[str | dict[str, Any]] = field(default_factory=list)
     take: int | str | None = None

@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine
+from packkit.engine import Engine, Progress
 from packkit.errors import RejectRateError
 from packkit.files import write_atomically
 from packkit.mixture.choice import survey_mixture
 from packkit.mixture.lock import Lock, LockedSource
 from packkit.mixture.recipe import Mixture
-from packkit.packing import Progress
-from packkit.packing.measurement import reject_lines
 from packkit.packing.run import open_run
+from packkit.packing.span import reject_lines
 
 __all__ = ["resolve_mixture"]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from packkit.errors import InputError
 from packkit.mixture.filters import Filter, label
 from packkit.mixture.recipe import Mixture, MixtureSource
-from packkit.packing.run import Found
+from packkit.packing.run import Pass1Result
 from packkit.sample_keys import ImageStamp, sample_key
 from packkit.schema import Sample
 from packkit.sources import InputFile, Source, find_inputs, open_source
@@ -64,7 +64,7 @@ class OpenMixture:
             "modality": _modality(self.mixture.sources[owner], sample),
         }
 
-    def parts(self, found: Found) -> list[SourcePart]:
+    def parts(self, found: Pass1Result) -> list[SourcePart]:
         """Returns what pass 1 found of each of the mixture's sources."""
         owner = np.asarray(self.owners, np.int32)[found.measured.source]
         return [self._part(number, found, owner) for number in range(len(self.mixture.sources))]
@@ -74,7 +74,7 @@ class OpenMixture:
         filters = enumerate(self.filters[owner], 1)
         return next((number for number, one in filters if one.drops(sample, key)), 0)
 
-    def _part(self, number: int, found: Found, owner: NDArray[np.int32]) -> SourcePart:
+    def _part(self, number: int, found: Pass1Result, owner: NDArray[np.int32]) -> SourcePart:
         rows = np.flatnonzero(owner == number)
         files = [i for i, own in enumerate(self.owners) if own == number]
         dropped = found.measured.column("dropped")[rows]
@@ -169,7 +169,7 @@ def open_mixture(
         opened = open_source(
             file,
             staging=staging / str(number),
-            layout=one.format,
+            layout=one.layout,
             columns=one.columns,
             data_root=None if one.images is None else data / one.images,
         )

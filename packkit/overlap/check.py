@@ -8,11 +8,11 @@ from typing import Any, Literal, NamedTuple
 
 from packkit.errors import InputError
 from packkit.overlap.pictures import MAX_DISTANCE, Picture, PictureIndex
-from packkit.overlap.sides import Described, Inputs, Place, Side
+from packkit.overlap.sides import Described, OverlapSide, Place, Side
 
-__all__ = ["Hit", "Kind", "OverlapReport", "find_overlap"]
+__all__ = ["Hit", "HitKind", "OverlapReport", "find_overlap"]
 
-Kind = Literal["image", "image+question"]
+HitKind = Literal["image", "image+question"]
 """What two samples share: an image, or an image and the question about it. A question alone, such
 as "Is this normal?", is counted and is no hit."""
 
@@ -29,7 +29,7 @@ class Hit(NamedTuple):
         correlation: of the small grey versions.
     """
 
-    kind: Kind
+    kind: HitKind
     train: Place
     eval: Place
     is_exact: bool
@@ -75,7 +75,7 @@ class OverlapReport:
 
 
 def find_overlap(
-    train: Inputs, against: Inputs, *, max_distance: int = MAX_DISTANCE
+    train: OverlapSide, against: OverlapSide, *, max_distance: int = MAX_DISTANCE
 ) -> OverlapReport:
     """Looks for the images and questions of an evaluation set in training data.
 
@@ -131,7 +131,7 @@ class _Known(NamedTuple):
     questions: frozenset[str]
 
     @classmethod
-    def read(cls, against: Inputs, max_distance: int) -> _Known:
+    def read(cls, against: OverlapSide, max_distance: int) -> _Known:
         side = Side("the evaluation set", against)
         pictures: list[Picture] = []
         owners: list[tuple[Place, frozenset[str]]] = []
@@ -147,5 +147,7 @@ class _Known(NamedTuple):
         for place, picture in zip(sample.places, sample.pictures, strict=True):
             for match in self.pictures.matches(picture):
                 owned, questions = self.owners[match.number]
-                kind: Kind = "image" if sample.questions.isdisjoint(questions) else "image+question"
+                kind: HitKind = (
+                    "image" if sample.questions.isdisjoint(questions) else "image+question"
+                )
                 yield Hit(kind, place, owned, *match[1:])

@@ -18,25 +18,25 @@ from packkit.overlap.questions import questions_of
 from packkit.schema import Origin, Sample
 from packkit.sources import read_samples
 
-__all__ = ["Described", "Inputs", "Place", "Side"]
+__all__ = ["Described", "OverlapSide", "Place", "Side"]
 
 # Samples whose images are decoded at once.
 _BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class OverlapSide:
     """What one side is read from.
 
     Attributes:
         paths: files, folders or globs, pack sets included.
-        format: layout of the records, or ``auto``.
+        layout: layout of the records, or ``auto``.
         columns: role in the layout -> name of the field.
         data_root: folder of image paths; by default that of each file.
     """
 
     paths: Sequence[str | Path]
-    format: str = "auto"
+    layout: str = "auto"
     columns: Mapping[str, str] = field(default_factory=dict)
     data_root: str | Path | None = None
 
@@ -82,7 +82,7 @@ class Side:
         samples: samples that could be read so far.
     """
 
-    def __init__(self, name: str, inputs: Inputs) -> None:
+    def __init__(self, name: str, inputs: OverlapSide) -> None:
         self._name = name
         self._inputs = inputs
         self.samples = 0
@@ -116,13 +116,13 @@ class Side:
 
 
 def _described_all(
-    inputs: Inputs, threads: ThreadPoolExecutor
+    inputs: OverlapSide, threads: ThreadPoolExecutor
 ) -> Iterator[Described | SampleError]:
     with TemporaryDirectory(prefix="packkit-overlap-") as staging:
         samples = read_samples(
             inputs.paths,
             staging=Path(staging),
-            layout=inputs.format,
+            layout=inputs.layout,
             columns=inputs.columns,
             data_root=inputs.data_root,
         )

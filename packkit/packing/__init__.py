@@ -3,6 +3,5 @@
 from packkit.packing.config import PackConfig
 from packkit.packing.job import pack
 from packkit.packing.report import PackReport
-from packkit.packing.run import Progress
 
-__all__ = ["PackConfig", "PackReport", "Progress", "pack"]
+__all__ = ["PackConfig", "PackReport", "pack"]

@@ -10,12 +10,12 @@ from packkit.encoding import SampleEncoder
 from packkit.engine import usable_cpus
 from packkit.errors import InputError
 from packkit.images import MAX_PIXELS
+from packkit.planning import Algorithm
 
-__all__ = ["Algorithm", "Overlong", "PackConfig", "PackLayout"]
+__all__ = ["Overlong", "PackConfig", "Storage"]
 
-Algorithm = Literal["ffd", "fill", "best"]
 Overlong = Literal["reject", "truncate", "error"]
-PackLayout = Literal["shards", "files"]
+Storage = Literal["shards", "files"]
 
 # What a run can be told without changing a byte of its output.
 _NOT_IN_OUTPUT = frozenset({"workers", "overwrite", "strict", "max_reject_rate", "data_root"})
@@ -30,10 +30,10 @@ class PackConfig:
         tokenizer: path of a tokenizer.json, a folder that holds one, or a hub id.
         image_tokens: tokens an image takes: a number or a policy such as ``fixed:144``.
         template: how turns become text, ``qwen3`` or ``chatml``.
-        format: layout of the records, or ``auto``.
+        layout: layout of the records, or ``auto``.
         columns: role in the layout -> name of the field, for tables.
         data_root: folder of image paths; by default the folder of each input file.
-        layout: ``shards`` of many packs, or ``files`` with one pack each.
+        storage: ``shards`` of many packs, or ``files`` with one pack each.
         shard_size: bytes at which a shard is closed.
         algorithm: ``ffd``, ``fill``, or ``best`` of both.
         max_images: images a pack may hold at most.
@@ -56,10 +56,10 @@ class PackConfig:
     tokenizer: str = "Qwen/Qwen3-1.7B"
     image_tokens: int | str = 144
     template: str = "qwen3"
-    format: str = "auto"
+    layout: str = "auto"
     columns: Mapping[str, str] = field(default_factory=dict)
     data_root: str | None = None
-    layout: PackLayout = "shards"
+    storage: Storage = "shards"
     shard_size: int = 256 << 20
     algorithm: Algorithm = "ffd"
     max_images: int | None = None
@@ -83,7 +83,7 @@ class PackConfig:
         for name, choices in (
             ("algorithm", get_args(Algorithm)),
             ("overlong", get_args(Overlong)),
-            ("layout", get_args(PackLayout)),
+            ("storage", get_args(Storage)),
         ):
             if getattr(self, name) not in choices:
                 given = getattr(self, name)

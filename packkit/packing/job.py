@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine
+from packkit.engine import Engine, Progress
 from packkit.errors import RejectReason
-from packkit.packing.chosen import Chosen, Origins
 from packkit.packing.config import PackConfig
 from packkit.packing.intake import Inputs, Intake, take_in
-from packkit.packing.measured import Measured
-from packkit.packing.measurement import Reject
+from packkit.packing.pass2 import read_sample
 from packkit.packing.report import PackReport
-from packkit.packing.run import Found, PackRun, Progress, open_run
-from packkit.packing.write import read_sample
+from packkit.packing.run import PackRun, Pass1Result, open_run
+from packkit.packing.sample_table import SampleTable
+from packkit.packing.selection import Origins, Selection
+from packkit.packing.span import Reject
 from packkit.sources import Source, open_source
 
 __all__ = ["pack"]
@@ -78,14 +78,14 @@ def _open(run: PackRun, intake: Intake) -> list[Source]:
     open_file = partial(
         open_source,
         staging=run.work.staging,
-        layout=run.config.format,
+        layout=run.config.layout,
         columns=run.config.columns,
         data_root=run.config.data_root or intake.data_root,
     )
     return list(run.engine.run(open_file, intake.files))
 
 
-def _choose(sources: Sequence[Source], found: Found, config: PackConfig) -> Chosen:
+def _choose(sources: Sequence[Source], found: Pass1Result, config: PackConfig) -> Selection:
     """Takes every sample, or the first of each id."""
     measured, rejects = found.measured, list(found.rejects)
     rows, repeats = _first_of_each_id(measured)
@@ -93,7 +93,7 @@ def _choose(sources: Sequence[Source], found: Found, config: PackConfig) -> Chos
         rejects += [_reject_repeat(sources, measured, row) for row in repeats.tolist()]
         measured = measured.take(rows)
     rejects.sort(key=_place({source.name: i for i, source in enumerate(sources)}))
-    return Chosen(
+    return Selection(
         measured=measured,
         origins=Origins(
             [source.name for source in sources],
@@ -105,7 +105,7 @@ def _choose(sources: Sequence[Source], found: Found, config: PackConfig) -> Chos
     )
 
 
-def _first_of_each_id(measured: Measured) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _first_of_each_id(measured: SampleTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Returns the rows whose id is new or missing, and the rows that repeat one, both in order."""
     has_id = np.flatnonzero(measured.id_hash)
     _, first = np.unique(measured.id_hash[has_id], return_index=True)
@@ -113,7 +113,7 @@ def _first_of_each_id(measured: Measured) -> tuple[NDArray[np.int64], NDArray[np
     return np.delete(np.arange(len(measured)), repeats), repeats
 
 
-def _reject_repeat(sources: Sequence[Source], measured: Measured, row: int) -> Reject:
+def _reject_repeat(sources: Sequence[Source], measured: SampleTable, row: int) -> Reject:
     source = sources[int(measured.source[row])]
     sample = read_sample(source, measured, row)
     position = int(measured.position[row])

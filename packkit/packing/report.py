@@ -19,7 +19,7 @@ class PackReport:
         samples_packed: samples that stand in a pack.
         samples_rejected: samples left out; read = packed + rejected.
         rejects: number of rejected samples by reason.
-        sources: one entry an input: name, format, read, packed, rejected, rejects by reason.
+        sources: one entry an input: name, layout, read, packed, rejected, rejects by reason.
         duplicate_ids: samples whose id another sample before them has.
         packs: packs written.
         tokens: tokens of all packed samples.

@@ -11,41 +11,34 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 import orjson
 
 import packkit
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine, LocalEngine
+from packkit.engine import Engine, LocalEngine, Progress
 from packkit.errors import RejectRateError
 from packkit.files import write_atomically
 from packkit.packing.arrange import Arrangement, ShardTask, arrange
-from packkit.packing.chosen import Chosen
 from packkit.packing.config import PackConfig
-from packkit.packing.measure import Measurer
-from packkit.packing.measured import Measured
-from packkit.packing.measurement import Notes, Reject, SpanTask, reject_lines
+from packkit.packing.pass1 import SpanMeasurer
+from packkit.packing.pass2 import ShardMaker
 from packkit.packing.report import PackReport
+from packkit.packing.sample_table import SampleTable
+from packkit.packing.selection import Selection
+from packkit.packing.span import Notes, Reject, SpanTask, reject_lines
 from packkit.packing.workfolder import WorkFolder
-from packkit.packing.write import ShardMaker
 from packkit.shards import MANIFEST, REJECTS, Manifest, ShardEntry, encoder_checksums
 from packkit.sources import Source, container_named
 
-__all__ = ["Found", "PackRun", "Progress", "open_run"]
+__all__ = ["PackRun", "Pass1Result", "open_run"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Progress(Protocol):
-    """Is told how far a run has come."""
-
-    def __call__(self, phase: str, done: int, total: int) -> None:
-        """Takes the phase, ``measure`` or ``write``, and its tasks done and in all."""
-
-
-class Found(NamedTuple):
+class Pass1Result(NamedTuple):
     """What pass 1 found.
 
     Attributes:
@@ -54,7 +47,7 @@ class Found(NamedTuple):
         rejects: the others, in the order of the sources.
     """
 
-    measured: Measured
+    measured: SampleTable
     reads: list[int]
     rejects: list[Reject]
 
@@ -81,7 +74,7 @@ class PackRun:
     on_progress: Progress
     started: float = field(default_factory=time.time)
 
-    def measure(self, sources: Sequence[Source], notes: Notes | None = None) -> Found:
+    def measure(self, sources: Sequence[Source], notes: Notes | None = None) -> Pass1Result:
         """Runs pass 1 over all sources.
 
         Raises:
@@ -91,9 +84,9 @@ class PackRun:
         measurements = self._resumed(
             "measure",
             tasks,
-            load=self.work.load_measurement,
-            function=Measurer(sources, self.encoder, self.config, notes),
-            save=self.work.save_measurement,
+            load=self.work.load_span,
+            function=SpanMeasurer(sources, self.encoder, self.config, notes),
+            save=self.work.save_span,
         )
         reads = [0] * len(sources)
         bases: list[int] = []
@@ -105,9 +98,9 @@ class PackRun:
             bases.append(base)
             tables.append(table)
             reads[task.source] += read
-        return Found(Measured.of_spans(tables, bases), reads, rejects)
+        return Pass1Result(SampleTable.of_spans(tables, bases), reads, rejects)
 
-    def commit(self, sources: Sequence[Source], chosen: Chosen) -> PackReport:
+    def commit(self, sources: Sequence[Source], chosen: Selection) -> PackReport:
         """Plans, runs pass 2, and writes the manifest last.
 
         Raises:
@@ -129,7 +122,7 @@ class PackRun:
         return report
 
     def _write(
-        self, sources: Sequence[Source], chosen: Chosen, tasks: Sequence[ShardTask]
+        self, sources: Sequence[Source], chosen: Selection, tasks: Sequence[ShardTask]
     ) -> list[ShardEntry]:
         maker = ShardMaker(self.out, sources, chosen.measured, chosen.origins.names, self.config)
         return list(
@@ -164,7 +157,7 @@ class PackRun:
 
     def _manifest(
         self,
-        chosen: Chosen,
+        chosen: Selection,
         arrangement: Arrangement,
         entries: Sequence[ShardEntry],
         rejects_sha256: str,
@@ -172,7 +165,7 @@ class PackRun:
         plan = arrangement.plan
         return Manifest(
             capacity=self.config.max_len,
-            layout=self.config.layout,
+            storage=self.config.storage,
             encoder=self.encoder.describe(),
             options={**self.config.identity(), **chosen.options},
             samples_read=sum(chosen.origins.reads),

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from packkit.errors import LockedError, OutputExistsError
 from packkit.files import write_atomically
-from packkit.packing.measurement import Measurement, Reject
+from packkit.packing.span import Reject, SpanResult
 from packkit.shards import MANIFEST, REJECTS, ShardEntry
 
 __all__ = ["WorkFolder"]
@@ -78,18 +78,18 @@ class WorkFolder:
         self._remove_old()
         write_atomically(record, wanted)
 
-    def load_measurement(self, number: int) -> Measurement | None:
+    def load_span(self, number: int) -> SpanResult | None:
         """Returns what an earlier run measured for a span, if it did."""
-        path = self._measurement_path(number)
+        path = self._span_path(number)
         if not path.exists():
             return None
         with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
             table = reader.read_all()
         metadata = table.schema.metadata
         rejects = [Reject(*fields) for fields in orjson.loads(metadata[_REJECTS_KEY])]
-        return Measurement(int(metadata[_READ_KEY]), table.replace_schema_metadata(None), rejects)
+        return SpanResult(int(metadata[_READ_KEY]), table.replace_schema_metadata(None), rejects)
 
-    def save_measurement(self, number: int, measurement: Measurement) -> None:
+    def save_span(self, number: int, measurement: SpanResult) -> None:
         """Keeps what was measured for a span."""
         metadata = {
             _READ_KEY: str(measurement.read).encode(),
@@ -99,7 +99,7 @@ class WorkFolder:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
-        write_atomically(self._measurement_path(number), memoryview(sink.getvalue()))
+        write_atomically(self._span_path(number), memoryview(sink.getvalue()))
 
     def load_entry(self, number: int) -> ShardEntry | None:
         """Returns the entry of a shard that an earlier run finished, if it did."""
@@ -155,7 +155,7 @@ class WorkFolder:
         """Folder for samples that came through a pipe or an iterable."""
         return self.path / "incoming"
 
-    def _measurement_path(self, number: int) -> Path:
+    def _span_path(self, number: int) -> Path:
         return self.path / "measured" / f"{number:06d}.arrow"
 
     def _entry_path(self, number: int) -> Path:

@@ -3,22 +3,22 @@
 from packkit.shards.index import ShardIndex
 from packkit.shards.index_schema import FORMAT_VERSION
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
-from packkit.shards.pack_writer import PackWriter, encoder_checksums
 from packkit.shards.reader import PackReader, PackSet
 from packkit.shards.rebuild import rebuild_index
-from packkit.shards.rows import PackedSample
+from packkit.shards.rows import MeasuredSample
+from packkit.shards.set_writer import PackWriter, encoder_checksums
+from packkit.shards.shard_writer import ShardWriter
 from packkit.shards.verify import VerifyReport, verify_packs
-from packkit.shards.writer import ShardWriter
 
 __all__ = [
     "FORMAT_VERSION",
     "MANIFEST",
     "REJECTS",
     "Manifest",
+    "MeasuredSample",
     "PackReader",
     "PackSet",
     "PackWriter",
-    "PackedSample",
     "ShardEntry",
     "ShardIndex",
     "ShardWriter",

@@ -36,7 +36,7 @@ class ShardIndex:
         image: columns with one value an image.
         first_sample: int32 [packs+1], where the samples of each pack begin.
         first_image: int32 [packs+1], where the images of each pack begin.
-        sources: labels of samples, by number.
+        groups: labels of samples, by number.
         origins: names of inputs, by number.
         files: name of the file of each pack, where every pack has its own.
     """
@@ -46,7 +46,7 @@ class ShardIndex:
     image: ImageColumns
     first_sample: NDArray[np.int32]
     first_image: NDArray[np.int32]
-    sources: tuple[str, ...]
+    groups: tuple[str, ...]
     origins: tuple[str, ...]
     files: pa.StringArray | None
 
@@ -85,14 +85,14 @@ class ShardIndex:
         try:
             batch = _only_batch(data)
             samples, images = batch.column("samples"), batch.column("images")
-            sources, origins = index_labels(batch.schema)
+            groups, origins = index_labels(batch.schema)
             index = cls(
                 pack=PackColumns(*(batch.column(name).to_numpy() for name in PackColumns._fields)),
                 sample=SampleColumns(*_flat(samples, SampleColumns._fields)),
                 image=ImageColumns(*_flat(images, ImageColumns._fields)),
                 first_sample=samples.offsets.to_numpy(),
                 first_image=images.offsets.to_numpy(),
-                sources=sources,
+                groups=groups,
                 origins=origins,
                 files=batch.column("file") if "file" in batch.schema.names else None,
             )
@@ -142,7 +142,7 @@ class ShardIndex:
         start = np.repeat(pack.offset, images)
         stop = start + np.repeat(pack.size, images)
         for name, is_inside in (
-            ("source", (self.sample.source >= -1) & (self.sample.source < len(self.sources))),
+            ("group", (self.sample.group >= -1) & (self.sample.group < len(self.groups))),
             ("origin", (self.sample.origin >= -1) & (self.sample.origin < len(self.origins))),
             ("offset", (pack.offset >= 0) & (pack.size >= 0)),
             ("sample", (image.sample >= 0) & (image.sample < np.repeat(samples, images))),
@@ -154,10 +154,10 @@ class ShardIndex:
             if not is_inside.all():
                 raise ValueError(f"{name} number {int(is_inside.argmin())} is out of range")
 
-    def _sample_row(self, length: int, source: int, origin: int, position: int) -> SampleRow:
+    def _sample_row(self, length: int, group: int, origin: int, position: int) -> SampleRow:
         return SampleRow(
             length,
-            None if source < 0 else self.sources[source],
+            None if group < 0 else self.groups[group],
             None if origin < 0 else Origin(self.origins[origin], position),
         )
 

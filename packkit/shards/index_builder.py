@@ -30,7 +30,7 @@ class IndexBuilder:
         self._sample = [array(code) for code in "iiiq"]
         self._image = [array(code) for code in "iqqiiiQ"]
         self._first_sample, self._first_image = array("i", [0]), array("i", [0])
-        self._sources: dict[str, int] = {}
+        self._groups: dict[str, int] = {}
         self._origins: dict[str, int] = {}
 
     @property
@@ -53,8 +53,8 @@ class IndexBuilder:
         _append(self._pack, (row.offset, row.size, row.tokens, row.checksum))
         if row.file is not None:
             self._files.append(row.file)
-        for length, source, origin in row.samples:
-            label = -1 if source is None else _number(source, self._sources)
+        for length, group, origin in row.samples:
+            label = -1 if group is None else _number(group, self._groups)
             _append(self._sample, (length, label, *self._origin(origin)))
         for image in row.images:
             _append(self._image, image)
@@ -64,7 +64,7 @@ class IndexBuilder:
     def to_bytes(self) -> bytes:
         """Returns the index file."""
         schema = index_schema(
-            is_folder=self._is_folder, sources=list(self._sources), origins=list(self._origins)
+            is_folder=self._is_folder, groups=list(self._groups), origins=list(self._origins)
         )
         columns = dict(zip(PackColumns._fields, map(_column, self._pack), strict=True))
         columns["samples"] = _lists(self._first_sample, self._sample, schema.field("samples").type)

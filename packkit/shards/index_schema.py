@@ -21,11 +21,11 @@ __all__ = [
     "index_schema",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of the whole pack set; raised when a reader of the old one would misread the new one."""
 
 _VERSION = b"packkit.format_version"
-_SOURCES, _ORIGINS = b"packkit.sources", b"packkit.origins"
+_GROUPS, _ORIGINS = b"packkit.groups", b"packkit.origins"
 
 
 class PackColumns(NamedTuple):
@@ -49,13 +49,13 @@ class SampleColumns(NamedTuple):
 
     Attributes:
         length: int32 [samples], tokens.
-        source: int32 [samples], number of its label in `ShardIndex.sources`, or -1.
+        group: int32 [samples], number of its label in `ShardIndex.groups`, or -1.
         origin: int32 [samples], number of its input in `ShardIndex.origins`, or -1.
         position: int64 [samples], number of the record in that input, or -1.
     """
 
     length: NDArray[np.int32]
-    source: NDArray[np.int32]
+    group: NDArray[np.int32]
     origin: NDArray[np.int32]
     position: NDArray[np.int64]
 
@@ -88,12 +88,12 @@ _SAMPLE_TYPES = (_INT32, _INT32, _INT32, _INT64)
 _IMAGE_TYPES = (_INT32, _INT64, _INT64, _INT32, _INT32, _INT32, _UINT64)
 
 
-def index_schema(*, is_folder: bool, sources: Sequence[str], origins: Sequence[str]) -> pa.Schema:
+def index_schema(*, is_folder: bool, groups: Sequence[str], origins: Sequence[str]) -> pa.Schema:
     """Returns the schema of an index.
 
     Args:
         is_folder: whether every pack has a file of its own, named in a column.
-        sources: labels of samples, by number.
+        groups: labels of samples, by number.
         origins: names of inputs, by number.
     """
     fields = _required(PackColumns._fields, _PACK_TYPES)
@@ -107,14 +107,14 @@ def index_schema(*, is_folder: bool, sources: Sequence[str], origins: Sequence[s
         fields.append(pa.field(name, pa.list_(item), nullable=False))
     metadata = {
         _VERSION: b"%d" % FORMAT_VERSION,
-        _SOURCES: orjson.dumps(sources),
+        _GROUPS: orjson.dumps(groups),
         _ORIGINS: orjson.dumps(origins),
     }
     return pa.schema(fields, metadata)
 
 
 def index_labels(schema: pa.Schema) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns sources and origins, once the schema is seen to be that of an index.
+    """Returns groups and origins, once the schema is seen to be that of an index.
 
     Raises:
         ValueError: it is another.
@@ -122,10 +122,10 @@ def index_labels(schema: pa.Schema) -> tuple[tuple[str, ...], tuple[str, ...]]:
     metadata = schema.metadata or {}
     if (version := metadata.get(_VERSION)) != b"%d" % FORMAT_VERSION:
         raise ValueError(f"format_version must be {FORMAT_VERSION}, got {version!r}")
-    if not schema.equals(index_schema(is_folder="file" in schema.names, sources=(), origins=())):
+    if not schema.equals(index_schema(is_folder="file" in schema.names, groups=(), origins=())):
         raise ValueError(f"the columns are not those of format_version {FORMAT_VERSION}")
-    sources, origins = (orjson.loads(metadata.get(key, b"")) for key in (_SOURCES, _ORIGINS))
-    return tuple(sources), tuple(origins)
+    groups, origins = (orjson.loads(metadata.get(key, b"")) for key in (_GROUPS, _ORIGINS))
+    return tuple(groups), tuple(origins)
 
 
 def index_path(shard: Path, *, is_folder: bool) -> Path:

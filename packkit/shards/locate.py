@@ -76,7 +76,7 @@ def locate(path: Path) -> tuple[list[Shard], Manifest | None]:
         return [Shard(path.name, path, False, None)], None
     if (path / MANIFEST).is_file():
         manifest = Manifest.read(path)
-        is_folder = manifest.layout == "files"
+        is_folder = manifest.storage == "files"
         names = [entry.name + ("" if is_folder else ".jsonl") for entry in manifest.shards]
         return [
             Shard(name, path / name, is_folder, entry.index_checksum)

@@ -35,7 +35,7 @@ class ShardEntry:
         images: images stored.
         tokens: tokens of its samples.
         bytes: size of its packs on disk.
-        sha256: of the shard; in the layout ``files``, of its files one after another.
+        sha256: of the shard; with the storage ``files``, of its files one after another.
         index_checksum: xxh3_64 of the sidecar, hexadecimal.
     """
 
@@ -55,7 +55,7 @@ class Manifest:
 
     Attributes:
         capacity: tokens that a pack can hold.
-        layout: ``shards`` or ``files``.
+        storage: ``shards`` or ``files``.
         encoder: `SampleEncoder.describe()`; None where the packs were written without one.
         options: what decided the packs, as the writer states it.
         samples_read: records found in the inputs.
@@ -69,7 +69,7 @@ class Manifest:
         efficiency: tokens / (packs x capacity), in [0, 1].
         lower_bound: packs that any packing needs at least.
         gap: (packs - lower_bound) / lower_bound.
-        sources: one entry an input: name, format, read, packed, rejected, rejects by reason.
+        sources: one entry an input: name, layout, read, packed, rejected, rejects by reason.
         shards: one entry a shard, in order.
         rejects_sha256: of rejects.jsonl.
         encoder_sha256: of each file under encoder/, by name.
@@ -79,7 +79,7 @@ class Manifest:
     """
 
     capacity: int
-    layout: str
+    storage: str
     encoder: Mapping[str, Any] | None
     options: Mapping[str, Any]
     samples_read: int
@@ -140,7 +140,11 @@ class Manifest:
             raise FormatError(place, f'format must be "{_FORMAT}"')
         version = fields.pop("format_version", None)
         if version != FORMAT_VERSION:
-            raise FormatError(place, f"format_version must be {FORMAT_VERSION}, got {version}")
+            raise FormatError(
+                place,
+                f"format_version must be {FORMAT_VERSION}, got {version}: pack the data again, "
+                "or read it with the packkit that wrote it",
+            )
         fields.pop("checksum", None)
         try:
             fields["shards"] = [ShardEntry(**entry) for entry in fields["shards"]]

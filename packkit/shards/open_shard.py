@@ -14,8 +14,8 @@ from packkit.image_tokens import ImageSizes
 from packkit.schema import ImagePeek, ImageRef, Pack
 from packkit.shards.file_pool import FilePool
 from packkit.shards.index import ShardIndex
-from packkit.shards.lines import cut_images, pack_from_record, parse_record, sample_name
 from packkit.shards.locate import Shard
+from packkit.shards.pack_json import cut_images, pack_from_record, parse_record, sample_name
 
 __all__ = ["OpenShard"]
 

@@ -17,8 +17,8 @@ __all__ = [
     "UNKNOWN_TOKENS",
     "ImagePlace",
     "ImageRow",
+    "MeasuredSample",
     "PackRow",
-    "PackedSample",
     "SampleRow",
     "make_row",
 ]
@@ -27,7 +27,7 @@ UNKNOWN_TOKENS = -1
 """Tokens of an image in packs made without an encoder; 0 means that it lies past the cut."""
 
 
-class PackedSample(NamedTuple):
+class MeasuredSample(NamedTuple):
     """A sample with what was measured of it, ready to be written.
 
     Attributes:
@@ -64,12 +64,12 @@ class SampleRow(NamedTuple):
 
     Attributes:
         length: tokens.
-        source: the label that statistics count it under, if it has one.
+        group: the label that statistics count it under, if it has one.
         origin: where it was read, if that is known.
     """
 
     length: int
-    source: str | None
+    group: str | None
     origin: Origin | None
 
 
@@ -119,7 +119,7 @@ class PackRow(NamedTuple):
 
 def make_row(
     text: bytes,
-    items: Sequence[PackedSample],
+    items: Sequence[MeasuredSample],
     places: Sequence[ImagePlace],
     *,
     offset: int,
@@ -144,7 +144,7 @@ def make_row(
         len(text),
         sum(item.length for item in items),
         xxhash.xxh3_64_intdigest(text),
-        tuple(SampleRow(item.length, _label(item.sample), item.sample.origin) for item in items),
+        tuple(SampleRow(item.length, _group(item.sample), item.sample.origin) for item in items),
         tuple(
             ImageRow(place.sample, offset + place.offset, place.size, *size, count, place.checksum)
             for place, size, count in zip(places, sizes, tokens, strict=True)
@@ -153,7 +153,7 @@ def make_row(
     )
 
 
-def _label(sample: Sample) -> str | None:
+def _group(sample: Sample) -> str | None:
     label = sample.meta.get("source")
     if isinstance(label, str):
         return label

@@ -20,15 +20,15 @@ from packkit.image_tokens import ImageSizes
 from packkit.images import image_size
 from packkit.schema import Base64Image, Pack, Sample
 from packkit.shards.index_builder import IndexBuilder
-from packkit.shards.lines import (
+from packkit.shards.locate import Shard
+from packkit.shards.pack_json import (
     base64_of,
     pack_from_record,
     parse_record,
     sample_name,
     stored_images,
 )
-from packkit.shards.locate import Shard
-from packkit.shards.rows import UNKNOWN_TOKENS, ImagePlace, PackedSample, make_row
+from packkit.shards.rows import UNKNOWN_TOKENS, ImagePlace, MeasuredSample, make_row
 from packkit_kernels.json_elements import ElementScanner
 
 __all__ = ["PackText", "ScannedPack", "encode_samples", "image_tokens", "scan_pack", "scan_shard"]
@@ -88,7 +88,7 @@ def scan_shard(shard: Shard, *, encoder: SampleEncoder | None) -> bytes:
         if encoder is not None:
             encoded = encode_samples(encoder, pack.data, sizes)
             tokens = [image_tokens(*one) for one in zip(encoded, sizes, strict=True)]
-        items = list(map(PackedSample, pack.data, pack.lengths, sizes, tokens))
+        items = list(map(MeasuredSample, pack.data, pack.lengths, sizes, tokens))
         index.append(make_row(item.text, items, places, offset=item.offset, file=item.file))
     return index.to_bytes()
 

@@ -8,7 +8,7 @@ names them all.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,18 @@ from typing import Any
 import numpy as np
 
 from packkit.encoding import EncodedSample, SampleEncoder
+from packkit.engine import Progress
 from packkit.errors import FingerprintError, PackkitError
 from packkit.shards.conservation import Conservation
 from packkit.shards.index import ShardIndex
 from packkit.shards.locate import Shard
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
 from packkit.shards.reader import PackReader
-from packkit.shards.rows import UNKNOWN_TOKENS, PackedSample, PackRow, make_row
+from packkit.shards.rows import UNKNOWN_TOKENS, MeasuredSample, PackRow, make_row
 
 __all__ = ["VerifyReport", "verify_packs"]
 
 _BLOCK_BYTES = 1 << 20
-
-Progress = Callable[[str, int, int], None]
-"""Takes the phase, the packs done and their number."""
 
 
 @dataclass(slots=True)
@@ -159,7 +157,7 @@ class _Verification:
         self.report.images += len(places)
         self.report.bytes += len(text)
         unknown = [[UNKNOWN_TOKENS] * len(own) for own in sizes]
-        items = list(map(PackedSample, pack.data, pack.lengths, sizes, unknown))
+        items = list(map(MeasuredSample, pack.data, pack.lengths, sizes, unknown))
         found = make_row(text, items, places, offset=stored.offset, file=stored.file)
         for difference in _differences(found, _without_tokens(stored)):
             self._note(place, difference)
@@ -169,7 +167,7 @@ class _Verification:
             self._check_encoding(place, items, stored, self._encoder)
 
     def _check_encoding(
-        self, place: str, items: list[PackedSample], stored: PackRow, encoder: SampleEncoder
+        self, place: str, items: list[MeasuredSample], stored: PackRow, encoder: SampleEncoder
     ) -> None:
         from packkit.shards.scan import encode_samples, image_tokens
 

@@ -211,10 +211,10 @@ def _tell_layout(name: str, path: Path, container: Container, columns: Mapping[s
         return fitting[0]
     keys = ", ".join(sorted(fields))
     if fitting:
-        raise InputError(f"{name}: could be {' or '.join(fitting)} (keys: {keys}); say --format")
+        raise InputError(f"{name}: could be {' or '.join(fitting)} (keys: {keys}); say --layout")
     raise InputError(
         f"{name}: no known layout has the keys {keys}; "
-        "name the fields with --format and --columns, or leave the file out"
+        "name the fields with --layout and --columns, or leave the file out"
     )
 
 

@@ -14,7 +14,7 @@ from packkit.terminal.tables import plain_table, show_table
 
 if TYPE_CHECKING:
     from packkit.curation.assess import OnProgress
-    from packkit.curation.assess_report import AssessProgress, AssessReport, Estimate
+    from packkit.curation.assess_run import AssessProgress, AssessRun, CostEstimate
 
 __all__ = ["assessing", "show_assessment", "show_estimate"]
 
@@ -41,7 +41,7 @@ def assessing() -> Iterator[OnProgress]:
         yield on_progress
 
 
-def show_assessment(report: AssessReport) -> None:
+def show_assessment(report: AssessRun) -> None:
     """Prints what became of each data set, and what it cost."""
     rows = [
         (
@@ -72,7 +72,7 @@ def show_assessment(report: AssessReport) -> None:
         print(f"{report.failed:,} samples got no reply; the same command asks for them again")
 
 
-def show_estimate(estimate: Estimate) -> None:
+def show_estimate(estimate: CostEstimate) -> None:
     """Prints what a run would come to."""
     table = plain_table(f"a run with {estimate.model} would come to about")
     for name, samples in estimate.samples.items():

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from packkit.evaluation.cases import CasesReport
     from packkit.evaluation.compare import Comparison, Estimate
     from packkit.evaluation.judgements import OnJudgement
-    from packkit.evaluation.run import OnAnswer, RunReport
-    from packkit.evaluation.scores import Scores
+    from packkit.evaluation.run import AnswersReport, OnAnswer
+    from packkit.evaluation.score_file import ScoreFile
     from packkit.evaluation.tables import Table
     from packkit.judging import RunProgress
 
@@ -55,7 +55,7 @@ def judging() -> Iterator[OnJudgement]:
         yield on_progress
 
 
-def show_run(report: RunReport) -> None:
+def show_run(report: AnswersReport) -> None:
     """Prints what became of each benchmark, and how fast that was."""
     rows = [
         (name, *(f"{count:,}" for count in (one.questions, one.answered, one.refused, one.cut)))
@@ -78,7 +78,7 @@ def show_run(report: RunReport) -> None:
         print(f"score them: packkit eval score {report.out}")
 
 
-def show_scores(scores: Scores) -> None:
+def show_scores(scores: ScoreFile) -> None:
     """Prints what the questions of each benchmark fall into, and the average, if there is one."""
     from packkit.evaluation.tables import PART_COLUMNS, parts, percent
 

@@ -89,7 +89,7 @@ def show_stats(stats: SetStats, name: str) -> None:
         ("efficiency", f"{stats.efficiency:.2%}"),
         ("lower bound", f"{stats.lower_bound:,}"),
         ("gap", f"{stats.gap:.3%}"),
-        ("single-source packs", f"{stats.single_source_packs:.1%}"),
+        ("single-group packs", f"{stats.single_group_packs:.1%}"),
     ):
         table.add_row(label, value)
     console.print(table)
@@ -98,17 +98,17 @@ def show_stats(stats: SetStats, name: str) -> None:
     show_histogram(console, "images per pack", stats.images_per_pack)
     rows = [
         (
-            source.name,
-            f"{source.samples:,}",
-            f"{source.tokens:,}",
-            f"{source.share:.2%}",
-            _percent(source.noise),
-            _percent(source.independent_noise),
+            group.name,
+            f"{group.samples:,}",
+            f"{group.tokens:,}",
+            f"{group.share:.2%}",
+            _percent(group.noise),
+            _percent(group.independent_noise),
         )
-        for source in stats.sources
+        for group in stats.groups
     ]
-    title = f"sources; noise of their share from step to step, {stats.packs_per_step} packs a step"
-    show_table(title, ("source", "samples", "tokens", "share", "noise", "if independent"), rows)
+    title = f"groups; noise of their share from step to step, {stats.packs_per_step} packs a step"
+    show_table(title, ("group", "samples", "tokens", "share", "noise", "if independent"), rows)
 
 
 def show_plans(rows: Sequence[WhatIf], name: str) -> None:

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from packkit.packing import Progress as PackProgress
+    from packkit.engine import Progress as OnProgress
     from packkit.training.metrics import StepMetrics
     from packkit.training.trainer import OnStep
 
@@ -28,7 +28,7 @@ _PHASES = {"measure": "measuring spans", "write": "writing shards", "verify": "v
 
 
 @contextmanager
-def progress() -> Iterator[PackProgress]:
+def progress() -> Iterator[OnProgress]:
     """Yields a callback that draws one bar a phase on stderr."""
     columns = (
         TextColumn("{task.description}"),

@@ -50,7 +50,7 @@ __all__ = [
     "save_checkpoint",
 ]
 
-FORMAT_VERSION = 1
+CHECKPOINT_VERSION = 1
 
 _NAME = re.compile(r"step-(\d{8,})")
 
@@ -200,9 +200,9 @@ def read_info(path: Path) -> CheckpointInfo:
     place = path / "run.json"
     try:
         saved = orjson.loads(place.read_bytes())
-        if saved["format_version"] != FORMAT_VERSION:
+        if saved["format_version"] != CHECKPOINT_VERSION:
             raise FormatError(
-                place, f"format_version must be {FORMAT_VERSION}, got {saved['format_version']}"
+                place, f"format_version must be {CHECKPOINT_VERSION}, got {saved['format_version']}"
             )
         return CheckpointInfo(saved["step"], saved["loader"], saved["recipe"])
     except OSError as error:
@@ -214,7 +214,7 @@ def read_info(path: Path) -> CheckpointInfo:
 
 
 def _dump(info: CheckpointInfo) -> bytes:
-    fields = {"format_version": FORMAT_VERSION, **dataclasses.asdict(info)}
+    fields = {"format_version": CHECKPOINT_VERSION, **dataclasses.asdict(info)}
     return orjson.dumps(fields, option=orjson.OPT_INDENT_2)
 
 

@@ -10,7 +10,7 @@ from packing_inputs import write_lines
 from packkit.curation.assess import AssessConfig, assess, estimate
 from packkit.curation.results import read_assessments
 from packkit.errors import InputError
-from packkit.judging import AccessError, AnswerLog, LogInUseError, OpenAIJudge
+from packkit.judging import AccessError, AnswerLog, LogInUseError, OpenAIChat
 
 PRICES = {"price_in": 1.0, "price_out": 4.0}
 
@@ -217,6 +217,6 @@ def test_options_that_make_no_sense(options, words):
 
 
 def test_judge_must_be_the_one_that_results_name(tmp_path, cases):
-    judge = OpenAIJudge("other", base_url="http://127.0.0.1:9/v1")
+    judge = OpenAIChat("other", base_url="http://127.0.0.1:9/v1")
     with pytest.raises(InputError, match="must be m, got other"):
         assess([], tmp_path / "scores.jsonl", AssessConfig(model="m"), judge=judge)

@@ -166,4 +166,4 @@ def test_help_shows_the_options_and_the_other_commands():
         assert result.exit_code == 0
         assert "INPUT" in result.output and "--max-cost" in result.output
         for name in assess_app.registered_commands:
-            assert name.hidden or name.callback.__name__ in result.output
+            assert name.hidden or name.name in result.output

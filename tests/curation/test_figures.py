@@ -9,7 +9,7 @@ from PIL import Image
 from review_inputs import assessment
 
 from packkit.curation.figures import plot_report
-from packkit.curation.report import AssessmentReport
+from packkit.curation.quality_report import QualityReport
 from packkit.curation.rules import decide, shipped_rules
 from packkit.curation.summaries import summarize
 from packkit.errors import MissingExtraError
@@ -22,7 +22,7 @@ def report(names, **options):
         for n in range(7)
     ]
     data_sets = summarize(rows)
-    return AssessmentReport(
+    return QualityReport(
         model="some/$judge$",
         prompt_version="1",
         rules="infimed",

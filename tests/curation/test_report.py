@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from packing_inputs import write_lines
 from review_inputs import assessment, rating
 
-from packkit.curation.report import report_on
+from packkit.curation.quality_report import report_on
 from packkit.curation.rubric import IMAGING_RELEVANCE, RUBRIC
 from packkit.curation.summaries import mean_interval, summarize
 from packkit.errors import FormatError, InputError

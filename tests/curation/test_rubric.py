@@ -3,7 +3,7 @@
 import hashlib
 
 from packkit.curation.prompt import SYSTEM_PROMPT
-from packkit.curation.rubric import DIMENSIONS, OVERALL, PROMPT_VERSION, REPLY_SCHEMA, RUBRIC
+from packkit.curation.rubric import DIMENSIONS, OVERALL, REPLY_SCHEMA, RUBRIC, RUBRIC_VERSION
 
 
 def test_every_score_of_every_criterion_has_its_meaning():
@@ -24,6 +24,6 @@ def test_schema_asks_for_a_comment_and_a_score_of_each():
 
 
 def test_other_words_are_another_version():
-    # Scores under another rubric are other scores: raise PROMPT_VERSION with every change.
+    # Scores under another rubric are other scores: raise RUBRIC_VERSION with every change.
     digest = hashlib.sha256(SYSTEM_PROMPT.encode()).hexdigest()
-    assert (PROMPT_VERSION, digest[:16]) == ("1", "12f2a42d95ad38b0")
+    assert (RUBRIC_VERSION, digest[:16]) == ("1", "12f2a42d95ad38b0")

@@ -6,9 +6,9 @@ from result_folders import fill, question
 
 from packkit.evaluation.benchmarks import BENCHMARKS
 from packkit.evaluation.results import Results, answers_hash, scoring_name
-from packkit.evaluation.scored import open_scored
-from packkit.evaluation.scores import Scores
-from packkit.evaluation.summaries import summarize
+from packkit.evaluation.score_file import ScoreFile
+from packkit.evaluation.scored_results import open_scored
+from packkit.evaluation.tallies import tally_verdicts
 from packkit.evaluation.verdicts import Verdict, write_verdicts
 
 OUTCOMES = {"r": "right", "w": "wrong", "u": "unparsed", "f": "judge_failed"}
@@ -64,13 +64,15 @@ def write_scores(results, outcomes, *, scorer="strict", judge=None, guess=False,
         "prompt_version": "1",
         "answers": answers_hash(results.answers()),
         "questions": {name: one.hash for name, one in results.settings().benchmarks.items()},
-        "benchmarks": {name: summarize(by_benchmark[name], verdicts[name]) for name in outcomes},
+        "benchmarks": {
+            name: tally_verdicts(by_benchmark[name], verdicts[name]) for name in outcomes
+        },
         **changes,
     }
-    assert set(given) == {field.name for field in fields(Scores)}
+    assert set(given) == {field.name for field in fields(ScoreFile)}
     name = scoring_name(scorer, judge)
     write_verdicts(results.verdicts_file(name), [one for of in verdicts.values() for one in of])
-    Scores(**given).write(results.scores_file(name))
+    ScoreFile(**given).write(results.scores_file(name))
     return name
 
 

@@ -9,7 +9,7 @@ from packkit.errors import FormatError, InputError
 from packkit.evaluation.benchmarks import BENCHMARKS
 from packkit.evaluation.compare import Counts, compare
 from packkit.evaluation.pairs import pair
-from packkit.evaluation.scored import open_all, open_scored
+from packkit.evaluation.scored_results import open_all, open_scored
 
 # Of each benchmark 12, 11, 3 and 6 questions: both right, only A, only B, none.
 A = "r" * 12 + "r" * 11 + "w" * 3 + "w" * 6

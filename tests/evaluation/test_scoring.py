@@ -16,12 +16,12 @@ from result_folders import answered, choice, fill, question
 from scripted_judge import ScriptedJudge
 
 from packkit.errors import FormatError, InputError
-from packkit.evaluation.judge import judge_messages, judgement_hash
+from packkit.evaluation.judge_prompt import judge_messages, judgement_hash
 from packkit.evaluation.results import Results, answers_hash, scoring_name
-from packkit.evaluation.scores import Scores
+from packkit.evaluation.score_file import ScoreFile
 from packkit.evaluation.scoring import JudgeFailuresError, ScoreConfig, score
 from packkit.evaluation.verdicts import read_verdicts
-from packkit.judging import AccessError, OpenAIJudge, RetryPolicy
+from packkit.judging import AccessError, OpenAIChat, RetryPolicy
 
 POLICY = RetryPolicy(attempts=3, unreadable=2, base=0.01, longest=1.0)
 TOKENS = ("prompt_tokens", "completion_tokens")
@@ -49,7 +49,7 @@ def verdict_on(is_right, **options):
 
 def judged(results, server, scorer="strict", **options):
     config = ScoreConfig(scorer=scorer, judge="j", concurrency=4, **options)
-    judge = OpenAIJudge("j", base_url=server.url, api_key="k", max_tokens=50)
+    judge = OpenAIChat("j", base_url=server.url, api_key="k", max_tokens=50)
     return score(results, config, judge=judge, policy=POLICY)
 
 
@@ -68,7 +68,7 @@ def test_open_answers_alone_go_to_the_judge(tmp_path):
     rad = scores.benchmarks["vqa-rad"]
     assert (rad.open.n, rad.open.right, rad.closed.n, rad.closed.right) == (8, 4, 1, 1)
     assert scores.judge == "j"
-    assert Scores.read(results.scores_file("strict+j")) == scores
+    assert ScoreFile.read(results.scores_file("strict+j")) == scores
 
 
 def test_scoring_again_asks_nobody_and_gives_the_same_bytes(tmp_path, monkeypatch):
@@ -261,7 +261,7 @@ def test_scores_of_several_judges_stand_side_by_side(tmp_path):
     results = fill(tmp_path, mixed())
     with serving(lambda request: verdict_on(True)) as server:
         for model in ("a/b", "a_b"):
-            judge = OpenAIJudge(model, base_url=server.url, api_key="k")
+            judge = OpenAIChat(model, base_url=server.url, api_key="k")
             score(results, ScoreConfig(judge=model), judge=judge, policy=POLICY)
     score(results, ScoreConfig())
     assert results.scorings() == ["strict", "strict+a%2Fb", "strict+a_b"]
@@ -339,7 +339,7 @@ def test_a_judgement_is_of_all_that_was_asked_and_of_whom(monkeypatch):
     others = [replace(one, text="Where?"), replace(one, gold="lung")]
     hashes = {judgement_hash(asked, "a", "j") for asked in (one, *others)}
     hashes |= {judgement_hash(one, "b", "j"), judgement_hash(one, "a", "k")}
-    monkeypatch.setattr("packkit.evaluation.judge.JUDGE_PROMPT_VERSION", "next")
+    monkeypatch.setattr("packkit.evaluation.judge_prompt.JUDGE_PROMPT_VERSION", "next")
     assert len(hashes | {judgement_hash(one, "a", "j")}) == 6
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from packkit.judging import (
-    OpenAIJudge,
+    OpenAIChat,
     RefusedError,
     RetryPolicy,
     Task,
@@ -30,7 +30,7 @@ def ask():
     def run(server, tasks=10, *, judge=None, policy=None, record=None, **options):
         recorded = []
         report = run_tasks(
-            judge or OpenAIJudge("m", base_url=server.url, api_key="k", max_tokens=50),
+            judge or OpenAIChat("m", base_url=server.url, api_key="k", max_tokens=50),
             [
                 Task(str(number), lambda number=number: messages(number), 100)
                 for number in range(tasks)

@@ -11,9 +11,9 @@ from packkit.errors import InputError
 from packkit.judging import (
     AccessError,
     AdaptedError,
+    ChatError,
     FilteredError,
-    JudgeError,
-    OpenAIJudge,
+    OpenAIChat,
     RetryableError,
 )
 
@@ -27,7 +27,7 @@ def no_settings(monkeypatch):
 
 
 def complete(server, times=1, **options):
-    judge = OpenAIJudge("m", base_url=server.url, **options)
+    judge = OpenAIChat("m", base_url=server.url, **options)
 
     async def run():
         async with judge:
@@ -67,7 +67,7 @@ def test_no_key_is_needed_elsewhere_but_at_openai():
     with serving(lambda request: reply("{}")) as server:
         complete(server)
     with pytest.raises(InputError, match="OPENAI_API_KEY must be set"):
-        OpenAIJudge("m")
+        OpenAIChat("m")
 
 
 def test_text_that_utf8_cannot_hold_is_mended():
@@ -90,8 +90,8 @@ def test_text_that_utf8_cannot_hold_is_mended():
         (failure(500), RetryableError, "500"),
         (Answer(status=503, body=b"<html>busy"), RetryableError, "busy"),
         (failure(400, "filtered", code="content_filter"), FilteredError, "filtered"),
-        (failure(400, "Invalid image"), JudgeError, "400: Invalid image"),
-        (failure(413), JudgeError, "413"),
+        (failure(400, "Invalid image"), ChatError, "400: Invalid image"),
+        (failure(413), ChatError, "413"),
         (Answer(body=b"{no JSON"), RetryableError, "no JSON"),
         (Answer(body=b"<html>", headers={"Content-Type": "text/html"}), RetryableError, "no reply"),
         (Answer(body={"error": {"message": "upstream"}}), RetryableError, "upstream"),
@@ -102,7 +102,7 @@ def test_text_that_utf8_cannot_hold_is_mended():
 )
 def test_answers_that_are_no_reply(answer, kind, words):
     with serving(lambda request: answer) as server:
-        with pytest.raises(JudgeError, match=words) as caught:
+        with pytest.raises(ChatError, match=words) as caught:
             complete(server, timeout=0.3)
         server.settle()
     assert type(caught.value) is kind
@@ -161,6 +161,6 @@ def test_requests_side_by_side_learn_one_lesson():
         return first
 
     with serving(script) as server:
-        first = asyncio.run(run(OpenAIJudge("m", base_url=server.url)))
+        first = asyncio.run(run(OpenAIChat("m", base_url=server.url)))
     assert {type(one) for one in first} == {AdaptedError}
     assert server.log[-1].request["response_format"] == {"type": "json_object"}

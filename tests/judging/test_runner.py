@@ -10,7 +10,7 @@ import pytest
 from loopback_server import failure, reply, serving, user_text
 
 from packkit.errors import InputError
-from packkit.judging import AccessError, Limits, OpenAIJudge, Prices, RetryPolicy, Spending
+from packkit.judging import AccessError, Limits, OpenAIChat, Prices, RetryPolicy, Spending
 
 PRICES = Prices(1000.0, 4000.0)
 
@@ -117,7 +117,7 @@ def test_replies_on_their_way_are_kept_when_the_run_ends(ask):
         number = number_of(request)
         return failure(401) if number == 0 else reply(f'{{"n": {number}}}', delay=0.3)
 
-    class Judge(OpenAIJudge):
+    class ChatModel(OpenAIChat):
         async def complete(self, messages, schema):
             try:
                 found = await super().complete(messages, schema)
@@ -128,7 +128,7 @@ def test_replies_on_their_way_are_kept_when_the_run_ends(ask):
             return found
 
     with serving(script) as server:
-        judge = Judge("m", base_url=server.url, max_tokens=50)
+        judge = ChatModel("m", base_url=server.url, max_tokens=50)
         with pytest.raises(AccessError):
             ask(server, 9, judge=judge, concurrency=3)
     assert recorded[0] == "failed"
@@ -195,7 +195,7 @@ def test_limit_on_cost_needs_prices_and_a_server_that_counts(ask):
 def test_no_more_tasks_than_allowed_at_the_same_time(ask):
     now, most, lock = 0, 0, threading.Lock()
 
-    class Judge(OpenAIJudge):
+    class ChatModel(OpenAIChat):
         async def complete(self, messages, schema):
             nonlocal now, most
             with lock:
@@ -208,13 +208,13 @@ def test_no_more_tasks_than_allowed_at_the_same_time(ask):
                     now -= 1
 
     with serving(lambda request: reply('{"n": 1}', delay=0.02)) as server:
-        ask(server, 20, judge=Judge("m", base_url=server.url), concurrency=4)
+        ask(server, 20, judge=ChatModel("m", base_url=server.url), concurrency=4)
     assert most == 4
 
 
 def test_judge_that_was_left_can_be_entered_again(ask):
     with serving(lambda request: reply('{"n": 1}')) as server:
-        judge = OpenAIJudge("m", base_url=server.url)
+        judge = OpenAIChat("m", base_url=server.url)
         for _ in range(2):
             assert ask(server, 3, judge=judge)[0].states == {"ok": 3}
 
@@ -228,7 +228,7 @@ def test_ctrl_c_waits_for_replies_and_keeps_them(ask):
             os.kill(os.getpid(), signal.SIGINT)
         return reply(f'{{"n": {number}}}', delay=0.2)
 
-    class Judge(OpenAIJudge):
+    class ChatModel(OpenAIChat):
         async def complete(self, messages, schema):
             found = await super().complete(messages, schema)
             kept.append(found)
@@ -236,7 +236,7 @@ def test_ctrl_c_waits_for_replies_and_keeps_them(ask):
 
     with serving(script) as server:
         with pytest.raises(KeyboardInterrupt):
-            ask(server, 50, judge=Judge("m", base_url=server.url), concurrency=3)
+            ask(server, 50, judge=ChatModel("m", base_url=server.url), concurrency=3)
         server.settle()
     assert 6 <= len(server.log) <= 8
     assert len(kept) == len(server.log)

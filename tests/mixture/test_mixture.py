@@ -72,7 +72,7 @@ def test_every_data_set_goes_through_mix_and_pack_to_a_batch(
     lock = resolve(mixture(*sources), data=folder)
     for source, (name, found) in zip(lock.sources, data_sets.items(), strict=True):
         assert source.name == name
-        assert set(source.formats) == {found.layout}
+        assert set(source.layouts) == {found.layout}
         assert source.read == found.samples == source.available + sum(source.rejected.values())
         assert source.rejected == ({"missing_image": found.missing} if found.missing else {})
         assert source.taken == source.distinct == found.samples - found.missing

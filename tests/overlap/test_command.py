@@ -49,7 +49,7 @@ def test_options_are_for_their_side(run, write, pictures, tmp_path):
     (data / "a.png").write_bytes(pictures[0])
     (tmp_path / "held.csv").write_text("picture,asked,told\na.png,What,This\n")
     columns = "image=picture,question=asked,answer=told"
-    options = ("--eval-format", "vqa", "--eval-columns", columns, "--eval-data-root", data)
+    options = ("--eval-layout", "vqa", "--eval-columns", columns, "--eval-data-root", data)
     found = run("train.jsonl", "--against", "held.csv", *options, "--json")
     assert found.returncode == 1, found.stderr
     assert json.loads(found.stdout)["leaked_pairs"] == 1

@@ -3,12 +3,12 @@
 import pytest
 
 from packkit.errors import InputError
-from packkit.overlap import Inputs, Place, find_overlap
+from packkit.overlap import OverlapSide, Place, find_overlap
 from packkit.packing import PackConfig, pack
 
 
 def check(train, held_out, **options):
-    return find_overlap(Inputs(paths=[train]), Inputs(paths=[held_out]), **options)
+    return find_overlap(OverlapSide(paths=[train]), OverlapSide(paths=[held_out]), **options)
 
 
 def test_planted_overlap_is_found_and_nothing_else(write, pictures, encode):

@@ -85,8 +85,8 @@ def test_images_are_stored_as_they_came(tmp_path, run):
     assert {f"{s.meta['n']}.png": s.images[0] for s in samples} == pictures
 
 
-@pytest.mark.parametrize("layout", ["shards", "files"])
-def test_output_does_not_depend_on_workers_or_place(tmp_path, run, layout):
+@pytest.mark.parametrize("storage", ["shards", "files"])
+def test_output_does_not_depend_on_workers_or_place(tmp_path, run, storage):
     outputs = []
     for number, workers in enumerate((1, 2, 5)):
         # The same data elsewhere: absolute paths must not reach the packs.
@@ -95,7 +95,7 @@ def test_output_does_not_depend_on_workers_or_place(tmp_path, run, layout):
             records = [caption(part * 40 + i) for i in range(40)]
             write_lines(data / f"part-{part}.jsonl", records)
         out = tmp_path / f"packs-{number}"
-        run(data, out, workers=workers, layout=layout, max_len=512)
+        run(data, out, workers=workers, storage=storage, max_len=512)
         outputs.append(set_bytes(out))
     assert outputs[0] == outputs[1] == outputs[2]
     assert len(outputs[0]) > 8
@@ -126,10 +126,10 @@ def test_concatenated_sources_come_out_mixed(tmp_path, run):
     run(path, tmp_path / "packs", max_len=64, shard_size=1 << 24)
     with PackReader(tmp_path / "packs") as reader:
         stats = set_stats(reader)
-    assert stats.single_source_packs < 0.01
-    assert len(stats.sources) == 10
-    noise = np.mean([source.noise**2 for source in stats.sources]) ** 0.5
-    independent = np.mean([source.independent_noise**2 for source in stats.sources]) ** 0.5
+    assert stats.single_group_packs < 0.01
+    assert len(stats.groups) == 10
+    noise = np.mean([group.noise**2 for group in stats.groups]) ** 0.5
+    independent = np.mean([group.independent_noise**2 for group in stats.groups]) ** 0.5
     assert noise < 1.2 * independent
 
 

@@ -20,7 +20,7 @@ from packkit.shards import (
     MANIFEST,
     REJECTS,
     Manifest,
-    PackedSample,
+    MeasuredSample,
     PackReader,
     ShardWriter,
     encoder_checksums,
@@ -109,7 +109,7 @@ def measured():
             if encoder is not None:
                 slots = encoder.encode(sample).image_slots
                 tokens = slots[:, 1].tolist() + [0] * (len(sizes) - len(slots))
-            items.append(PackedSample(sample, length, sizes, tokens))
+            items.append(MeasuredSample(sample, length, sizes, tokens))
         return items
 
     return measure
@@ -147,11 +147,11 @@ def some_packs(images, small_encoder):
 def write_set(measured):
     """Writes packs as a whole set of shards of five packs, as a packing run does."""
 
-    def write(out, packs, *, layout="shards", encoder=None, rejects=(), capacity=4096):
+    def write(out, packs, *, storage="shards", encoder=None, rejects=(), capacity=4096):
         entries, images = [], 0
         for first in range(0, len(packs), 5):
             name = f"shard-{len(entries):05d}"
-            with ShardWriter(out, name, layout=layout, first_pack=first) as writer:
+            with ShardWriter(out, name, storage=storage, first_pack=first) as writer:
                 for pack in packs[first : first + 5]:
                     items = measured(pack, encoder)
                     images += sum(tokens != 0 for item in items for tokens in item.image_tokens)
@@ -165,7 +165,7 @@ def write_set(measured):
         manifest = replace(
             manifest,
             images=images,
-            layout=layout,
+            storage=storage,
             encoder=None if encoder is None else encoder.describe(),
             encoder_sha256=encoder_checksums(out),
         )
@@ -183,7 +183,7 @@ def make_manifest(packs, entries, rejects, lines, capacity):
     bound = -(-tokens // capacity)
     return Manifest(
         capacity=capacity,
-        layout="shards",
+        storage="shards",
         encoder=None,
         options={"seed": 0},
         samples_read=len(samples) + len(rejects),

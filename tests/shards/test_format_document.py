@@ -33,7 +33,7 @@ def test_the_index_has_the_row_shown(written):
     with pa.memory_map(str(written / "shard-00000.index.arrow")) as file:
         table = pa.ipc.open_file(file).read_all()
         assert table.to_pylist() == [ROW]
-        for name in ("sources", "origins"):
+        for name in ("groups", "origins"):
             labels = orjson.loads(table.schema.metadata[f"packkit.{name}".encode()])
             assert f"`packkit.{name}` `{orjson.dumps(labels).decode().replace(',', ', ')}`" in (
                 DOCUMENT.replace("\n", " ")
@@ -49,7 +49,7 @@ def test_the_manifest_is_the_one_shown(written):
 
 
 def test_every_column_key_and_reason_is_documented():
-    columns = index_schema(is_folder=True, sources=(), origins=()).names
+    columns = index_schema(is_folder=True, groups=(), origins=()).names
     keys = {*Manifest.__slots__, "format", "format_version", "checksum"}
     names = {*columns, *keys, *(reason.value for reason in RejectReason)}
     assert [name for name in sorted(names) if f"`{name}`" not in DOCUMENT] == []

@@ -75,7 +75,7 @@ def test_the_file_is_one_uncompressed_batch_of_the_types_documented():
     images = "list<item: struct<sample: int32 not null, offset: int64 not null, size: int64 not "
     images += "null, width: int32 not null, height: int32 not null, tokens: int32 not null, "
     images += "checksum: uint64 not null> not null>"
-    samples = "list<item: struct<length: int32 not null, source: int32 not null, "
+    samples = "list<item: struct<length: int32 not null, group: int32 not null, "
     samples += "origin: int32 not null, position: int64 not null> not null>"
     assert {field.name: str(field.type) for field in reader.schema} == {
         "offset": "int64",
@@ -94,9 +94,9 @@ def test_labels_are_numbered_as_they_first_appear():
     samples = (SampleRow(1, "b", Origin("z", 0)), SampleRow(1, "a", Origin("y", 0)))
     data = _build([_ROW._replace(samples=samples), _ROW])
     metadata = pa.ipc.open_file(pa.BufferReader(data)).schema.metadata
-    assert orjson.loads(metadata[b"packkit.sources"]) == ["b", "a", "roco"]
+    assert orjson.loads(metadata[b"packkit.groups"]) == ["b", "a", "roco"]
     assert orjson.loads(metadata[b"packkit.origins"]) == ["z", "y", "a.jsonl"]
-    assert metadata[b"packkit.format_version"] == b"1"
+    assert metadata[b"packkit.format_version"] == b"2"
 
 
 def test_arrays_are_views_of_the_file(tmp_path):
@@ -128,9 +128,9 @@ def test_another_file_under_its_name_is_refused(tmp_path):
 
 def test_other_versions_and_other_tables_are_refused():
     table = pa.table({"offset": [1]})
-    with pytest.raises(FormatError, match="format_version must be 1"):
+    with pytest.raises(FormatError, match="format_version must be 2"):
         ShardIndex.from_buffer(_ipc(table), "here")
-    metadata = {b"packkit.format_version": b"1"}
+    metadata = {b"packkit.format_version": b"2"}
     with pytest.raises(FormatError, match="columns"):
         ShardIndex.from_buffer(_ipc(table.replace_schema_metadata(metadata)), "here")
     batch = pa.ipc.open_file(pa.BufferReader(_build([_ROW]))).get_batch(0)

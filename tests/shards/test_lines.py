@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from packkit.errors import FormatError, SampleError
 from packkit.schema import Pack, Sample
-from packkit.shards.lines import cut_images, encode_pack, pack_from_record, parse_record
+from packkit.shards.pack_json import cut_images, encode_pack, pack_from_record, parse_record
 
 
 @settings(max_examples=150, deadline=None)

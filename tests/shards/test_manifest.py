@@ -54,8 +54,8 @@ def test_another_layout_of_the_same_json_is_noticed(whole_set):
     ("change", "rule"),
     [
         ({"format": "mds"}, 'format must be "packkit"'),
-        ({"format_version": 2}, "format_version must be 1, got 2"),
-        ({"format_version": None}, "format_version must be 1, got None"),
+        ({"format_version": 1}, "format_version must be 2, got 1: pack the data again"),
+        ({"format_version": None}, "format_version must be 2, got None"),
         ({"shards": None}, "does not describe"),
         ({"capacity": ...}, "capacity"),
         ({"checksum": ...}, "not what was written"),

@@ -8,14 +8,14 @@ from packkit.schema import Pack, Sample
 from packkit.shards import MANIFEST, PackReader, PackWriter, verify_packs
 
 
-@pytest.mark.parametrize("layout", ["shards", "files"])
+@pytest.mark.parametrize("storage", ["shards", "files"])
 @pytest.mark.parametrize("with_encoder", [True, False])
 def test_what_is_written_is_a_sound_set(
-    tmp_path, some_packs, small_encoder, read_all, layout, with_encoder
+    tmp_path, some_packs, small_encoder, read_all, storage, with_encoder
 ):
     encoder = small_encoder if with_encoder else None
     with PackWriter(
-        tmp_path, capacity=500, encoder=encoder, shard_size=5000, layout=layout
+        tmp_path, capacity=500, encoder=encoder, shard_size=5000, storage=storage
     ) as writer:
         for pack in some_packs:
             writer.write(pack)

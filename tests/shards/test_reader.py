@@ -22,16 +22,16 @@ from packkit.images import image_size
 from packkit.schema import Pack, Sample
 from packkit.shards import MANIFEST, PackReader, PackSet, PackWriter
 
-_LAYOUTS = ["shards", "files"]
+_STORAGES = ["shards", "files"]
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-@pytest.mark.parametrize("layout", _LAYOUTS)
-def test_packs_and_images_come_back(tmp_path_factory, random_packs, write_set, layout, data):
+@pytest.mark.parametrize("storage", _STORAGES)
+def test_packs_and_images_come_back(tmp_path_factory, random_packs, write_set, storage, data):
     packs = data.draw(random_packs)
     out = tmp_path_factory.mktemp("set")
-    write_set(out, packs, layout=layout, capacity=2**31)
+    write_set(out, packs, storage=storage, capacity=2**31)
     with PackReader(out) as reader:
         assert len(reader) == len(packs)
         assert list(reader) == packs
@@ -45,13 +45,13 @@ def test_packs_and_images_come_back(tmp_path_factory, random_packs, write_set, l
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-@pytest.mark.parametrize("layout", _LAYOUTS)
+@pytest.mark.parametrize("storage", _STORAGES)
 def test_lazy_packs_are_the_same_once_their_images_are_read(
-    tmp_path_factory, random_packs, write_set, layout, data
+    tmp_path_factory, random_packs, write_set, storage, data
 ):
     packs = data.draw(random_packs)
     out = tmp_path_factory.mktemp("set")
-    write_set(out, packs, layout=layout, capacity=2**31)
+    write_set(out, packs, storage=storage, capacity=2**31)
     with PackReader(out) as reader:
         for number, pack in enumerate(packs):
             lazy, sizes = reader.lazy(number), reader.image_sizes(number)
@@ -183,9 +183,9 @@ def test_a_pickled_reader_reads(whole_set):
         assert list(reader) == whole_set.packs
 
 
-@pytest.mark.parametrize("layout", _LAYOUTS)
-def test_threads_share_a_reader(tmp_path, some_packs, write_set, layout):
-    write_set(tmp_path / "packs", some_packs, layout=layout)
+@pytest.mark.parametrize("storage", _STORAGES)
+def test_threads_share_a_reader(tmp_path, some_packs, write_set, storage):
+    write_set(tmp_path / "packs", some_packs, storage=storage)
     with PackReader(tmp_path / "packs") as reader, ThreadPoolExecutor(8) as threads:
         numbers = [number % 12 for number in range(600)]
         for number, pack in zip(numbers, threads.map(reader.__getitem__, numbers), strict=True):
@@ -376,7 +376,7 @@ def test_the_parser_of_json_sees_no_base64(whole_set, monkeypatch):
 
     with PackReader(whole_set.path) as reader:
         reader.index(0)
-        monkeypatch.setattr("packkit.shards.lines.orjson.loads", watched)
+        monkeypatch.setattr("packkit.shards.pack_json.orjson.loads", watched)
         reader.image(0, 0, 0)
         assert seen == []
         pack = reader[0]

@@ -14,7 +14,7 @@ from packkit.encoding import SampleEncoder
 from packkit.errors import FormatError
 from packkit.shards import PackReader, ShardIndex, rebuild_index, verify_packs
 
-_LAYOUTS = ["shards", "files"]
+_STORAGES = ["shards", "files"]
 
 
 def remove_indexes(folder):
@@ -27,23 +27,23 @@ def remove_indexes(folder):
 
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
-@pytest.mark.parametrize("layout", _LAYOUTS)
+@pytest.mark.parametrize("storage", _STORAGES)
 def test_it_is_byte_identical_for_any_packs(
-    tmp_path_factory, random_packs, write_set, layout, data
+    tmp_path_factory, random_packs, write_set, storage, data
 ):
     out = tmp_path_factory.mktemp("set")
-    write_set(out, data.draw(random_packs), layout=layout)
+    write_set(out, data.draw(random_packs), storage=storage)
     indexes = remove_indexes(out)
     written = rebuild_index(out)
     assert {path: path.read_bytes() for path in written} == indexes
 
 
-@pytest.mark.parametrize("layout", _LAYOUTS)
+@pytest.mark.parametrize("storage", _STORAGES)
 def test_it_counts_image_tokens_with_the_encoder_of_the_set(
-    tmp_path, some_packs, small_encoder, write_set, layout
+    tmp_path, some_packs, small_encoder, write_set, storage
 ):
     out = tmp_path / "packs"
-    write_set(out, some_packs, layout=layout, encoder=small_encoder)
+    write_set(out, some_packs, storage=storage, encoder=small_encoder)
     indexes = remove_indexes(out)
     assert {path: path.read_bytes() for path in rebuild_index(out)} == indexes
     with PackReader(out) as reader:

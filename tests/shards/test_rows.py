@@ -4,7 +4,7 @@ import pytest
 import xxhash
 
 from packkit.schema import Origin, Sample
-from packkit.shards import PackedSample
+from packkit.shards import MeasuredSample
 from packkit.shards.rows import ImagePlace, ImageRow, SampleRow, make_row
 
 _ORIGIN = Origin("a.jsonl", 3)
@@ -12,7 +12,7 @@ _ORIGIN = Origin("a.jsonl", 3)
 
 def test_offsets_count_from_the_file_and_tokens_add_up():
     sample = Sample(content=(None, "a", None), images=(b"x", b"y"))
-    item = PackedSample(sample, 30, [(1, 2), (3, 4)], [9, 0])
+    item = MeasuredSample(sample, 30, [(1, 2), (3, 4)], [9, 0])
     places = [ImagePlace(0, 10, 4, 5), ImagePlace(0, 20, 8, 6)]
     row = make_row(b"text", [item], places, offset=100, file="f.json")
     assert row.images == (ImageRow(0, 110, 4, 1, 2, 9, 5), ImageRow(0, 120, 8, 3, 4, 0, 6))
@@ -33,5 +33,5 @@ def test_offsets_count_from_the_file_and_tokens_add_up():
 )
 def test_a_sample_is_counted_under_its_meta_source_or_its_file(meta, origin, label):
     sample = Sample(content=("text",), meta=meta, origin=origin)
-    row = make_row(b"", [PackedSample(sample, 3, [], [])], [], offset=0, file=None)
+    row = make_row(b"", [MeasuredSample(sample, 3, [], [])], [], offset=0, file=None)
     assert row.samples == (SampleRow(3, label, origin),)

@@ -17,11 +17,11 @@ _FLIPS = 320
 
 
 @pytest.mark.parametrize("deep", [False, True])
-@pytest.mark.parametrize("layout", ["shards", "files"])
-def test_a_sound_set_has_no_problem(tmp_path, some_packs, small_encoder, write_set, layout, deep):
+@pytest.mark.parametrize("storage", ["shards", "files"])
+def test_a_sound_set_has_no_problem(tmp_path, some_packs, small_encoder, write_set, storage, deep):
     out = tmp_path / "packs"
     rejects = [{"source": "us.tar", "position": 8}]
-    write_set(out, some_packs, layout=layout, encoder=small_encoder, rejects=rejects)
+    write_set(out, some_packs, storage=storage, encoder=small_encoder, rejects=rejects)
     told = []
     report = verify_packs(out, deep=deep, on_progress=lambda *step: told.append(step))
     assert report.problems == []
@@ -41,11 +41,11 @@ def test_what_others_wrote_is_verified_too(foreign_folder, whole_set, small_enco
         verify_packs(foreign_folder, deep=True)
 
 
-@pytest.mark.parametrize("layout", ["shards", "files"])
-def test_every_flip_of_a_bit_is_noticed(tmp_path, some_packs, small_encoder, write_set, layout):
+@pytest.mark.parametrize("storage", ["shards", "files"])
+def test_every_flip_of_a_bit_is_noticed(tmp_path, some_packs, small_encoder, write_set, storage):
     out = tmp_path / "packs"
     rejects = [{"source": "us.tar", "position": 8}]
-    write_set(out, some_packs, layout=layout, encoder=small_encoder, rejects=rejects)
+    write_set(out, some_packs, storage=storage, encoder=small_encoder, rejects=rejects)
     files = sorted(path for path in out.rglob("*") if path.is_file())
     assert {path.name for path in files} >= {MANIFEST, REJECTS, "tokenizer.json", "encoder.json"}
     random = np.random.default_rng(0)
@@ -126,7 +126,7 @@ def with_sample(**change):
         (with_image(width=1), "images 0: .*width=1"),
         (with_image(checksum=1), "images 0: .*checksum=1"),
         (with_sample(length=1), "samples 0: .*length=1"),
-        (with_sample(source="else"), "samples 0: .*source='else'"),
+        (with_sample(group="else"), "samples 0: .*group='else'"),
         (with_sample(origin=None), "samples 0: .*origin=None"),
         (lambda row: row._replace(images=row.images[1:]), "images: "),
         (lambda row: row._replace(tokens=1), "tokens: .* 1 in its index"),

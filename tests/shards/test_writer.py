@@ -16,7 +16,7 @@ from packkit.shards import PackReader, ShardWriter
 from packkit.shards.index import ShardIndex
 from packkit.shards.index_schema import index_path
 
-_LAYOUTS = ["shards", "files"]
+_STORAGES = ["shards", "files"]
 
 
 class Killed(BaseException):
@@ -25,8 +25,8 @@ class Killed(BaseException):
 
 @pytest.fixture
 def write_shard(some_packs, measured):
-    def write(folder, layout):
-        with ShardWriter(folder, "shard-00000", layout=layout, first_pack=40) as writer:
+    def write(folder, storage):
+        with ShardWriter(folder, "shard-00000", storage=storage, first_pack=40) as writer:
             for pack in some_packs[:3]:
                 writer.write(measured(pack))
             return writer.commit()
@@ -40,13 +40,13 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("layout", _LAYOUTS)
-def test_the_entry_says_what_is_on_disk(tmp_path, write_shard, some_packs, layout):
-    entry = write_shard(tmp_path, layout)
-    shard = tmp_path / ("shard-00000" if layout == "files" else "shard-00000.jsonl")
-    parts = sorted(shard.glob("*.json")) if layout == "files" else [shard]
+@pytest.mark.parametrize("storage", _STORAGES)
+def test_the_entry_says_what_is_on_disk(tmp_path, write_shard, some_packs, storage):
+    entry = write_shard(tmp_path, storage)
+    shard = tmp_path / ("shard-00000" if storage == "files" else "shard-00000.jsonl")
+    parts = sorted(shard.glob("*.json")) if storage == "files" else [shard]
     data = b"".join(path.read_bytes() for path in parts)
-    index = index_path(shard, is_folder=layout == "files").read_bytes()
+    index = index_path(shard, is_folder=storage == "files").read_bytes()
     samples = [sample for pack in some_packs[:3] for sample in pack.data]
     assert entry.name == "shard-00000"
     assert entry.packs == 3
@@ -62,9 +62,9 @@ def test_the_entry_says_what_is_on_disk(tmp_path, write_shard, some_packs, layou
 @given(data=st.data())
 def test_both_layouts_hold_the_same_texts(tmp_path_factory, random_packs, measured, data):
     packs = data.draw(random_packs)
-    folder = tmp_path_factory.mktemp("layouts")
-    for layout in _LAYOUTS:
-        with ShardWriter(folder, "shard-00000", layout=layout, first_pack=7) as writer:
+    folder = tmp_path_factory.mktemp("storages")
+    for storage in _STORAGES:
+        with ShardWriter(folder, "shard-00000", storage=storage, first_pack=7) as writer:
             for pack in packs:
                 writer.write(measured(pack))
             writer.commit()
@@ -80,34 +80,34 @@ def test_both_layouts_hold_the_same_texts(tmp_path_factory, random_packs, measur
         assert relative == list(other.images)
 
 
-@pytest.mark.parametrize("layout", _LAYOUTS)
-def test_an_error_leaves_nothing(tmp_path, some_packs, measured, layout):
+@pytest.mark.parametrize("storage", _STORAGES)
+def test_an_error_leaves_nothing(tmp_path, some_packs, measured, storage):
     unreadable = Sample(content=("text",), meta={"pixels": b""})
     with (
         pytest.raises(SampleError),
-        ShardWriter(tmp_path, "shard-00000", layout=layout) as writer,
+        ShardWriter(tmp_path, "shard-00000", storage=storage) as writer,
     ):
         writer.write(measured(some_packs[0]))
         writer.write(measured(Pack((unreadable,), (1,))))
     assert contents(tmp_path) == {}
 
 
-@pytest.mark.parametrize("layout", _LAYOUTS)
-def test_what_is_not_committed_is_abandoned(tmp_path, some_packs, measured, layout):
-    with ShardWriter(tmp_path, "shard-00000", layout=layout) as writer:
+@pytest.mark.parametrize("storage", _STORAGES)
+def test_what_is_not_committed_is_abandoned(tmp_path, some_packs, measured, storage):
+    with ShardWriter(tmp_path, "shard-00000", storage=storage) as writer:
         writer.write(measured(some_packs[0]))
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("layout", _LAYOUTS)
+@pytest.mark.parametrize("storage", _STORAGES)
 @pytest.mark.parametrize("failure", [OSError, Killed])
 # A killed process closes no file.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_whatever_step_fails_no_half_shard_has_a_name(
-    tmp_path, monkeypatch, write_shard, layout, failure
+    tmp_path, monkeypatch, write_shard, storage, failure
 ):
     whole = tmp_path / "whole"
-    write_shard(whole, layout)
+    write_shard(whole, storage)
     step = 0
     while True:
         out = tmp_path / f"step-{step}"
@@ -117,7 +117,7 @@ def test_whatever_step_fails_no_half_shard_has_a_name(
                 # No clean-up runs when a process is killed.
                 patch.setattr(ShardWriter, "abandon", lambda self: None)
             try:
-                write_shard(out, layout)
+                write_shard(out, storage)
             except failure:
                 pass
             else:
@@ -132,7 +132,7 @@ def test_whatever_step_fails_no_half_shard_has_a_name(
         if failure is OSError:
             assert named == found
         # The next run is not hindered by what was left.
-        write_shard(out, layout)
+        write_shard(out, storage)
         assert contents(out) == contents(whole)
         step += 1
     assert step > 5
@@ -160,16 +160,16 @@ def fail_at(patch, step, failure):
     return calls
 
 
-@pytest.mark.parametrize("layout", _LAYOUTS)
-def test_what_a_killed_run_left_does_not_read_as_a_set(tmp_path, write_shard, layout):
-    write_shard(tmp_path, layout)
+@pytest.mark.parametrize("storage", _STORAGES)
+def test_what_a_killed_run_left_does_not_read_as_a_set(tmp_path, write_shard, storage):
+    write_shard(tmp_path, storage)
     with pytest.raises(FormatError, match=r"manifest\.json"):
         PackReader(tmp_path)
 
 
 def test_layouts_that_do_not_exist_are_refused(tmp_path):
-    with pytest.raises(InputError, match="layout must be one of shards, files, got 'tar'"):
-        ShardWriter(tmp_path, "shard-00000", layout="tar")
+    with pytest.raises(InputError, match="storage must be one of shards, files, got 'tar'"):
+        ShardWriter(tmp_path, "shard-00000", storage="tar")
 
 
 @pytest.mark.parametrize("field", ["image_sizes", "image_tokens"])

@@ -182,4 +182,4 @@ def test_the_command_costs_nothing_until_it_runs():
     code = "import sys, packkit.cli.sources; print('packkit.sources' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "False", result.stderr
-    assert packkit.cli.sources.sources.__doc__
+    assert packkit.cli.sources.sources_command.__doc__

@@ -35,7 +35,7 @@ def test_it_is_packed(tmp_path, small_encoder, data_sets, name):
     assert report.samples_rejected == found.missing
     assert report.images == found.images
     (source,) = report.sources
-    assert source["format"] == found.layout
+    assert source["layout"] == found.layout
     assert source["rejects"] == ({"missing_image": found.missing} if found.missing else {})
     assert Manifest.read(tmp_path).sources == list(report.sources)
     samples = [sample for one in PackReader(tmp_path) for sample in one.data]

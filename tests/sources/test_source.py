@@ -185,14 +185,14 @@ def test_every_file_has_a_layout_of_its_own(tmp_path, opened):
 
 
 def test_keys_that_two_layouts_know(opened):
-    message = r"a\.jsonl: could be caption or packkit \(keys: content, image, text\); say --format"
+    message = r"a\.jsonl: could be caption or packkit \(keys: content, image, text\); say --layout"
     with pytest.raises(InputError, match=message):
         opened("a.jsonl", lines({**CAPTION, "content": "x"}))
     assert opened("a.jsonl", lines({**CAPTION, "content": "x"}), layout="packkit").layout
 
 
 def test_keys_that_no_layout_knows(opened):
-    message = r"a\.jsonl: no known layout has the keys a, b; name the fields with --format"
+    message = r"a\.jsonl: no known layout has the keys a, b; name the fields with --layout"
     with pytest.raises(InputError, match=message):
         opened("a.jsonl", lines({"b": 1, "a": 2}))
 

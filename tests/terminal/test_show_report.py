@@ -13,7 +13,7 @@ def report(*sources):
     entries = [
         {
             "name": name,
-            "format": "llava",
+            "layout": "llava",
             "read": read,
             "packed": read - sum(rejects.values()),
             "rejected": sum(rejects.values()),

@@ -9,9 +9,9 @@ from packkit.errors import InputError
 from packkit.evaluation.answering.base import Answerer, Device, Keep, Request
 from packkit.evaluation.answering.endpoint import EndpointAnswerer
 
-__all__ = ["Answerer", "Backend", "Device", "Keep", "Request", "open_answerer"]
+__all__ = ["AnswerBackend", "Answerer", "Device", "Keep", "Request", "open_answerer"]
 
-Backend = Literal["auto", "packkit", "transformers", "endpoint"]
+AnswerBackend = Literal["auto", "packkit", "transformers", "endpoint"]
 """What runs a model; ``auto`` chooses by what is given."""
 
 _BATCH_SIZE = 8
@@ -21,7 +21,7 @@ _CONCURRENCY = 16
 def open_answerer(
     model: str,
     *,
-    backend: Backend = "auto",
+    backend: AnswerBackend = "auto",
     base_url: str | None = None,
     max_new_tokens: int = 1024,
     device: Device = "auto",

@@ -10,14 +10,14 @@ from packkit.evaluation.answering.base import Keep, Request
 from packkit.evaluation.results import AnswerState, GivenAnswer
 from packkit.judging import (
     Messages,
-    OpenAIJudge,
-    Outcome,
+    OpenAIChat,
     Reply,
     RetryPolicy,
     Task,
+    TaskResult,
     data_url,
+    estimate_text_tokens,
     run_tasks,
-    text_tokens,
 )
 from packkit.pixels import check_pixels
 
@@ -32,7 +32,7 @@ class EndpointAnswerer:
 
     Args:
         model: name of the model there.
-        base_url: of the endpoint; see `OpenAIJudge`.
+        base_url: of the endpoint; see `OpenAIChat`.
         max_new_tokens: where an answer ends at the latest.
         concurrency: requests on their way at the same time.
         policy: how often a request is tried.
@@ -55,7 +55,7 @@ class EndpointAnswerer:
     ) -> None:
         self.model = model
         self.max_new_tokens = max_new_tokens
-        self._judge = OpenAIJudge(model, base_url=base_url, max_tokens=max_new_tokens)
+        self._judge = OpenAIChat(model, base_url=base_url, max_tokens=max_new_tokens)
         self._concurrency = concurrency
         self._policy = policy
 
@@ -66,7 +66,7 @@ class EndpointAnswerer:
         """
         failed: dict[str, GivenAnswer] = {}
 
-        def record(task: Task, outcome: Outcome[Reply]) -> None:
+        def record(task: Task, outcome: TaskResult[Reply]) -> None:
             answer = _answer(requests[int(task.request)], outcome)
             # It may be asked again, and then have another answer.
             failed[task.request] = answer
@@ -91,7 +91,7 @@ class EndpointAnswerer:
 def _tasks(requests: Sequence[Request]) -> Iterator[Task]:
     for number, request in enumerate(requests):
         # There is no limit on costs, for which images would be counted too.
-        tokens = text_tokens(request.prompt)
+        tokens = estimate_text_tokens(request.prompt)
         yield Task(str(number), partial(_messages, request), tokens)
 
 
@@ -105,7 +105,7 @@ def _messages(request: Request) -> Messages:
     return [{"role": "user", "content": content}]
 
 
-def _answer(request: Request, outcome: Outcome[Reply]) -> GivenAnswer:
+def _answer(request: Request, outcome: TaskResult[Reply]) -> GivenAnswer:
     state, error = _state(outcome)
     reply = outcome.value
     return GivenAnswer(
@@ -119,7 +119,7 @@ def _answer(request: Request, outcome: Outcome[Reply]) -> GivenAnswer:
     )
 
 
-def _state(outcome: Outcome[Reply]) -> tuple[AnswerState, str]:
+def _state(outcome: TaskResult[Reply]) -> tuple[AnswerState, str]:
     """Returns what became of a request, and what went wrong."""
     reply = outcome.value
     if reply is None:

@@ -12,7 +12,7 @@ from packkit.sources.base import Fields, text_from_field
 
 __all__ = [
     "Benchmark",
-    "Record",
+    "BenchmarkRecord",
     "file_in",
     "groups_from_fields",
     "one_of",
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 
-class Record(NamedTuple):
+class BenchmarkRecord(NamedTuple):
     """One record of a benchmark.
 
     Attributes:
@@ -50,14 +50,14 @@ class Benchmark(Protocol):
             InputError: one that it needs is not there.
         """
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[BenchmarkRecord]:
         """Yields the records that are evaluated, in their published order.
 
         Raises:
             FormatError: a file cannot be read as its name says.
         """
 
-    def question(self, record: Record) -> Question:
+    def question(self, record: BenchmarkRecord) -> Question:
         """Returns the question that a record asks.
 
         Raises:

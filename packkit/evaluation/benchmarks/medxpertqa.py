@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from packkit.errors import RejectReason, SampleError
 from packkit.evaluation.benchmarks.base import (
-    Record,
+    BenchmarkRecord,
     file_in,
     groups_from_fields,
     one_of,
@@ -40,13 +40,13 @@ class MedXpertQa:
         folder = self._file.parent
         self._images = DataRoot(folder.parent if folder.name == "MM" else folder).within("images")
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[BenchmarkRecord]:
         """Yields the records of the test split."""
         if self._file.suffix == ".parquet":
             return read_parquet([self._file])
         return read_json(self._file)
 
-    def question(self, record: Record) -> Question:
+    def question(self, record: BenchmarkRecord) -> Question:
         """Returns a question.
 
         Raises:

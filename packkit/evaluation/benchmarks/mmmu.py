@@ -16,9 +16,9 @@ from string import ascii_uppercase
 from typing import ClassVar
 
 from packkit.errors import InputError, RejectReason, SampleError
-from packkit.evaluation.benchmarks.base import Record, one_of
+from packkit.evaluation.benchmarks.base import BenchmarkRecord, one_of
 from packkit.evaluation.benchmarks.records import image_bytes, read_parquet, split_files
-from packkit.evaluation.questions import Kind, Question
+from packkit.evaluation.questions import Question, QuestionKind
 from packkit.sources.base import Fields, text_from_field
 
 __all__ = ["SUBJECTS", "Mmmu"]
@@ -31,7 +31,7 @@ SUBJECTS = (
     "Public_Health",
 )
 
-_KINDS: dict[str, Kind] = {"multiple-choice": "choice", "open": "open"}
+_KINDS: dict[str, QuestionKind] = {"multiple-choice": "choice", "open": "open"}
 _IMAGE = re.compile(r"<image (\d+)>")
 
 
@@ -46,13 +46,13 @@ class Mmmu:
             raise InputError(f"{path} holds no folder {', '.join(missing)}")
         self._files = {name: split_files(path / name, "validation") for name in SUBJECTS}
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[BenchmarkRecord]:
         """Yields the rows of one subject after another."""
         for subject, paths in self._files.items():
             for record in read_parquet(paths):
                 yield record._replace(part=subject)
 
-    def question(self, record: Record) -> Question:
+    def question(self, record: BenchmarkRecord) -> Question:
         """Returns a question with all images that it or its options name, in their order.
 
         Raises:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from packkit.errors import InputError, RejectReason, SampleError
-from packkit.evaluation.benchmarks.base import Record, groups_from_fields, text_or_none
+from packkit.evaluation.benchmarks.base import BenchmarkRecord, groups_from_fields, text_or_none
 from packkit.evaluation.benchmarks.records import read_json
 from packkit.evaluation.questions import Question
 from packkit.images import DataRoot
@@ -38,13 +38,13 @@ class OmniMedVqa:
             raise InputError(f"{path} holds no {_OPEN_ACCESS}/*.json")
         self._root = DataRoot(path)
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[BenchmarkRecord]:
         """Yields the records of one file after another."""
         for path in self._files:
             for record in read_json(path):
                 yield record._replace(part=path.stem)
 
-    def question(self, record: Record) -> Question:
+    def question(self, record: BenchmarkRecord) -> Question:
         """Returns a question.
 
         Raises:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from packkit.errors import InputError, RejectReason, SampleError
-from packkit.evaluation.benchmarks.base import Record, one_of
+from packkit.evaluation.benchmarks.base import BenchmarkRecord, one_of
 from packkit.evaluation.benchmarks.records import read_csv
 from packkit.evaluation.questions import Question
 from packkit.images import DataRoot
@@ -34,11 +34,11 @@ class PmcVqa:
         self._file = path if path.is_file() else _only_file(path)
         self._root = DataRoot(self._file.parent)
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[BenchmarkRecord]:
         """Yields the rows of the file."""
         return read_csv(self._file)
 
-    def question(self, record: Record) -> Question:
+    def question(self, record: BenchmarkRecord) -> Question:
         """Returns a question.
 
         Raises:

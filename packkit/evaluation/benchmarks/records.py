@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from packkit.errors import FormatError, InputError, RejectReason, SampleError
-from packkit.evaluation.benchmarks.base import Record
+from packkit.evaluation.benchmarks.base import BenchmarkRecord
 from packkit.sources.base import Fields
 from packkit.sources.containers.csv_table import CsvTable
 
@@ -44,7 +44,7 @@ def split_files(folder: Path, split: str) -> list[Path]:
     return paths
 
 
-def read_json(path: Path) -> Iterator[Record]:
+def read_json(path: Path) -> Iterator[BenchmarkRecord]:
     """Yields the objects of a JSON array, or of JSON lines where the file is named ``.jsonl``.
 
     Raises:
@@ -64,7 +64,7 @@ def read_json(path: Path) -> Iterator[Record]:
     yield from _numbered(path, value)
 
 
-def read_csv(path: Path) -> Iterator[Record]:
+def read_csv(path: Path) -> Iterator[BenchmarkRecord]:
     """Yields the rows of a CSV file with a header.
 
     Raises:
@@ -78,7 +78,7 @@ def read_csv(path: Path) -> Iterator[Record]:
         yield from _numbered(path, (record.fields for record in chain.from_iterable(spans)))
 
 
-def read_parquet(paths: Iterable[Path]) -> Iterator[Record]:
+def read_parquet(paths: Iterable[Path]) -> Iterator[BenchmarkRecord]:
     """Yields the rows of the files of one split.
 
     Raises:
@@ -103,14 +103,14 @@ def image_bytes(fields: Fields, name: str) -> bytes:
     raise SampleError(RejectReason.MISSING_IMAGE, f"column {name!r} holds no bytes of an image")
 
 
-def _numbered(path: Path, records: Iterable[object], before: int = 0) -> Iterator[Record]:
+def _numbered(path: Path, records: Iterable[object], before: int = 0) -> Iterator[BenchmarkRecord]:
     for number, fields in enumerate(records):
         place = f"{path}: record {number + 1}"
         if isinstance(fields, SampleError):
             raise FormatError(place, fields.detail)
         if not isinstance(fields, dict):
             raise FormatError(place, f"must be an object, got {type(fields).__name__}")
-        yield Record(place, before + number, fields)
+        yield BenchmarkRecord(place, before + number, fields)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from packkit.evaluation.benchmarks.base import Record, file_in, groups_from_fields, one_of
+from packkit.evaluation.benchmarks.base import BenchmarkRecord, file_in, groups_from_fields, one_of
 from packkit.evaluation.benchmarks.records import read_json
-from packkit.evaluation.questions import Kind, Language, Question
+from packkit.evaluation.questions import Language, Question, QuestionKind
 from packkit.images import DataRoot
 from packkit.sources.base import id_from_field, text_from_field
 
 __all__ = ["Slake"]
 
-_KINDS: dict[str, Kind] = {"OPEN": "open", "CLOSED": "closed"}
+_KINDS: dict[str, QuestionKind] = {"OPEN": "open", "CLOSED": "closed"}
 _LANGUAGES: dict[str, Language] = {"en": "en", "zh": "zh"}
 
 
@@ -33,11 +33,11 @@ class Slake:
         self._file = file_in(path, "test.json")
         self._images = DataRoot(self._file.parent).within("imgs")
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[BenchmarkRecord]:
         """Yields the records of both languages."""
         return read_json(self._file)
 
-    def question(self, record: Record) -> Question:
+    def question(self, record: BenchmarkRecord) -> Question:
         """Returns a question.
 
         Raises:

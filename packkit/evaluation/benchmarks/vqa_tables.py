@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from packkit.evaluation.benchmarks.base import Record
+from packkit.evaluation.benchmarks.base import BenchmarkRecord
 from packkit.evaluation.benchmarks.records import image_bytes, read_parquet, split_files
 from packkit.evaluation.questions import Question
 from packkit.sources.base import text_from_field
@@ -33,11 +33,11 @@ class _VqaTable:
             [path] if path.is_file() else split_files(data if data.is_dir() else path, "test")
         )
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[BenchmarkRecord]:
         """Yields the rows of the test split."""
         return read_parquet(self._files)
 
-    def question(self, record: Record) -> Question:
+    def question(self, record: BenchmarkRecord) -> Question:
         """Returns a question.
 
         Raises:

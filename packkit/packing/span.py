@@ -12,7 +12,7 @@ from packkit.sample_keys import ImageStamp
 from packkit.schema import Sample
 from packkit.sources import Span
 
-__all__ = ["MEASURE_SCHEMA", "Measurement", "Notes", "Reject", "SpanTask", "reject_lines"]
+__all__ = ["SAMPLE_SCHEMA", "Notes", "Reject", "SpanResult", "SpanTask", "reject_lines"]
 
 _IMAGE_FIELDS = [
     ("width", pa.int32()),
@@ -22,7 +22,7 @@ _IMAGE_FIELDS = [
     ("mtime_ns", pa.int64()),
 ]
 
-MEASURE_SCHEMA = pa.schema(
+SAMPLE_SCHEMA = pa.schema(
     [
         ("source", pa.int32()),
         ("position", pa.int64()),
@@ -45,7 +45,7 @@ class Notes(Protocol):
 
     @property
     def fields(self) -> Sequence[pa.Field]:
-        """Columns beside those of `MEASURE_SCHEMA`."""
+        """Columns beside those of `SAMPLE_SCHEMA`."""
 
     def __call__(
         self, source: int, sample: Sample, stamps: Sequence[ImageStamp]
@@ -94,12 +94,12 @@ def reject_lines(rejects: Iterable[Reject]) -> bytes:
     return b"".join(orjson.dumps(reject._asdict()) + b"\n" for reject in rejects)
 
 
-class Measurement(NamedTuple):
+class SpanResult(NamedTuple):
     """What a span holds.
 
     Attributes:
         read: records.
-        table: accepted samples, `MEASURE_SCHEMA` and notes; positions count from the span's start.
+        table: accepted samples, `SAMPLE_SCHEMA` and notes; positions count from the span's start.
         rejects: the others.
     """
 

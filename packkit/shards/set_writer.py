@@ -13,8 +13,8 @@ from packkit.files import write_atomically
 from packkit.images import image_size
 from packkit.schema import Pack
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
-from packkit.shards.rows import UNKNOWN_TOKENS, PackedSample
-from packkit.shards.writer import ShardWriter
+from packkit.shards.rows import UNKNOWN_TOKENS, MeasuredSample
+from packkit.shards.shard_writer import ShardWriter
 
 __all__ = ["PackWriter", "encoder_checksums"]
 
@@ -27,7 +27,7 @@ class PackWriter:
         capacity: tokens that a pack may hold.
         encoder: checks the lengths and is kept in the set, so that a loader needs no other.
         shard_size: bytes at which a shard is closed.
-        layout: ``shards`` or ``files``.
+        storage: ``shards`` or ``files``.
 
     Raises:
         OutputExistsError: `out` already holds a pack set, or the shards of one never finished.
@@ -40,7 +40,7 @@ class PackWriter:
         capacity: int = 4096,
         encoder: SampleEncoder | None = None,
         shard_size: int = 256 << 20,
-        layout: Literal["shards", "files"] = "shards",
+        storage: Literal["shards", "files"] = "shards",
     ) -> None:
         self._out = Path(out)
         if (self._out / MANIFEST).exists():
@@ -50,7 +50,7 @@ class PackWriter:
         self._capacity = capacity
         self._encoder = encoder
         self._shard_size = shard_size
-        self._layout: Literal["shards", "files"] = layout
+        self._storage: Literal["shards", "files"] = storage
         self._entries: list[ShardEntry] = []
         self._shard: ShardWriter | None = None
         self._images = 0
@@ -68,7 +68,7 @@ class PackWriter:
         if self._shard is None:
             packs = sum(entry.packs for entry in self._entries)
             name = f"shard-{len(self._entries):05d}"
-            self._shard = ShardWriter(self._out, name, layout=self._layout, first_pack=packs)
+            self._shard = ShardWriter(self._out, name, storage=self._storage, first_pack=packs)
         self._shard.write(items)
         self._images += sum(count != 0 for item in items for count in item.image_tokens)
         if self._shard.size >= self._shard_size:
@@ -98,18 +98,18 @@ class PackWriter:
         elif self._shard is not None:
             self._shard.abandon()
 
-    def _measure(self, number: int, pack: Pack) -> PackedSample:
+    def _measure(self, number: int, pack: Pack) -> MeasuredSample:
         sample, length = pack.data[number], pack.lengths[number]
         sizes = [image_size(image) for image in sample.images]
         if self._encoder is None:
-            return PackedSample(sample, length, sizes, [UNKNOWN_TOKENS] * len(sizes))
+            return MeasuredSample(sample, length, sizes, [UNKNOWN_TOKENS] * len(sizes))
         encoded = self._encoder.encode(sample, image_sizes=sizes)
         if encoded.length != length:
             raise FormatError(
                 self._out, f"sample {number}: length {length}, the encoder counts {encoded.length}"
             )
         tokens: list[int] = encoded.image_slots[:, 1].tolist()
-        return PackedSample(sample, length, sizes, tokens + [0] * (len(sizes) - len(tokens)))
+        return MeasuredSample(sample, length, sizes, tokens + [0] * (len(sizes) - len(tokens)))
 
     def _close_shard(self) -> None:
         if self._shard is not None:
@@ -123,7 +123,7 @@ class PackWriter:
         bound = -(-tokens // self._capacity)
         return Manifest(
             capacity=self._capacity,
-            layout=self._layout,
+            storage=self._storage,
             encoder=None if self._encoder is None else self._encoder.describe(),
             options={},
             samples_read=samples,

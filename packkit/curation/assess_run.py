@@ -8,7 +8,7 @@ from typing import Any
 
 from packkit.judging import Limit, RunProgress, Spending, State
 
-__all__ = ["AssessProgress", "AssessReport", "DataSetReport", "Estimate"]
+__all__ = ["AssessProgress", "AssessRun", "CostEstimate", "DataSetReport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class DataSetReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssessReport:
+class AssessRun:
     """What a run of `assess` came to.
 
     Attributes:
@@ -75,7 +75,7 @@ class AssessReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class CostEstimate:
     """What a run would come to, if every request were answered at once.
 
     Attributes:

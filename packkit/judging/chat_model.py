@@ -12,9 +12,9 @@ from packkit.errors import PackkitError
 __all__ = [
     "AccessError",
     "AdaptedError",
+    "ChatError",
+    "ChatModel",
     "FilteredError",
-    "Judge",
-    "JudgeError",
     "Messages",
     "Reply",
     "RetryableError",
@@ -47,11 +47,11 @@ class Reply:
     completion_tokens: int | None = None
 
 
-class JudgeError(PackkitError, RuntimeError):
+class ChatError(PackkitError, RuntimeError):
     """One request failed, and would fail again."""
 
 
-class RetryableError(JudgeError):
+class RetryableError(ChatError):
     """One request failed, and may succeed later.
 
     Attributes:
@@ -63,19 +63,19 @@ class RetryableError(JudgeError):
         self.retry_after = retry_after
 
 
-class AdaptedError(JudgeError):
+class AdaptedError(ChatError):
     """The server does not take a parameter: the judge leaves it out from now on, so ask again."""
 
 
-class FilteredError(JudgeError):
+class FilteredError(ChatError):
     """The server's content filter stopped the request: a refusal."""
 
 
-class AccessError(JudgeError):
+class AccessError(ChatError):
     """No request will be answered: a wrong key, address or model, an account without money."""
 
 
-class Judge(Protocol):
+class ChatModel(Protocol):
     """Answers one request at a time; used by many tasks of one event loop at once.
 
     It is entered before its first request and left after its last, and may be entered again.
@@ -102,7 +102,7 @@ class Judge(Protocol):
             AdaptedError: it may succeed at once, with other parameters.
             FilteredError: a content filter stopped it.
             AccessError: no request will succeed.
-            JudgeError: this request will never succeed.
+            ChatError: this request will never succeed.
         """
 
     async def __aenter__(self) -> Self:

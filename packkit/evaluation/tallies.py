@@ -12,7 +12,7 @@ from packkit.evaluation.questions import Question
 from packkit.evaluation.scorers import Overlap, token_overlap
 from packkit.evaluation.verdicts import Outcome, Verdict
 
-__all__ = ["BenchmarkSummary", "Interval", "Tally", "summarize", "wilson_interval"]
+__all__ = ["BenchmarkSummary", "Interval", "Tally", "tally_verdicts", "wilson_interval"]
 
 # The 97.5 % quantile of the normal distribution.
 _Z = 1.959963984540054
@@ -143,7 +143,7 @@ class BenchmarkSummary:
         )
 
 
-def summarize(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> BenchmarkSummary:
+def tally_verdicts(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> BenchmarkSummary:
     """Sums up the verdicts of one benchmark.
 
     Args:

@@ -13,23 +13,23 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from packkit.errors import InputError, MissingExtraError
-from packkit.judging.dialect import Dialect, Refusal
-from packkit.judging.json_text import encodable
-from packkit.judging.judge import (
+from packkit.judging.chat_model import (
     AccessError,
     AdaptedError,
+    ChatError,
     FilteredError,
-    JudgeError,
     Messages,
     Reply,
     RetryableError,
     Schema,
 )
+from packkit.judging.dialect import Dialect, Refusal
+from packkit.judging.json_text import encodable
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
 
-__all__ = ["OpenAIJudge"]
+__all__ = ["OpenAIChat"]
 
 _RETRYABLE = frozenset({408, 409, 425, 429})
 # 402 is how several providers say that an account is empty.
@@ -43,7 +43,7 @@ _NO_KEY = "none"
 _SHOWN_CHARACTERS = 500
 
 
-class OpenAIJudge:
+class OpenAIChat:
     """Sends requests to one endpoint and learns which parameters it takes.
 
     Args:
@@ -92,7 +92,7 @@ class OpenAIJudge:
         return self._max_tokens
 
     async def complete(self, messages: Messages, schema: Schema | None) -> Reply:
-        """Sends exactly one request; see `Judge.complete` for its errors."""
+        """Sends exactly one request; see `ChatModel.complete` for its errors."""
         import openai
 
         if self._client is None:
@@ -155,7 +155,7 @@ class OpenAIJudge:
                 if self._dialect == sent:
                     self._dialect = learned
                 raise AdaptedError(message) from error
-        raise JudgeError(message) from error
+        raise ChatError(message) from error
 
     @property
     def _place(self) -> str:

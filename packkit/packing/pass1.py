@@ -20,13 +20,13 @@ from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.errors import RejectReason, SampleError
 from packkit.images import DataRoot, peek_header
 from packkit.packing.config import PackConfig
-from packkit.packing.measurement import MEASURE_SCHEMA, Measurement, Notes, Reject, SpanTask
+from packkit.packing.span import SAMPLE_SCHEMA, Notes, Reject, SpanResult, SpanTask
 from packkit.pixels import check_pixels
 from packkit.sample_keys import ImageStamp
 from packkit.schema import ImageRef, Sample
 from packkit.sources import Record, Source, container_named, layout_named
 
-__all__ = ["Measurer"]
+__all__ = ["SpanMeasurer"]
 
 # One call of the tokenizer for this many samples or bytes, whichever comes first.
 _BATCH_SAMPLES = 256
@@ -50,7 +50,7 @@ class _Candidate:
     images: list[dict[str, int]]
 
 
-class Measurer:
+class SpanMeasurer:
     """Measures spans; safe to call from several threads.
 
     Args:
@@ -72,17 +72,17 @@ class Measurer:
         self._config = config
         self._notes = notes
 
-    def __call__(self, task: SpanTask) -> Measurement:
+    def __call__(self, task: SpanTask) -> SpanResult:
         """Measures one span.
 
         Raises:
             SampleError: a sample would be rejected and the run is strict.
         """
         source = self._sources[task.source]
-        return _SpanMeasurer(source, task, self._encoder, self._config, self._notes).run()
+        return _SpanPass(source, task, self._encoder, self._config, self._notes).run()
 
 
-class _SpanMeasurer:
+class _SpanPass:
     """The state of one task."""
 
     def __init__(
@@ -98,21 +98,21 @@ class _SpanMeasurer:
         self._encoder = encoder
         self._config = config
         self._notes = notes
-        self._schema = pa.schema([*MEASURE_SCHEMA, *(notes.fields if notes else ())])
+        self._schema = pa.schema([*SAMPLE_SCHEMA, *(notes.fields if notes else ())])
         self._layout = layout_named(source.layout, source.columns)
         self._root = DataRoot(source.root)
         self._read = 0
         self._tables: list[pa.Table] = []
         self._rejects: list[Reject] = []
 
-    def run(self) -> Measurement:
+    def run(self) -> SpanResult:
         container = container_named(self._source.container)
         records = enumerate(container.scan(Path(self._source.path), self._task.span))
         while batch := self._next_batch(records):
             self._encode(batch)
         self._rejects.sort(key=lambda reject: reject.position)
         table = pa.concat_tables([self._schema.empty_table(), *self._tables])
-        return Measurement(self._read, table.combine_chunks(), self._rejects)
+        return SpanResult(self._read, table.combine_chunks(), self._rejects)
 
     def _next_batch(self, records: Iterator[tuple[int, Record]]) -> list[_Candidate]:
         """Returns the next legal samples; none at the end of the span."""

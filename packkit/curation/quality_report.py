@@ -10,15 +10,15 @@ from typing import Any
 from packkit.curation.agreement import Agreement, agreements
 from packkit.curation.ratings import read_all_ratings
 from packkit.curation.results import Assessment, read_assessments
-from packkit.curation.rules import Rules, Verdict, decide, shipped_rules
+from packkit.curation.rules import DataSetVerdict, Rules, decide, shipped_rules
 from packkit.curation.summaries import DataSetSummary, summarize
 from packkit.errors import InputError
 
-__all__ = ["AssessmentReport", "report_on"]
+__all__ = ["QualityReport", "report_on"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssessmentReport:
+class QualityReport:
     """What the results of a judge come to.
 
     Attributes:
@@ -34,7 +34,7 @@ class AssessmentReport:
     prompt_version: str
     rules: str
     data_sets: Sequence[DataSetSummary]
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[DataSetVerdict]
     agreements: Sequence[Agreement]
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class AssessmentReport:
 
 def report_on(
     scores: str | Path, *, rules: Rules | None = None, ratings: Iterable[str | Path] = ()
-) -> AssessmentReport:
+) -> QualityReport:
     """Sums up the results of `packkit assess`, and decides about each data set.
 
     Args:
@@ -62,7 +62,7 @@ def report_on(
     model, prompt_version = _judge(scores, found)
     rules = rules or shipped_rules()
     data_sets = summarize(found)
-    return AssessmentReport(
+    return QualityReport(
         model=model,
         prompt_version=prompt_version,
         rules=rules.name,

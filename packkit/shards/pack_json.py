@@ -1,9 +1,9 @@
 r"""The JSON text of a pack: one line of a shard.
 
-``{"data":[<sample>,...],"lengths":[...]}``, the same in both layouts but for the line end. In a
-sample ``"images":[...]`` always stands last, so a writer splices the base64 in and knows every
-byte range, and a reader cuts the ranges out and parses only the rest. Both ways the images are
-never seen by a JSON parser: a pack of ten 60 KB images takes a fraction of what parsing takes.
+``{"data":[<sample>,...],"lengths":[...]}``, the same in both kinds of storage but for the line
+end. In a sample ``"images":[...]`` always stands last, so a writer splices the base64 in and knows
+every byte range, and a reader cuts the ranges out and parses only the rest. Both ways the images
+are never seen by a JSON parser: a pack of ten 60 KB images takes a fraction of what parsing takes.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from result_folders import choice, question
 
-from packkit.evaluation.scores import IncompleteError, Scores
-from packkit.evaluation.summaries import BenchmarkSummary, Tally, summarize, wilson_interval
+from packkit.evaluation.score_file import IncompleteError, ScoreFile
+from packkit.evaluation.tallies import BenchmarkSummary, Tally, tally_verdicts, wilson_interval
 from packkit.evaluation.verdicts import Verdict
 
 OUTCOMES = ("right", "wrong", "unparsed", "judge_failed")
@@ -28,7 +28,7 @@ def test_every_answer_is_counted_once_in_each_breakdown(rows):
         question(str(number), "open" if is_open else "closed", groups={"modality": group})
         for number, (_, is_open, group) in enumerate(rows)
     ]
-    found = summarize(
+    found = tally_verdicts(
         questions, [verdict(one, row[0]) for one, row in zip(questions, rows, strict=True)]
     )
     parts = [(found.open, found.closed), tuple(found.groups["modality"].values())]
@@ -66,14 +66,14 @@ def test_shared_words_of_open_answers_are_the_mean_of_their_shares():
         Verdict(benchmark=one.benchmark, question=one.key, outcome="wrong", answer=said, by="rules")
         for one, said in zip(asked, ["the left lung lower lobe", None, "B"], strict=True)
     ]
-    assert summarize(asked, verdicts).overlap == (0.2, 0.5, pytest.approx(2 / 7))
-    assert summarize(asked[2:], verdicts[2:]).overlap is None
+    assert tally_verdicts(asked, verdicts).overlap == (0.2, 0.5, pytest.approx(2 / 7))
+    assert tally_verdicts(asked[2:], verdicts[2:]).overlap is None
 
 
 def test_guesses_are_counted():
     questions = [choice(str(number)) for number in range(3)]
     verdicts = [verdict(one, "right", is_guess=one.key != "1") for one in questions]
-    assert summarize(questions, verdicts).guesses == 2
+    assert tally_verdicts(questions, verdicts).guesses == 2
 
 
 def scores_of(accuracies):
@@ -91,7 +91,7 @@ def scores_of(accuracies):
         )
         for name, share in accuracies.items()
     }
-    return Scores(
+    return ScoreFile(
         model="m",
         scorer="strict",
         scorer_version="1",
@@ -120,7 +120,7 @@ def test_average_is_the_unweighted_mean_of_all_seven(tmp_path):
     scores = scores_of(SEVEN)
     assert scores.average == pytest.approx(0.5)
     scores.write(tmp_path / "scores.json")
-    assert Scores.read(tmp_path / "scores.json") == scores
+    assert ScoreFile.read(tmp_path / "scores.json") == scores
 
 
 @pytest.mark.parametrize("left_out", SEVEN)
@@ -136,7 +136,7 @@ def test_average_is_refused_while_a_benchmark_is_missing(left_out):
 def test_every_breakdown_is_kept():
     groups = {"modality": "CT", "question_type": "Organ"}
     one, other = question("0", groups=groups), question("1", groups={"question_type": "Size"})
-    found = summarize([one, other], [verdict(one, "right"), verdict(other, "wrong")]).groups
+    found = tally_verdicts([one, other], [verdict(one, "right"), verdict(other, "wrong")]).groups
     assert {by: list(values) for by, values in found.items()} == {
         "modality": ["CT"], "question_type": ["Organ", "Size"]
     }  # fmt: skip

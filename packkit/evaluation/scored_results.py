@@ -11,11 +11,11 @@ from typing import NamedTuple, Self
 from packkit.errors import FormatError, InputError
 from packkit.evaluation.questions import Question
 from packkit.evaluation.results import Results, answers_hash
-from packkit.evaluation.scores import Scores
-from packkit.evaluation.summaries import summarize
+from packkit.evaluation.score_file import ScoreFile
+from packkit.evaluation.tallies import tally_verdicts
 from packkit.evaluation.verdicts import Verdict, read_verdicts
 
-__all__ = ["Decided", "Method", "Scored", "describe_mix", "open_all", "open_scored"]
+__all__ = ["Decided", "Method", "ScoredResults", "describe_mix", "open_all", "open_scored"]
 
 
 class Method(NamedTuple):
@@ -38,7 +38,7 @@ class Method(NamedTuple):
     prompt_version: str
 
     @classmethod
-    def of(cls, scores: Scores) -> Self:
+    def of(cls, scores: ScoreFile) -> Self:
         """Returns the method of scores."""
         return cls(*(getattr(scores, name) for name in cls._fields))
 
@@ -64,7 +64,7 @@ class Decided(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
+class ScoredResults:
     """Results of one model, and one scoring of them.
 
     Attributes:
@@ -77,7 +77,7 @@ class Scored:
     label: str
     scoring: str
     results: Results
-    scores: Scores
+    scores: ScoreFile
 
     @property
     def method(self) -> Method:
@@ -101,14 +101,14 @@ class Scored:
         questions = self.results.questions(benchmark)
         verdicts = [found[benchmark, one.key] for one in questions if (benchmark, one.key) in found]
         is_whole = len(verdicts) == len(questions)
-        if not is_whole or summarize(questions, verdicts) != self.scores.benchmarks[benchmark]:
+        if not is_whole or tally_verdicts(questions, verdicts) != self.scores.benchmarks[benchmark]:
             reason = f"verdicts on {benchmark} are not those that the scores count: score again"
             raise FormatError(path, reason)
         pairs = zip(questions, verdicts, strict=True)
         return {question.key: Decided(question, verdict) for question, verdict in pairs}
 
 
-def open_scored(name: str, scoring: str | None = None) -> Scored:
+def open_scored(name: str, scoring: str | None = None) -> ScoredResults:
     """Reads the scores of one folder of results.
 
     Args:
@@ -127,15 +127,15 @@ def open_scored(name: str, scoring: str | None = None) -> Scored:
     label, results = label or path.resolve().name, Results(path)
     results.settings()
     scoring = _scoring(results, scoring)
-    scores = Scores.read(results.scores_file(scoring))
+    scores = ScoreFile.read(results.scores_file(scoring))
     if scores.answers != answers_hash(results.answers()):
         raise InputError(
             f"{path}: {scoring} scores other answers than are there now: packkit eval score again"
         )
-    return Scored(label=label, scoring=scoring, results=results, scores=scores)
+    return ScoredResults(label=label, scoring=scoring, results=results, scores=scores)
 
 
-def open_all(names: Iterable[str], scoring: str | None = None) -> list[Scored]:
+def open_all(names: Iterable[str], scoring: str | None = None) -> list[ScoredResults]:
     """Reads the scores of several folders, as `open_scored` does.
 
     Raises:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from packkit.packing.measured import Measured
-from packkit.packing.measurement import Reject
+from packkit.packing.sample_table import SampleTable
+from packkit.packing.span import Reject
 
-__all__ = ["Chosen", "Origins"]
+__all__ = ["Origins", "Selection"]
 
 
 class Origins(NamedTuple):
@@ -18,17 +18,17 @@ class Origins(NamedTuple):
 
     Attributes:
         names: of each.
-        formats: layout of each.
+        layouts: layout of each.
         reads: samples read of each.
     """
 
     names: Sequence[str]
-    formats: Sequence[str]
+    layouts: Sequence[str]
     reads: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Selection:
     """What a run packs.
 
     Attributes:
@@ -39,7 +39,7 @@ class Chosen:
         options: what else decided the packs, for the manifest.
     """
 
-    measured: Measured
+    measured: SampleTable
     origins: Origins
     rejects: Sequence[Reject] = ()
     duplicate_ids: int = 0
@@ -53,7 +53,7 @@ class Chosen:
         return [
             {
                 "name": name,
-                "format": layout,
+                "layout": layout,
                 "read": read,
                 "packed": read - rejects[name].total(),
                 "rejected": rejects[name].total(),

@@ -20,9 +20,9 @@ from packkit.images import DataRoot, FileImage
 from packkit.packing.arrange import ShardTask
 from packkit.packing.config import PackConfig
 from packkit.packing.gather import OUTSTANDING_READS, ReadRange, read_ranges
-from packkit.packing.measured import Measured
+from packkit.packing.sample_table import SampleTable
 from packkit.schema import Origin, Sample
-from packkit.shards import PackedSample, ShardEntry, ShardWriter
+from packkit.shards import MeasuredSample, ShardEntry, ShardWriter
 from packkit.sources import Source, container_named, layout_named
 
 __all__ = ["ShardMaker", "read_sample"]
@@ -43,7 +43,7 @@ class ShardMaker:
         self,
         out: Path,
         sources: Sequence[Source],
-        measured: Measured,
+        measured: SampleTable,
         origins: Sequence[str],
         config: PackConfig,
     ) -> None:
@@ -62,7 +62,7 @@ class ShardMaker:
         samples = self._gather(task.samples)
         name = f"shard-{task.number:05d}"
         with ShardWriter(
-            self._out, name, layout=self._config.layout, first_pack=task.first_pack
+            self._out, name, storage=self._config.storage, first_pack=task.first_pack
         ) as writer:
             for start, stop in zip(task.bin_offsets, task.bin_offsets[1:], strict=False):
                 rows = task.samples[start:stop].tolist()
@@ -123,9 +123,9 @@ class ShardMaker:
             raise SourceChangedError(image.path, "its size or modification time differs")
         return data
 
-    def _packed(self, row: int, sample: Sample) -> PackedSample:
+    def _packed(self, row: int, sample: Sample) -> MeasuredSample:
         found = self._measured
-        return PackedSample(
+        return MeasuredSample(
             sample,
             int(found.length[row]),
             tuple(found.image_sizes(row)),
@@ -133,7 +133,7 @@ class ShardMaker:
         )
 
 
-def read_sample(source: Source, measured: Measured, row: int) -> Sample:
+def read_sample(source: Source, measured: SampleTable, row: int) -> Sample:
     """Reads one sample again, its images by reference.
 
     Raises:

@@ -23,9 +23,9 @@ from packkit.errors import InputError
 from packkit.files import sync_folder, write_atomically
 from packkit.shards.index_builder import IndexBuilder
 from packkit.shards.index_schema import index_path
-from packkit.shards.lines import encode_pack
 from packkit.shards.manifest import ShardEntry
-from packkit.shards.rows import PackedSample, make_row
+from packkit.shards.pack_json import encode_pack
+from packkit.shards.rows import MeasuredSample, make_row
 
 __all__ = ["ShardWriter"]
 
@@ -36,11 +36,11 @@ class ShardWriter:
     Args:
         folder: folder of the pack set.
         name: ``shard-00000``.
-        layout: ``shards`` for one file of JSON lines, ``files`` for a folder of one file a pack.
+        storage: ``shards`` for one file of JSON lines, ``files`` for a folder of one file a pack.
         first_pack: number of its first pack in the set, for the names of files.
 
     Raises:
-        InputError: there is no such layout.
+        InputError: there is no such storage.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class ShardWriter:
         folder: Path,
         name: str,
         *,
-        layout: Literal["shards", "files"] = "shards",
+        storage: Literal["shards", "files"] = "shards",
         first_pack: int = 0,
     ) -> None:
-        if layout not in _STORES:
-            raise InputError(f"layout must be one of {', '.join(_STORES)}, got {layout!r}")
+        if storage not in _STORES:
+            raise InputError(f"storage must be one of {', '.join(_STORES)}, got {storage!r}")
         self._name = name
-        self._store = _STORES[layout](Path(folder), name, first_pack)
-        self._index = IndexBuilder(is_folder=layout == "files")
+        self._store = _STORES[storage](Path(folder), name, first_pack)
+        self._index = IndexBuilder(is_folder=storage == "files")
         self._tokens = 0
         self._sha256 = hashlib.sha256()
 
@@ -64,7 +64,7 @@ class ShardWriter:
         """Bytes of the packs written so far."""
         return self._store.size
 
-    def write(self, items: Sequence[PackedSample]) -> None:
+    def write(self, items: Sequence[MeasuredSample]) -> None:
         """Writes one pack.
 
         Args:

@@ -11,10 +11,10 @@ import orjson
 
 from packkit.errors import FormatError, PackkitError
 from packkit.evaluation.benchmarks import BENCHMARKS
-from packkit.evaluation.summaries import BenchmarkSummary
+from packkit.evaluation.tallies import BenchmarkSummary
 from packkit.files import write_atomically
 
-__all__ = ["IncompleteError", "Scores"]
+__all__ = ["IncompleteError", "ScoreFile"]
 
 _VERSION = 1
 
@@ -32,7 +32,7 @@ class IncompleteError(PackkitError, ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
+class ScoreFile:
     """How the answers of one model were scored.
 
     Attributes:
@@ -103,7 +103,7 @@ class Scores:
         write_atomically(path, orjson.dumps(self.to_dict(), option=orjson.OPT_INDENT_2))
 
     @classmethod
-    def read(cls, path: str | Path) -> Scores:
+    def read(cls, path: str | Path) -> ScoreFile:
         """Reads what `write` wrote.
 
         Raises:

@@ -10,14 +10,14 @@ from packkit.terminal.tables import show_table
 
 if TYPE_CHECKING:
     from packkit.curation.agreement import Agreement
-    from packkit.curation.report import AssessmentReport
+    from packkit.curation.quality_report import QualityReport
     from packkit.curation.sheet import SheetReport
     from packkit.curation.summaries import DataSetSummary, ScoreSummary
 
-__all__ = ["show_assessment_report", "show_sheet"]
+__all__ = ["show_quality_report", "show_sheet"]
 
 
-def show_assessment_report(report: AssessmentReport) -> None:
+def show_quality_report(report: QualityReport) -> None:
     """Prints the scores of each data set, how far people agree, and the verdicts."""
     show_table(
         f"asked of {report.model}",

@@ -10,16 +10,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from packkit.packing.measurement import MEASURE_SCHEMA
+from packkit.packing.span import SAMPLE_SCHEMA
 
-__all__ = ["Measured"]
+__all__ = ["SampleTable"]
 
 
-class Measured:
+class SampleTable:
     """The accepted samples of all spans, in the order of the inputs.
 
     Args:
-        table: one row a sample, `MEASURE_SCHEMA` and what else was noted.
+        table: one row a sample, `SAMPLE_SCHEMA` and what else was noted.
         origin: int32 [n], number of the origin that a sample is identified by; by default its
             source.
         position: int64 [n], its number in that origin; by default that of its record.
@@ -73,7 +73,7 @@ class Measured:
             tables: one a span, whose positions count from its first record.
             bases: number of that record in its source.
         """
-        table = pa.concat_tables(tables) if tables else MEASURE_SCHEMA.empty_table()
+        table = pa.concat_tables(tables) if tables else SAMPLE_SCHEMA.empty_table()
         first = np.repeat(np.asarray(bases, np.int64), [part.num_rows for part in tables])
         place = table.schema.get_field_index("position")
         position = pa.array(table.column(place).to_numpy() + first)
@@ -87,7 +87,7 @@ class Measured:
         rows: NDArray[np.int64],
         origin: NDArray[np.int32] | None = None,
         position: NDArray[np.int64] | None = None,
-    ) -> Measured:
+    ) -> SampleTable:
         """Returns some samples, in the order of their rows; a row may be named several times.
 
         Args:
@@ -95,7 +95,7 @@ class Measured:
             origin: int32 [k], as for the class.
             position: int64 [k], as for the class.
         """
-        return Measured(self.table.take(pa.array(rows)), origin, position)
+        return SampleTable(self.table.take(pa.array(rows)), origin, position)
 
     @cached_property
     def image_tokens(self) -> NDArray[np.int64]:
