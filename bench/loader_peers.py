@@ -57,7 +57,7 @@ def child(job: dict[str, Any]) -> dict[str, Any]:
     if job["do"] == "write":
         form.write(folder / "source", folder / name, job["tokenizer"])
         return {"version": version(form.PACKAGE)}
-    from packkit.pixels import PixelDecoder
+    from packkit.images.pixels import PixelDecoder
 
     decoder = PixelDecoder(job["decoder"], SIZE)
     setting = Setting(decoder.decode, SIZE, job["decoder"], job["workers"], job["batch_size"])

@@ -10,23 +10,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from packkit.base.errors import CheckpointError as CheckpointError
+    from packkit.base.errors import ChecksumError as ChecksumError
+    from packkit.base.errors import DivergedError as DivergedError
+    from packkit.base.errors import FingerprintError as FingerprintError
+    from packkit.base.errors import FormatError as FormatError
+    from packkit.base.errors import InputError as InputError
+    from packkit.base.errors import LengthError as LengthError
+    from packkit.base.errors import LockedError as LockedError
+    from packkit.base.errors import MissingExtraError as MissingExtraError
+    from packkit.base.errors import OutputExistsError as OutputExistsError
+    from packkit.base.errors import PackkitError as PackkitError
+    from packkit.base.errors import RejectRateError as RejectRateError
+    from packkit.base.errors import RejectReason as RejectReason
+    from packkit.base.errors import SampleError as SampleError
+    from packkit.base.errors import SourceChangedError as SourceChangedError
     from packkit.encoding import EncodedSample as EncodedSample
     from packkit.encoding import SampleEncoder as SampleEncoder
-    from packkit.errors import CheckpointError as CheckpointError
-    from packkit.errors import ChecksumError as ChecksumError
-    from packkit.errors import DivergedError as DivergedError
-    from packkit.errors import FingerprintError as FingerprintError
-    from packkit.errors import FormatError as FormatError
-    from packkit.errors import InputError as InputError
-    from packkit.errors import LengthError as LengthError
-    from packkit.errors import LockedError as LockedError
-    from packkit.errors import MissingExtraError as MissingExtraError
-    from packkit.errors import OutputExistsError as OutputExistsError
-    from packkit.errors import PackkitError as PackkitError
-    from packkit.errors import RejectRateError as RejectRateError
-    from packkit.errors import RejectReason as RejectReason
-    from packkit.errors import SampleError as SampleError
-    from packkit.errors import SourceChangedError as SourceChangedError
     from packkit.ledger import check_ledger as check_ledger
     from packkit.loading import LoadedPack as LoadedPack
     from packkit.loading import PackBatch as PackBatch
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from packkit.planning import PackPlan as PackPlan
     from packkit.planning import plan_histogram as plan_histogram
     from packkit.planning import plan_packs as plan_packs
-    from packkit.schema import Message as Message
-    from packkit.schema import Origin as Origin
-    from packkit.schema import Pack as Pack
-    from packkit.schema import Sample as Sample
+    from packkit.samples import Message as Message
+    from packkit.samples import Origin as Origin
+    from packkit.samples import Pack as Pack
+    from packkit.samples import Sample as Sample
     from packkit.shards import PackReader as PackReader
     from packkit.shards import PackWriter as PackWriter
     from packkit.shards import rebuild_index as rebuild_index
@@ -56,7 +56,7 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "packkit.encoding": ("EncodedSample", "SampleEncoder"),
-    "packkit.errors": (
+    "packkit.base.errors": (
         "CheckpointError",
         "ChecksumError",
         "DivergedError",
@@ -86,7 +86,7 @@ _MODULES = {
     ),
     "packkit.packing": ("PackConfig", "PackReport", "pack"),
     "packkit.planning": ("HistogramPlan", "PackPlan", "plan_histogram", "plan_packs"),
-    "packkit.schema": ("Message", "Origin", "Pack", "Sample"),
+    "packkit.samples": ("Message", "Origin", "Pack", "Sample"),
     "packkit.shards": ("PackReader", "PackWriter", "rebuild_index", "verify_packs"),
 }
 _OWNERS = {name: module for module, names in _MODULES.items() for name in names}

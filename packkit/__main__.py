@@ -1,5 +1,5 @@
 """``python -m packkit``: the command line."""
 
-from packkit.cli import main
+from packkit.cli.main import main
 
 main()

@@ -20,8 +20,8 @@ import pytest
 from PIL import Image
 from pydicom.pixels import apply_color_lut, apply_rescale, apply_windowing
 
-from packkit.evaluation.benchmarks import BENCHMARKS, read_benchmark
-from packkit.schema import Sample
+from packkit.infimed.evaluation.benchmarks import BENCHMARKS, read_benchmark
+from packkit.samples import Sample
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo"
 

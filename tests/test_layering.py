@@ -1,6 +1,8 @@
-"""The house: a file imports only from rows above its own (ARCHITECTURE.md)."""
+"""The house: a file imports only from rows above its own, and files of a row not in a circle."""
 
 import ast
+import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -8,55 +10,48 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ROWS = (
-    ("packkit_kernels",),
-    ("packkit.errors",),
-    (
-        "packkit.schema",
-        "packkit.files",
-        "packkit.engine",
-        "packkit.orders",
-        "packkit.pages",
-        "packkit.recipes",
-        "packkit.varlen",
-    ),
-    ("packkit.image_headers", "packkit.open_qwen2vl"),
-    ("packkit.images",),
-    ("packkit.pixels",),
-    ("packkit.image_tokens", "packkit.templates", "packkit.tokenizer", "packkit.sample_keys"),
-    ("packkit.encoding",),
-    ("packkit.shards",),
-    ("packkit.ledger",),
-    ("packkit.loading",),
-    ("packkit.sources",),
-    ("packkit.planning",),
-    ("packkit.packing",),
-    ("packkit.stats", "packkit.whatif"),
-    ("packkit.judging",),
-    ("packkit.curation", "packkit.overlap"),
-    ("packkit.mixture",),
-    ("packkit.training",),
-    ("packkit.evaluation",),
-    ("packkit.terminal",),
-    ("packkit.cli",),
-    ("packkit.__main__",),
+    "packkit_kernels",
+    "packkit.base",
+    "packkit.images",
+    "packkit.samples",
+    "packkit.encoding",
+    "packkit.planning",
+    "packkit.shards",
+    "packkit.sources",
+    "packkit.packing",
+    "packkit.varlen",
+    "packkit.ledger",
+    "packkit.loading",
+    "packkit.overlap",
+    "packkit.mixture",
+    "packkit.training",
+    "packkit.cli",
+    "packkit.infimed",
+    # What a user imports, and what `python -m packkit` runs.
+    "packkit",
 )
-RANK = {module: rank for rank, row in enumerate(ROWS) for module in row}
 
-FILES = sorted(
-    path
+
+def module_of(path):
+    """The dotted name of a file."""
+    root = ROOT / "kernels" if path.is_relative_to(ROOT / "kernels") else ROOT
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = {
+    module_of(path): path
     for folder in (ROOT / "packkit", ROOT / "kernels")
-    for path in folder.rglob("*.py")
-    if path != ROOT / "packkit" / "__init__.py"
-)
+    for path in sorted(folder.rglob("*.py"))
+}
 
 
-def owner(module):
-    """The module or package of the house that a dotted name belongs to."""
-    return next((name for name in RANK if (module + ".").startswith(name + ".")), None)
+def row_of(module):
+    """The number of the row that a dotted name stands in; the last is the package itself."""
+    return next(number for number, row in enumerate(ROWS) if (module + ".").startswith(row + "."))
 
 
-def imported_modules(path):
-    """Every packkit module that a file imports, inside functions too, types left out."""
+def imported_modules(path, modules=FILES):
+    """Every module of the house that a file imports, inside functions too, types left out."""
     tree = ast.parse(path.read_text())
     for_types = {
         id(child)
@@ -67,28 +62,60 @@ def imported_modules(path):
     for node in ast.walk(tree):
         if id(node) in for_types:
             continue
-        if isinstance(node, ast.ImportFrom) and node.module:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (name for name in names if name.startswith("packkit"))
+            yield from (name if name in modules else node.module for name in names)
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.startswith("packkit"))
+            yield from (alias.name for alias in node.names)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_file_imports_only_from_rows_above(path):
-    root = ROOT / "kernels" if path.is_relative_to(ROOT / "kernels") else ROOT
-    module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
-    own = owner(module)
-    assert own is not None, f"{module} stands in no row: give it one here and in ARCHITECTURE.md"
-    for name in imported_modules(path):
-        other = owner(name)
-        if name == "packkit" or other == own:
-            continue
-        assert other is not None, f"{module} imports {name}, which stands in no row"
-        assert RANK[other] < RANK[own], f"{module} imports {name}, which stands no higher"
+IMPORTS = {
+    module: sorted(
+        {
+            name
+            for name in imported_modules(path)
+            if name.split(".")[0] in {"packkit", "packkit_kernels"}
+        }
+    )
+    for module, path in FILES.items()
+}
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if row_of(name) < len(ROWS) - 1])
+def test_file_imports_only_from_rows_above(module):
+    for name in IMPORTS[module]:
+        if row_of(name) != row_of(module):
+            assert row_of(name) < row_of(module), f"{module} imports {name}, which stands no higher"
+
+
+def test_no_file_imports_in_a_circle():
+    # A package's face imports its parts; a part that imports another runs the face, too.
+    try:
+        TopologicalSorter(IMPORTS).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
+
+
+def test_every_folder_has_its_row():
+    folders = {f"packkit.{path.parent.name}" for path in (ROOT / "packkit").glob("*/__init__.py")}
+    assert folders == set(ROWS[1:-1])
+
+
+def test_rows_are_those_of_the_document():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = re.search(r"^\| row \| job \|\n\| --- \| --- \|\n((?:\|.*\n)+)", text, re.MULTILINE)[1]
+    rows = [
+        name.strip("/").removeprefix("kernels/").replace("/", ".")
+        for line in table.splitlines()
+        for name in re.findall(r"`([^`]+)`", line.split("|")[1])
+    ]
+    assert rows == list(ROWS[:-1])
 
 
 def test_the_check_sees_an_import_inside_a_function(tmp_path):
     path = tmp_path / "sinner.py"
-    path.write_text("def f():\n    from packkit.cli import main\n    return main\n")
-    assert list(imported_modules(path)) == ["packkit.cli.main"]
+    path.write_text(
+        "def f():\n    from packkit.cli import main\n    import packkit\n    return main\n"
+    )
+    assert list(imported_modules(path)) == ["packkit.cli.main", "packkit"]
+    assert row_of("packkit") > row_of("packkit.infimed") > row_of("packkit.cli.main")

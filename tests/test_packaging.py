@@ -42,7 +42,7 @@ def test_wheel_holds_every_module_and_what_modules_read_and_the_type_markers(whe
     assert sources
     assert set(sources) <= names
     assert {"packkit/py.typed", "packkit_kernels/py.typed"} <= names
-    assert "packkit/sources/catalog.toml" in sources
+    assert "packkit/infimed/data/catalog.toml" in sources
 
 
 def test_wheel_offers_the_command_and_the_sources(wheel):

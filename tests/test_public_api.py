@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import packkit
-from packkit import errors
+from packkit.base import errors
 
 HEAVY = ("torch", "numba", "transformers", "pyarrow", "numpy", "tokenizers", "PIL", "typer")
 

@@ -19,16 +19,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from packkit.evaluation.answering import open_answerer
-from packkit.evaluation.benchmarks import BENCHMARKS
-from packkit.evaluation.figure import plot_table
-from packkit.evaluation.results import Results
-from packkit.evaluation.run import run_benchmarks
-from packkit.evaluation.scored_results import open_all
-from packkit.evaluation.scoring import ScoreConfig, score
-from packkit.evaluation.tables import Table
+from packkit.infimed.cli.evaluation_printing import show_results
+from packkit.infimed.evaluation.answering import open_answerer
+from packkit.infimed.evaluation.benchmarks import BENCHMARKS
+from packkit.infimed.evaluation.figure import plot_table
+from packkit.infimed.evaluation.results import Results
+from packkit.infimed.evaluation.run import run_benchmarks
+from packkit.infimed.evaluation.scored_results import open_all
+from packkit.infimed.evaluation.scoring import ScoreConfig, score
+from packkit.infimed.evaluation.tables import Table
 from packkit.mixture import build_mixture, read_mixture, resolve_mixture
-from packkit.terminal.evaluation import show_results
 from packkit.training import read_recipe, train
 
 HERE = Path(__file__).parent

@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
-__all__ = ["ColumnsOption", "DataRootOption", "JsonOption", "LayoutOption", "app", "parse_columns"]
+if TYPE_CHECKING:
+    from typer import Context
+
+__all__ = [
+    "PACKS_PANEL",
+    "TRAINING_PANEL",
+    "ColumnsOption",
+    "DataRootOption",
+    "JsonOption",
+    "LayoutOption",
+    "app",
+    "parse_columns",
+]
+
+PACKS_PANEL, TRAINING_PANEL = "Packs", "Training"
+"""The panels of ``packkit --help``; other packages add their own below."""
+
+
+class _CommandsFirst(TyperGroup):
+    """Lists commands before groups, each in the order in which they were added."""
+
+    def list_commands(self, ctx: Context) -> list[str]:  # type: ignore[override]
+        """Returns the names in the order of --help."""
+        return sorted(self.commands, key=lambda name: isinstance(self.commands[name], TyperGroup))
+
 
 app = typer.Typer(
+    cls=_CommandsFirst,
     name="packkit",
     help="Pack image-text samples of uneven length into dense sequences, and train on them.",
     no_args_is_help=True,

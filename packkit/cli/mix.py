@@ -7,14 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from packkit.cli.app import JsonOption, app
-from packkit.errors import RejectRateError
+from packkit.base.errors import RejectRateError
+from packkit.cli.app import PACKS_PANEL, JsonOption
 
 mix_app = typer.Typer(
     help="Mix exact amounts of many sources, locked before they are packed.",
     no_args_is_help=True,
 )
-app.add_typer(mix_app, name="mix")
 
 LockFile = Annotated[Path, typer.Argument(metavar="LOCK", help="What mix resolve wrote.")]
 Data = Annotated[
@@ -35,21 +34,22 @@ def resolve_command(
     json: JsonOption = False,
 ) -> None:
     """Look at every sample, choose, and write what exactly is taken."""
-    from packkit import terminal
+    from packkit.cli.mix_printing import show_lock
+    from packkit.cli.progress import progress
+    from packkit.cli.tables import print_json
     from packkit.mixture import Lock, read_mixture, resolve_mixture
-    from packkit.terminal.mixture import show_lock
 
     asked = read_mixture(mixture)
     encoder = None if tokenizer is None else asked.encoder(tokenizer)
     failure = None
-    with terminal.progress() as on_progress:
+    with progress() as on_progress:
         try:
             resolve_mixture(asked, lock, data=data, encoder=encoder, on_progress=on_progress)
         except RejectRateError as error:
             # The lock is written all the same, and its figures say how much was lost.
             failure = error
     locked = Lock.read(lock)
-    terminal.print_json(locked.to_dict()) if json else show_lock(locked, lock)
+    print_json(locked.to_dict()) if json else show_lock(locked, lock)
     if failure is not None:
         raise failure
 
@@ -69,12 +69,13 @@ def build_command(
     json: JsonOption = False,
 ) -> None:
     """Pack exactly the samples that a lock states."""
-    from packkit import terminal
+    from packkit.cli.packs_printing import show_report
+    from packkit.cli.progress import progress
+    from packkit.cli.tables import print_json
     from packkit.mixture import Lock, build_mixture
-    from packkit.terminal.packs import show_report
 
     locked = Lock.read(lock)
-    with terminal.progress() as on_progress:
+    with progress() as on_progress:
         report = build_mixture(
             locked,
             out,
@@ -84,7 +85,7 @@ def build_command(
             overwrite=overwrite,
             on_progress=on_progress,
         )
-    terminal.print_json(report.to_dict()) if json else show_report(report, out)
+    print_json(report.to_dict()) if json else show_report(report, out)
 
 
 @mix_app.command("show")
@@ -97,18 +98,23 @@ def show_lock_command(
     json: JsonOption = False,
 ) -> None:
     """Show what a lock takes, by source or by modality."""
-    from packkit import terminal
+    from packkit.cli.mix_printing import show_lock, show_shares
+    from packkit.cli.tables import print_json
     from packkit.mixture import Lock
     from packkit.mixture.figure import plot_shares
-    from packkit.terminal.mixture import show_lock, show_shares
 
     locked = Lock.read(lock)
     shares = locked.modalities if by == "modality" else locked.by_source
     if png is not None:
         plot_shares(shares, png, f"{locked.mixture.name}: {locked.samples:,} samples by {by}")
     if json:
-        terminal.print_json({by: {name: count._asdict() for name, count in shares.items()}})
+        print_json({by: {name: count._asdict() for name, count in shares.items()}})
     elif by == "source":
         show_lock(locked, lock)
     else:
         show_shares(shares, by)
+
+
+def register_mix(app: typer.Typer) -> None:
+    """Adds the group of commands about mixtures."""
+    app.add_typer(mix_app, name="mix", rich_help_panel=PACKS_PANEL)

@@ -8,16 +8,15 @@ from typing import Annotated
 import typer
 
 from packkit.cli.app import (
+    PACKS_PANEL,
     ColumnsOption,
     DataRootOption,
     JsonOption,
     LayoutOption,
-    app,
     parse_columns,
 )
 
 
-@app.command("overlap")
 def overlap_command(
     train: Annotated[list[str], typer.Argument(metavar="TRAIN...", help="Training data.")],
     against: Annotated[list[str], typer.Option(metavar="EVAL", help="Evaluation set.")],
@@ -38,10 +37,10 @@ def overlap_command(
     """Look for images of an evaluation set in training data; exit code 1 where there are any."""
     import orjson
 
-    from packkit import terminal
-    from packkit.files import write_atomically
+    from packkit.base.files import write_atomically
+    from packkit.cli.overlap_printing import show_overlap
+    from packkit.cli.tables import print_json
     from packkit.overlap import OverlapSide, find_overlap
-    from packkit.terminal.overlap import show_overlap
 
     report = find_overlap(
         OverlapSide(
@@ -58,6 +57,11 @@ def overlap_command(
     if out is not None:
         lines = [orjson.dumps(hit.to_dict()) + b"\n" for hit in report.hits]
         write_atomically(out, b"".join(lines))
-    terminal.print_json(report.to_dict()) if json else show_overlap(report)
+    print_json(report.to_dict()) if json else show_overlap(report)
     if report.leaked_images:
         raise typer.Exit(1)
+
+
+def register_overlap(app: typer.Typer) -> None:
+    """Adds the command about evaluation data in training data."""
+    app.command("overlap", rich_help_panel=PACKS_PANEL)(overlap_command)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from packkit.base.errors import RejectRateError
 from packkit.cli.app import (
+    PACKS_PANEL,
     ColumnsOption,
     DataRootOption,
     JsonOption,
     LayoutOption,
-    app,
     parse_columns,
 )
-from packkit.errors import RejectRateError
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
@@ -33,7 +33,6 @@ TokenizerOption = Annotated[
 ]
 
 
-@app.command("pack")
 def pack_command(
     inputs: Annotated[
         list[str] | None, typer.Argument(help="Files, folders or globs; without any, stdin.")
@@ -91,10 +90,11 @@ def pack_command(
     json: JsonOption = False,
 ) -> None:
     """Turn image-text data into packs of --max-len tokens."""
-    from packkit import terminal
-    from packkit.engine import usable_cpus
+    from packkit.base.engine import usable_cpus
+    from packkit.cli.packs_printing import show_report
+    from packkit.cli.progress import progress
+    from packkit.cli.tables import print_json
     from packkit.packing import PackConfig, pack
-    from packkit.terminal.packs import show_report
 
     if not inputs and sys.stdin.isatty():
         raise typer.BadParameter("name an INPUT, or pipe JSON lines in")
@@ -122,18 +122,17 @@ def pack_command(
         overwrite=overwrite,
     )
     failure = None
-    with terminal.progress() as on_progress:
+    with progress() as on_progress:
         try:
             report = pack(inputs or _stdin(), out, config, on_progress=on_progress)
         except RejectRateError as error:
             # The good data is packed all the same, and its figures say how much was lost.
             failure, report = error, cast("PackReport", error.report)
-    terminal.print_json(report.to_dict()) if json else show_report(report, out)
+    print_json(report.to_dict()) if json else show_report(report, out)
     if failure is not None:
         raise failure
 
 
-@app.command("plan")
 def plan_command(
     source: Annotated[
         Path, typer.Argument(metavar="LENGTHS.npy|PACKS", help="Lengths in tokens, or a pack set.")
@@ -142,18 +141,18 @@ def plan_command(
     json: JsonOption = False,
 ) -> None:
     """What other capacities and algorithms would give; no data is moved."""
-    from packkit import terminal
-    from packkit.terminal.packs import show_plans
-    from packkit.whatif import read_lengths, what_if
+    from packkit.cli.packs_printing import show_plans
+    from packkit.cli.tables import print_json
+    from packkit.planning.whatif import what_if
+    from packkit.shards.read_lengths import read_lengths
 
     rows = what_if(read_lengths(source), _capacities(max_len))
     if json:
-        terminal.print_json({"plans": [row.to_dict() for row in rows]})
+        print_json({"plans": [row.to_dict() for row in rows]})
     else:
         show_plans(rows, str(source))
 
 
-@app.command("stats")
 def stats_command(
     packs: Packs,
     packs_per_step: Annotated[
@@ -162,17 +161,16 @@ def stats_command(
     json: JsonOption = False,
 ) -> None:
     """Counts, efficiency, histograms, and how evenly sources are mixed."""
-    from packkit import terminal
+    from packkit.cli.packs_printing import show_stats
+    from packkit.cli.tables import print_json
     from packkit.shards import PackReader
-    from packkit.stats import set_stats
-    from packkit.terminal.packs import show_stats
+    from packkit.shards.stats import set_stats
 
     with PackReader(packs) as reader:
         found = set_stats(reader, packs_per_step=packs_per_step)
-    terminal.print_json(found.to_dict()) if json else show_stats(found, str(packs))
+    print_json(found.to_dict()) if json else show_stats(found, str(packs))
 
 
-@app.command("verify")
 def verify_command(
     packs: Packs,
     deep: Annotated[
@@ -182,35 +180,34 @@ def verify_command(
     json: JsonOption = False,
 ) -> None:
     """Check every checksum and count of a pack set."""
-    from packkit import terminal
+    from packkit.cli.packs_printing import show_verification
+    from packkit.cli.progress import progress
+    from packkit.cli.tables import print_json
     from packkit.shards import verify_packs
-    from packkit.terminal.packs import show_verification
 
-    with terminal.progress() as on_progress:
+    with progress() as on_progress:
         report = verify_packs(
             packs, deep=deep, encoder=_encoder(tokenizer), on_progress=on_progress
         )
-    terminal.print_json(report.to_dict()) if json else show_verification(report)
+    print_json(report.to_dict()) if json else show_verification(report)
     if report.problems:
         raise typer.Exit(1)
 
 
-@app.command("index")
 def index_command(
     packs: Packs, tokenizer: TokenizerOption = None, json: JsonOption = False
 ) -> None:
     """Rebuild the sidecars of packs, ours or those that others wrote."""
-    from packkit import terminal
+    from packkit.cli.tables import print_json
     from packkit.shards import rebuild_index
 
     written = [str(path) for path in rebuild_index(packs, encoder=_encoder(tokenizer))]
     if json:
-        terminal.print_json({"written": written})
+        print_json({"written": written})
     else:
         typer.echo("\n".join(f"wrote {path}" for path in written))
 
 
-@app.command("show")
 def show_command(
     packs: Packs,
     number: Annotated[int, typer.Argument(metavar="N", help="Number of the pack.")],
@@ -219,8 +216,8 @@ def show_command(
     save: Annotated[Path | None, typer.Option(help="File to write the image to.")] = None,
 ) -> None:
     """Show a pack or one sample of it, or save an image."""
+    from packkit.cli.packs_printing import show_pack, show_sample
     from packkit.shards import PackReader
-    from packkit.terminal.packs import show_pack, show_sample
 
     if (image is None) != (save is None) or (image is not None and sample is None):
         raise typer.BadParameter("--image, --save and --sample go together")
@@ -233,7 +230,6 @@ def show_command(
             show_pack(reader[number], number)
 
 
-@app.command("ledger")
 def ledger_command(
     folder: Annotated[Path, typer.Argument(metavar="LEDGER", help="Folder of rank-*.jsonl.")],
     packs: Annotated[
@@ -242,12 +238,12 @@ def ledger_command(
     json: JsonOption = False,
 ) -> None:
     """Prove that training consumed every pack exactly once per epoch."""
-    from packkit import terminal
+    from packkit.cli.packs_printing import show_ledger
+    from packkit.cli.tables import print_json
     from packkit.ledger import check_ledger
-    from packkit.terminal.packs import show_ledger
 
     report = check_ledger(folder, packs)
-    terminal.print_json(report.to_dict()) if json else show_ledger(report)
+    print_json(report.to_dict()) if json else show_ledger(report)
     if report.problems:
         raise typer.Exit(1)
 
@@ -279,3 +275,14 @@ def _capacities(text: str) -> list[int]:
     if not re.fullmatch(r"\d+(,\d+)*", text):
         raise typer.BadParameter(f"--max-len must be like 2048,4096, got {text!r}")
     return [int(number) for number in text.split(",")]
+
+
+def register_packs(app: typer.Typer) -> None:
+    """Adds the commands about packs, `pack` first."""
+    app.command("pack", rich_help_panel=PACKS_PANEL)(pack_command)
+    app.command("plan", rich_help_panel=PACKS_PANEL)(plan_command)
+    app.command("stats", rich_help_panel=PACKS_PANEL)(stats_command)
+    app.command("verify", rich_help_panel=PACKS_PANEL)(verify_command)
+    app.command("index", rich_help_panel=PACKS_PANEL)(index_command)
+    app.command("show", rich_help_panel=PACKS_PANEL)(show_command)
+    app.command("ledger", rich_help_panel=PACKS_PANEL)(ledger_command)

@@ -8,12 +8,11 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from packkit.cli.app import app
+from packkit.cli.app import TRAINING_PANEL
 
 _MODES = ("auto", "never")
 
 
-@app.command("train")
 def train_command(
     recipe: Annotated[Path, typer.Argument(help="TOML file: run, data, model, optimizer.")],
     changes: Annotated[
@@ -29,18 +28,17 @@ def train_command(
     ] = "auto",
 ) -> None:
     """Train a vision-language model on packs; under torchrun, on all its processes."""
-    from packkit import terminal
+    from packkit.cli.progress import training_progress
     from packkit.training import read_recipe, train
 
     start = cast("Literal['auto', 'never']", resume) if resume in _MODES else Path(resume)
-    with terminal.training() as on_step:
+    with training_progress() as on_step:
         checkpoint = train(read_recipe(recipe, changes or ()), resume=start, on_step=on_step)
     # Under torchrun every process comes here.
     if os.environ.get("RANK", "0") == "0":
         typer.echo(checkpoint)
 
 
-@app.command("generate")
 def generate_command(
     model: Annotated[Path, typer.Argument(help="Run, checkpoint, or exported folder.")],
     image: Annotated[
@@ -62,7 +60,6 @@ def generate_command(
     typer.echo(generator.generate(prompt, images, max_new_tokens=max_new_tokens))
 
 
-@app.command("export")
 def export_command(
     run: Annotated[Path, typer.Argument(help="Run, whose newest checkpoint is taken, or one.")],
     out: Annotated[Path, typer.Argument(help="New folder.")],
@@ -72,3 +69,10 @@ def export_command(
     from packkit.training.export import export
 
     typer.echo(export(run, out, precision=precision))
+
+
+def register_training(app: typer.Typer) -> None:
+    """Adds the commands about models."""
+    app.command("train", rich_help_panel=TRAINING_PANEL)(train_command)
+    app.command("generate", rich_help_panel=TRAINING_PANEL)(generate_command)
+    app.command("export", rich_help_panel=TRAINING_PANEL)(export_command)

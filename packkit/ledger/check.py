@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from packkit.base.orders import Split, hold_out
 from packkit.ledger.join import JoinedStep, join_ranks
 from packkit.ledger.lines import LedgerStart, read_ranks
-from packkit.orders import Split, hold_out
 from packkit.shards import PackReader
 
 __all__ = ["EpochReport", "LedgerReport", "check_ledger"]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
-from packkit.errors import FormatError
+from packkit.base.errors import FormatError
 
 __all__ = ["EpochPosition", "LedgerStart", "LedgerStep", "LedgerWriter", "RankRun", "read_ranks"]
 

@@ -7,8 +7,8 @@ batches: `PackDataset` with `PackSampler` and `collate_packs` for a map-style ``
 
 from importlib.util import find_spec
 
+from packkit.base.errors import MissingExtraError
 from packkit.encoding import IGNORED
-from packkit.errors import MissingExtraError
 
 if find_spec("torch") is None:
     raise MissingExtraError("torch", "torch")

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from packkit.base.errors import InputError
 from packkit.encoding import IGNORED
-from packkit.errors import InputError
 from packkit.loading.batch import PackBatch
 from packkit.varlen import normalize_pixels
 

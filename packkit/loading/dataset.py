@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, get_worker_info
 
+from packkit.base.errors import FormatError, InputError, SampleError
 from packkit.encoding import EncodedSample, SampleEncoder
-from packkit.errors import FormatError, InputError, SampleError
-from packkit.image_headers import MAX_PIXELS
+from packkit.images.headers import MAX_PIXELS
+from packkit.images.pixels import PixelDecoder
 from packkit.loading.batch import FILLER
 from packkit.loading.collate import LoadedPack, Masked, PackTokens
 from packkit.loading.sets import PackSets
-from packkit.pixels import PixelDecoder
-from packkit.schema import Pack, Sample
+from packkit.samples import Pack, Sample
 from packkit.shards import PackReader
 from packkit.shards.pack_json import sample_name
 
@@ -78,7 +78,7 @@ class PackDataset(Dataset[LoadedPack]):
         packs: a pack set, a ``.jsonl`` of packs, a folder of Open-Qwen2VL's ``*_packed.json``, or
             several of them, whose packs are then numbered one set after another.
         image_size: S: images become S x S pixels.
-        decoder: ``pillow``, or ``turbo``, which is faster; see `packkit.pixels`.
+        decoder: ``pillow``, or ``turbo``, which is faster; see `packkit.images.pixels`.
         on_bad_image: what happens where an image cannot be decoded: ``raise`` an error, or
             ``mask``: blank pixels, and its sample is ignored. Bytes that are not those written
             always raise.

@@ -8,16 +8,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from packkit.base.errors import InputError
+from packkit.base.orders import Split
 from packkit.encoding import SampleEncoder
-from packkit.errors import InputError
-from packkit.image_headers import MAX_PIXELS
+from packkit.images.headers import MAX_PIXELS
 from packkit.ledger import LedgerStart, LedgerStep, LedgerWriter
 from packkit.loading.assembly import Assembly, assemble, assemble_with
 from packkit.loading.batch import PackBatch
 from packkit.loading.dataset import BadImage, Decoder, PackDataset
 from packkit.loading.order import Shuffle
 from packkit.loading.sampler import PackSampler, Step, Tail
-from packkit.orders import Split
 
 __all__ = ["PackLoader"]
 
@@ -42,7 +42,7 @@ class PackLoader:
         image_size: S: images become S x S pixels.
         shuffle: ``global``, ``shards`` (the disk is read sequentially) or ``none``.
         tail: ``fill`` the last step of an epoch up with packs that hold nothing, or ``drop`` it.
-        decoder: ``pillow``, or ``turbo``, which is faster; see `packkit.pixels`.
+        decoder: ``pillow``, or ``turbo``, which is faster; see `packkit.images.pixels`.
         on_bad_image: ``raise`` an error where an image cannot be decoded, or ``mask`` its sample.
         balance: whether ranks get nearly equal numbers of images and sums of squared lengths.
         split: ``train``, or ``validation`` for the packs that are held out.

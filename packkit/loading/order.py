@@ -17,8 +17,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from packkit.errors import InputError
-from packkit.orders import Permutation, seeded_key, seeded_order
+from packkit.base.errors import InputError
+from packkit.base.orders import Permutation, seeded_key, seeded_order
 
 __all__ = ["WINDOW", "EpochOrder", "SetPlaces", "Shuffle"]
 

@@ -11,13 +11,13 @@ import numpy as np
 import torch.distributed
 from torch.utils.data import Sampler
 
-from packkit.errors import FingerprintError, InputError
+from packkit.base.errors import FingerprintError, InputError
+from packkit.base.orders import Split
 from packkit.ledger import LedgerStart
 from packkit.loading.balance import deal_evenly
 from packkit.loading.batch import FILLER
 from packkit.loading.dataset import PackDataset
 from packkit.loading.order import EpochOrder, Shuffle
-from packkit.orders import Split
 
 __all__ = ["STATE_VERSION", "PackSampler", "Step", "Tail"]
 

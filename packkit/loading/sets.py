@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from packkit.base.errors import FingerprintError, InputError
+from packkit.base.orders import Split, hold_out
 from packkit.encoding import SampleEncoder
-from packkit.errors import FingerprintError, InputError
 from packkit.loading.order import SetPlaces
-from packkit.orders import Split, hold_out
 from packkit.shards import PackReader
 
 __all__ = ["PackSets"]

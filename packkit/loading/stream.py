@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.loading.assembly import Assembly, assemble
 from packkit.loading.batch import PackBatch
 from packkit.loading.dataset import PackDataset

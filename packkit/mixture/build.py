@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from packkit.base.engine import Engine, Progress
+from packkit.base.errors import FingerprintError, SourceChangedError
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine, Progress
-from packkit.errors import FingerprintError, SourceChangedError
 from packkit.mixture.choice import Survey, survey_mixture
 from packkit.mixture.lock import Lock, LockedSource
 from packkit.packing import PackReport

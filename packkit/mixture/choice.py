@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.mixture.filters import label, make_filters
 from packkit.mixture.lock import Count, LockedSource, content_hash
 from packkit.mixture.quantities import Quantity

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from packkit.errors import MissingExtraError
+from packkit.base.errors import MissingExtraError
 from packkit.mixture.lock import Count
 
 __all__ = ["plot_shares"]

@@ -12,9 +12,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from packkit.errors import InputError
-from packkit.recipes import check_tables
-from packkit.schema import Sample
+from packkit.base.checked_toml import check_tables
+from packkit.base.errors import InputError
+from packkit.samples import Sample
 
 __all__ = ["Filter", "installed_filters", "label", "make_filters"]
 
@@ -26,7 +26,7 @@ class Filter(Protocol):
     version: ClassVar[int]
     """Raised whenever it decides otherwise on any sample."""
     options: ClassVar[type[Any]]
-    """Dataclass of what a mixture may set, checked as `packkit.recipes.check_tables` does."""
+    """Dataclass of what a mixture may set, checked by `packkit.base.checked_toml.check_tables`."""
 
     def __init__(self, options: Any, data: Path) -> None:  # noqa: ANN401
         """Takes its options, and the folder under which a mixture's files stand."""

@@ -17,8 +17,8 @@ import orjson
 import xxhash
 from numpy.typing import NDArray
 
-from packkit.errors import ChecksumError, FormatError, InputError
-from packkit.files import write_atomically
+from packkit.base.errors import ChecksumError, FormatError, InputError
+from packkit.base.files import write_atomically
 from packkit.mixture.recipe import Mixture, check_mixture
 
 __all__ = ["Count", "Lock", "LockedSource", "content_hash"]

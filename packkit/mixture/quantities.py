@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 
 __all__ = ["Quantity", "Unit", "apportion", "parse_count"]
 

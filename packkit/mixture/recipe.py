@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from packkit.base.checked_toml import check_tables, read_tables
+from packkit.base.errors import InputError
 from packkit.encoding import SampleEncoder
-from packkit.errors import InputError
+from packkit.mixture.modalities import known_modalities
 from packkit.mixture.quantities import Quantity, Unit, apportion, parse_count
 from packkit.mixture.selection import Shortage
 from packkit.packing import PackConfig
 from packkit.packing.config import Overlong
 from packkit.planning import Algorithm
-from packkit.recipes import check_tables, read_tables
-from packkit.sources.catalog import MODALITIES
 
 __all__ = ["Mixture", "MixtureSource", "PackTable", "check_mixture", "read_mixture"]
 
@@ -55,7 +55,7 @@ class MixtureSource:
     any, all is.
 
     Attributes:
-        use: name of a data set, one of ``packkit sources`` or any other.
+        use: name of a data set, one of ``packkit catalog`` or any other.
         name: what it is called in the mixture; by default `use`.
         path: files, folders or globs, relative to the data folder.
         images: folder of image paths, relative to the data folder; by default that of each file.
@@ -102,8 +102,8 @@ class MixtureSource:
         if not 0 <= self.max_reject_rate <= 1:
             rate = self.max_reject_rate
             raise InputError(f"{place}: max_reject_rate must be in [0, 1], got {rate}")
-        if self.modality not in (None, *MODALITIES):
-            known = ", ".join(MODALITIES)
+        if self.modality not in (None, *known_modalities()):
+            known = ", ".join(known_modalities())
             raise InputError(f"{place}: modality must be one of {known}, got {self.modality!r}")
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from packkit.schema import Sample
+from packkit.samples import Sample
 
 __all__ = ["NoRefusal"]
 
@@ -55,7 +55,7 @@ class NoRefusal:
 
     What a user writes, and what stands anywhere but at the start of a turn, drops nothing.
 
-    >>> from packkit.schema import Message
+    >>> from packkit.samples import Message
     >>> answer = Message("assistant", ("I'm sorry, but I can't assist with that.",))
     >>> NoRefusal(NoOptions(), Path()).drops(Sample(messages=(answer,)), 0)
     True

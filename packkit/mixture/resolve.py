@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from packkit.base.engine import Engine, Progress
+from packkit.base.errors import RejectRateError
+from packkit.base.files import write_atomically
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine, Progress
-from packkit.errors import RejectRateError
-from packkit.files import write_atomically
 from packkit.mixture.choice import survey_mixture
 from packkit.mixture.lock import Lock, LockedSource
 from packkit.mixture.recipe import Mixture

@@ -13,9 +13,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
+from packkit.base.orders import hash_keys, seeded_key
 from packkit.mixture.quantities import Quantity
-from packkit.orders import hash_keys, seeded_key
 
 __all__ = ["Shortage", "ranks_of", "take"]
 

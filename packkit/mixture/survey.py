@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.mixture.filters import Filter, label
+from packkit.mixture.modalities import UNKNOWN, modality_of
 from packkit.mixture.recipe import Mixture, MixtureSource
 from packkit.packing.run import Pass1Result
-from packkit.sample_keys import ImageStamp, sample_key
-from packkit.schema import Sample
+from packkit.samples import Sample
+from packkit.samples.keys import ImageStamp, sample_key
 from packkit.sources import InputFile, Source, find_inputs, open_source
-from packkit.sources.catalog import UNKNOWN, catalog
 
 __all__ = ["MixtureFile", "OpenMixture", "SourcePart", "find_files", "open_mixture"]
 
@@ -179,6 +179,5 @@ def open_mixture(
 
 
 def _modality(source: MixtureSource, sample: Sample) -> str:
-    data_set = catalog().get(source.use)
-    found = UNKNOWN if data_set is None else data_set.modality_of(sample.meta)
-    return found if found != UNKNOWN else source.modality or UNKNOWN
+    told = modality_of(source.use, sample.meta)
+    return told if told != UNKNOWN else source.modality or UNKNOWN

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.overlap.pictures import MAX_DISTANCE, Picture, PictureIndex
 from packkit.overlap.sides import Described, OverlapSide, Place, Side
 

@@ -14,8 +14,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from packkit.errors import MissingExtraError
-from packkit.pixels import displayed_image
+from packkit.base.errors import MissingExtraError
+from packkit.images.pixels import displayed_image
 
 __all__ = ["MAX_DISTANCE", "Match", "Picture", "PictureIndex", "describe", "is_near"]
 

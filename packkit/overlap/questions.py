@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from packkit.schema import Sample
+from packkit.samples import Sample
 
 __all__ = ["normalized", "questions_of"]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from packkit.engine import usable_cpus
-from packkit.errors import InputError, SampleError
+from packkit.base.engine import usable_cpus
+from packkit.base.errors import InputError, SampleError
 from packkit.overlap.pictures import Picture, describe
 from packkit.overlap.questions import questions_of
-from packkit.schema import Origin, Sample
+from packkit.samples import Origin, Sample
 from packkit.sources import read_samples
 
 __all__ = ["Described", "OverlapSide", "Place", "Side"]

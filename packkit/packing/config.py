@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from packkit.base.engine import usable_cpus
+from packkit.base.errors import InputError
 from packkit.encoding import SampleEncoder
-from packkit.engine import usable_cpus
-from packkit.errors import InputError
 from packkit.images import MAX_PIXELS
 from packkit.planning import Algorithm
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import xxhash
 
-from packkit.errors import SourceChangedError
+from packkit.base.errors import SourceChangedError
 from packkit.sources import Source
 
 __all__ = ["OUTSTANDING_READS", "ReadRange", "read_ranges"]

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import orjson
 import xxhash
 
-from packkit.errors import InputError
-from packkit.schema import Sample
+from packkit.base.errors import InputError
+from packkit.samples import Sample
 from packkit.sources import InputFile, find_inputs
 
 __all__ = ["Inputs", "Intake", "file_stamp", "take_in"]

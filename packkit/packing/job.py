@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from packkit.base.engine import Engine, Progress
+from packkit.base.errors import RejectReason
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine, Progress
-from packkit.errors import RejectReason
 from packkit.packing.config import PackConfig
 from packkit.packing.intake import Inputs, Intake, take_in
 from packkit.packing.pass2 import read_sample

@@ -16,14 +16,14 @@ from typing import Any
 import pyarrow as pa
 import xxhash
 
+from packkit.base.errors import RejectReason, SampleError
 from packkit.encoding import EncodedSample, SampleEncoder
-from packkit.errors import RejectReason, SampleError
-from packkit.images import DataRoot, peek_header
+from packkit.images import DataRoot, ImageRef, peek_header
+from packkit.images.pixels import check_pixels
 from packkit.packing.config import PackConfig
 from packkit.packing.span import SAMPLE_SCHEMA, Notes, Reject, SpanResult, SpanTask
-from packkit.pixels import check_pixels
-from packkit.sample_keys import ImageStamp
-from packkit.schema import ImageRef, Sample
+from packkit.samples import Sample
+from packkit.samples.keys import ImageStamp
 from packkit.sources import Record, Source, container_named, layout_named
 
 __all__ = ["SpanMeasurer"]

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from packkit.errors import SampleError, SourceChangedError
+from packkit.base.errors import SampleError, SourceChangedError
 from packkit.images import DataRoot, FileImage
-from packkit.packing.arrange import ShardTask
 from packkit.packing.config import PackConfig
 from packkit.packing.gather import OUTSTANDING_READS, ReadRange, read_ranges
 from packkit.packing.sample_table import SampleTable
-from packkit.schema import Origin, Sample
+from packkit.planning.arrange import ShardTask
+from packkit.samples import Origin, Sample
 from packkit.shards import MeasuredSample, ShardEntry, ShardWriter
 from packkit.sources import Source, container_named, layout_named
 

@@ -10,17 +10,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import orjson
 
-import packkit
+from packkit.base.engine import Engine, LocalEngine, Progress
+from packkit.base.errors import RejectRateError
+from packkit.base.files import write_atomically
 from packkit.encoding import SampleEncoder
-from packkit.engine import Engine, LocalEngine, Progress
-from packkit.errors import RejectRateError
-from packkit.files import write_atomically
-from packkit.packing.arrange import Arrangement, ShardTask, arrange
 from packkit.packing.config import PackConfig
 from packkit.packing.pass1 import SpanMeasurer
 from packkit.packing.pass2 import ShardMaker
@@ -29,6 +28,7 @@ from packkit.packing.sample_table import SampleTable
 from packkit.packing.selection import Selection
 from packkit.packing.span import Notes, Reject, SpanTask, reject_lines
 from packkit.packing.workfolder import WorkFolder
+from packkit.planning.arrange import Arrangement, ShardTask, arrange
 from packkit.shards import MANIFEST, REJECTS, Manifest, ShardEntry, encoder_checksums
 from packkit.sources import Source, container_named
 
@@ -108,7 +108,17 @@ class PackRun:
             RejectRateError: too many samples were rejected; the pack set is whole.
         """
         measured = chosen.measured
-        arrangement = arrange(measured.length, measured.images, measured.stored, self.config)
+        arrangement = arrange(
+            measured.length,
+            measured.images,
+            measured.stored,
+            capacity=self.config.max_len,
+            shard_size=self.config.shard_size,
+            seed=self.config.seed,
+            algorithm=self.config.algorithm,
+            max_images=self.config.max_images,
+            max_samples=self.config.max_samples,
+        )
         entries = self._write(sources, chosen, arrangement.shards)
         self.encoder.save(self.out / "encoder")
         rejects = reject_lines(chosen.rejects)
@@ -212,7 +222,7 @@ class PackRun:
             "seconds": report.seconds,
             "host": platform.node(),
             "python": platform.python_version(),
-            "packkit": packkit.__version__,
+            "packkit": version("packkit"),
             "workers": self.config.workers,
             "tokenizer": self.config.tokenizer,
             "sources": {source.name: os.path.abspath(source.path) for source in sources},

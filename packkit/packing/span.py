@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 import pyarrow as pa
 
-from packkit.sample_keys import ImageStamp
-from packkit.schema import Sample
+from packkit.samples import Sample
+from packkit.samples.keys import ImageStamp
 from packkit.sources import Span
 
 __all__ = ["SAMPLE_SCHEMA", "Notes", "Reject", "SpanResult", "SpanTask", "reject_lines"]

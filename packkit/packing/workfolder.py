@@ -18,8 +18,8 @@ from typing import Any, Self
 import orjson
 import pyarrow as pa
 
-from packkit.errors import LockedError, OutputExistsError
-from packkit.files import write_atomically
+from packkit.base.errors import LockedError, OutputExistsError
+from packkit.base.files import write_atomically
 from packkit.packing.span import Reject, SpanResult
 from packkit.shards import MANIFEST, REJECTS, ShardEntry
 

@@ -3,7 +3,7 @@
 from packkit.shards.index import ShardIndex
 from packkit.shards.index_schema import FORMAT_VERSION
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
-from packkit.shards.reader import PackReader, PackSet
+from packkit.shards.reader import PackReader
 from packkit.shards.rebuild import rebuild_index
 from packkit.shards.rows import MeasuredSample
 from packkit.shards.set_writer import PackWriter, encoder_checksums
@@ -17,7 +17,6 @@ __all__ = [
     "Manifest",
     "MeasuredSample",
     "PackReader",
-    "PackSet",
     "PackWriter",
     "ShardEntry",
     "ShardIndex",

@@ -18,8 +18,8 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from packkit.errors import ChecksumError, FormatError
-from packkit.schema import Origin
+from packkit.base.errors import ChecksumError, FormatError
+from packkit.samples import Origin
 from packkit.shards.index_schema import ImageColumns, PackColumns, SampleColumns, index_labels
 from packkit.shards.rows import ImageRow, PackRow, SampleRow
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pyarrow as pa
 
-from packkit.schema import Origin
+from packkit.samples import Origin
 from packkit.shards.index_schema import PackColumns, index_schema
 from packkit.shards.rows import PackRow
 

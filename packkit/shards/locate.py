@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from packkit.errors import FormatError
+from packkit.base.errors import FormatError
 from packkit.shards.index_schema import index_path
 from packkit.shards.manifest import MANIFEST, Manifest
 

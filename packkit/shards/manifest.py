@@ -14,7 +14,7 @@ from typing import Any, Self
 import orjson
 import xxhash
 
-from packkit.errors import ChecksumError, FormatError
+from packkit.base.errors import ChecksumError, FormatError
 from packkit.shards.index_schema import FORMAT_VERSION
 
 __all__ = ["MANIFEST", "REJECTS", "Manifest", "ShardEntry"]

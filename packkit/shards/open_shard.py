@@ -9,9 +9,10 @@ import numpy as np
 import pybase64
 import xxhash
 
-from packkit.errors import ChecksumError, FormatError
-from packkit.image_tokens import ImageSizes
-from packkit.schema import ImagePeek, ImageRef, Pack
+from packkit.base.errors import ChecksumError, FormatError
+from packkit.encoding.image_tokens import ImageSizes
+from packkit.images import ImagePeek, ImageRef
+from packkit.samples import Pack
 from packkit.shards.file_pool import FilePool
 from packkit.shards.index import ShardIndex
 from packkit.shards.locate import Shard

@@ -16,9 +16,10 @@ import orjson
 import pybase64
 import xxhash
 
-from packkit.errors import FormatError, RejectReason, SampleError
-from packkit.open_qwen2vl import is_open_qwen2vl, sample_from_open_qwen2vl
-from packkit.schema import ImageRef, Pack, Sample
+from packkit.base.errors import FormatError, RejectReason, SampleError
+from packkit.images import ImageRef
+from packkit.samples import Pack, Sample
+from packkit.samples.open_qwen2vl import is_open_qwen2vl, sample_from_open_qwen2vl
 from packkit.shards.rows import ImagePlace
 
 __all__ = [

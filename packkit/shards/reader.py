@@ -15,47 +15,31 @@ from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from packkit.encoding import SampleEncoder
-from packkit.errors import (
+from packkit.base.errors import (
     ChecksumError,
     FingerprintError,
     FormatError,
     InputError,
     SampleError,
 )
-from packkit.image_tokens import ImageSizes
-from packkit.schema import Pack
+from packkit.encoding import SampleEncoder
+from packkit.encoding.image_tokens import ImageSizes
+from packkit.samples import Pack
 from packkit.shards.file_pool import FilePool
 from packkit.shards.index import ShardIndex
 from packkit.shards.locate import Shard, locate
 from packkit.shards.manifest import MANIFEST
 from packkit.shards.open_shard import OpenShard
 
-if TYPE_CHECKING:
-    from packkit.shards.verify import VerifyReport
-
-__all__ = ["PackReader", "PackSet"]
+__all__ = ["PackReader"]
 
 _DEFAULT_CAPACITY = 4096
-
-
-class PackSet(Protocol):
-    """Packs that can be read by number, however they are stored."""
-
-    def __len__(self) -> int:
-        """Returns the number of packs."""
-
-    def __getitem__(self, number: int) -> Pack:
-        """Returns one pack, its images in memory."""
-
-    def image(self, pack: int, sample: int, image: int) -> bytes:
-        """Returns the bytes of one image file."""
 
 
 class PackReader:
@@ -275,12 +259,6 @@ class PackReader:
         if differences := encoder.differences(self.manifest.encoder):
             raise FingerprintError(f"{self.path}: encoder/ is not the manifest's", differences)
         return encoder
-
-    def verify(self, *, deep: bool = False) -> VerifyReport:
-        """Compares all that the set says of itself with what it holds, see `verify_packs`."""
-        from packkit.shards.verify import verify_packs
-
-        return verify_packs(self.path, deep=deep, encoder=self._recounter)
 
     def close(self) -> None:
         """Closes its files; packs and images cannot be read afterwards."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from packkit.base.files import write_atomically
 from packkit.encoding import SampleEncoder
-from packkit.files import write_atomically
 from packkit.shards.locate import locate
 
 __all__ = ["rebuild_index"]

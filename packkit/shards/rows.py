@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import xxhash
 
-from packkit.schema import Origin, Sample
+from packkit.samples import Origin, Sample
 
 __all__ = [
     "UNKNOWN_TOKENS",

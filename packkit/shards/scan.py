@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import xxhash
 
+from packkit.base.errors import FormatError, SampleError
 from packkit.encoding import EncodedSample, SampleEncoder
-from packkit.errors import FormatError, SampleError
-from packkit.image_tokens import ImageSizes
-from packkit.images import image_size
-from packkit.schema import Base64Image, Pack, Sample
+from packkit.encoding.image_tokens import ImageSizes
+from packkit.images import Base64Image, image_size
+from packkit.samples import Pack, Sample
 from packkit.shards.index_builder import IndexBuilder
 from packkit.shards.locate import Shard
 from packkit.shards.pack_json import (

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from packkit.base.errors import FormatError, OutputExistsError
+from packkit.base.files import write_atomically
 from packkit.encoding import SampleEncoder
-from packkit.errors import FormatError, OutputExistsError
-from packkit.files import write_atomically
 from packkit.images import image_size
-from packkit.schema import Pack
+from packkit.samples import Pack
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
 from packkit.shards.rows import UNKNOWN_TOKENS, MeasuredSample
 from packkit.shards.shard_writer import ShardWriter

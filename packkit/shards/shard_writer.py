@@ -19,8 +19,8 @@ from typing import Any, BinaryIO, Literal, Self
 
 import xxhash
 
-from packkit.errors import InputError
-from packkit.files import sync_folder, write_atomically
+from packkit.base.errors import InputError
+from packkit.base.files import sync_folder, write_atomically
 from packkit.shards.index_builder import IndexBuilder
 from packkit.shards.index_schema import index_path
 from packkit.shards.manifest import ShardEntry

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from packkit.base.engine import Progress
+from packkit.base.errors import FingerprintError, PackkitError
 from packkit.encoding import EncodedSample, SampleEncoder
-from packkit.engine import Progress
-from packkit.errors import FingerprintError, PackkitError
 from packkit.shards.conservation import Conservation
 from packkit.shards.index import ShardIndex
 from packkit.shards.locate import Shard

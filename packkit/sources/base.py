@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from packkit.errors import RejectReason, SampleError
-from packkit.images import DataRoot
-from packkit.schema import Base64Image, ImageRef, Sample
+from packkit.base.errors import RejectReason, SampleError
+from packkit.images import Base64Image, DataRoot, ImageRef
+from packkit.samples import Sample
 
 __all__ = [
     "Container",
@@ -72,6 +72,8 @@ class Container(Protocol):
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
     """File name endings, lower case, such as ``.jsonl``."""
+    first_keys: ClassVar[tuple[str, ...]]
+    """First keys of a ``.json`` file that is one object, where its value is an array."""
     in_folders: ClassVar[bool]
     """Whether files with these endings are inputs where a folder is named. Not so for endings that
     any file may have: such files are read when they are named themselves, or by a glob."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.sources.registry import installed_containers
 
 __all__ = ["COMPRESSIONS", "InputFile", "find_inputs", "inner_name"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.sources.base import Container, Layout
 
 __all__ = ["container_named", "installed_containers", "installed_layouts", "layout_named"]

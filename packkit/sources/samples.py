@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from packkit.errors import SampleError
+from packkit.base.errors import SampleError
 from packkit.images import DataRoot
-from packkit.schema import Origin, Sample
+from packkit.samples import Origin, Sample
 from packkit.sources.discover import find_inputs
 from packkit.sources.registry import container_named, layout_named
 from packkit.sources.source import AUTO, Source, open_source

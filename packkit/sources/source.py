@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from packkit.errors import FormatError, InputError, SampleError, SourceChangedError
-from packkit.files import sync_folder
+from packkit.base.errors import FormatError, InputError, SampleError, SourceChangedError
+from packkit.base.files import sync_folder
 from packkit.sources.base import Container, Fields, Span
 from packkit.sources.containers.json_lines import BYTE_ORDER_MARK, read_lines
 from packkit.sources.discover import COMPRESSIONS, InputFile, inner_name
@@ -26,9 +26,7 @@ AUTO = "auto"
 
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _BLOCK_BYTES = 1 << 20
-_SPLITS_HEAD = re.compile(
-    rb'\s*\{\s*"(?:train|val|valid|validation|test|chest_xray|mri|histology|gross|ct_scan)"\s*:\s*\['
-)
+_ARRAY_UNDER_KEY = re.compile(rb'\s*\{\s*"([^"\\]*)"\s*:\s*\[')
 _PACK_HEAD = re.compile(rb'\s*\{\s*"(?:data|lengths)"\s*:\s*\[')
 
 
@@ -180,8 +178,8 @@ def _tell_json(path: Path, *, is_lines: bool) -> str:
         head = file.read(_BLOCK_BYTES).removeprefix(BYTE_ORDER_MARK)
     if head.lstrip().startswith(b"["):
         return "json-array"
-    if not is_lines and _SPLITS_HEAD.match(head):
-        return "json-splits"
+    if not is_lines and (splits := _container_of_arrays(head)) is not None:
+        return splits
     lines = read_lines(path, Span(0, path.stat().st_size))
     first, second = (next(lines, (0, b""))[1] for _ in range(2))
     # Many call JSON lines .json: then a line ends its object, and another begins one.
@@ -189,6 +187,18 @@ def _tell_json(path: Path, *, is_lines: bool) -> str:
     if _PACK_HEAD.match(first + second):
         return "pack-lines" if is_lines else "pack-file"
     return "jsonl" if is_lines else "json-object"
+
+
+def _container_of_arrays(head: bytes) -> str | None:
+    """Returns the container of a file that is one object of arrays, if its first key tells it."""
+    match = _ARRAY_UNDER_KEY.match(head)
+    first_key = "" if match is None else match[1].decode(errors="replace")
+    names = (
+        container.name
+        for container in installed_containers().values()
+        if first_key in container.first_keys
+    )
+    return next(names, None)
 
 
 def _tell_layout(name: str, path: Path, container: Container, columns: Mapping[str, str]) -> str:

@@ -1,6 +1,6 @@
 """The training loop: Qwen3 and SigLIP over packs. Needs ``packkit[train]``."""
 
-from packkit.errors import MissingExtraError
+from packkit.base.errors import MissingExtraError
 
 try:
     import transformers  # noqa: F401

@@ -1,8 +1,8 @@
 """packkit's templates as transformers takes them, for folders that others open.
 
-Each writes what `packkit.templates` writes for conversations of text and images, an image as one
-token, which transformers' processor repeats. A generation prompt is the header of an answer as it
-was trained: with ``qwen3`` and a question before it, one with an empty think block.
+Each writes what `packkit.encoding.templates` writes for conversations of text and images, an image
+as one token, which transformers' processor repeats. A generation prompt is the header of an answer
+as it was trained: with ``qwen3`` and a question before it, one with an empty think block.
 """
 
 from __future__ import annotations

@@ -34,9 +34,9 @@ from torch.distributed.checkpoint.state_dict_saver import save
 from transformers import LlavaConfig, LlavaForConditionalGeneration
 from transformers.initialization import no_init_weights
 
+from packkit.base.errors import CheckpointError, FormatError
+from packkit.base.files import sync_folder, write_atomically
 from packkit.encoding import SampleEncoder
-from packkit.errors import CheckpointError, FormatError
-from packkit.files import sync_folder, write_atomically
 from packkit.training.parallel import Ranks
 
 __all__ = [

@@ -14,8 +14,8 @@ from transformers import (
     SiglipImageProcessorPil,
 )
 
+from packkit.base.errors import InputError, OutputExistsError
 from packkit.encoding import SampleEncoder
-from packkit.errors import InputError, OutputExistsError
 from packkit.training.chat_templates import chat_template
 from packkit.training.checkpoints import find_checkpoint, read_info, read_weights
 from packkit.training.model import count_features

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
+from packkit.base.errors import FormatError
 from packkit.encoding import SampleEncoder
-from packkit.errors import FormatError
-from packkit.pixels import PixelDecoder
-from packkit.schema import Message, Sample
-from packkit.tokenizer import TextTokenizer
+from packkit.encoding.tokenizer import TextTokenizer
+from packkit.images.pixels import PixelDecoder
+from packkit.samples import Message, Sample
 from packkit.training.checkpoints import find_checkpoint, read_info, read_weights
 from packkit.training.model import PackModel, count_features
 from packkit.training.weights import read_llava

@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import orjson
 
-from packkit.errors import FormatError, MissingExtraError
-from packkit.files import write_atomically
+from packkit.base.errors import FormatError, MissingExtraError
+from packkit.base.files import write_atomically
 
 __all__ = ["MetricsLog", "StepMetrics", "plot_loss", "read_metrics"]
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import linear_cross_entropy
 from transformers import LlavaForConditionalGeneration, SiglipVisionConfig
 
+from packkit.base.errors import InputError
 from packkit.encoding import IGNORED
-from packkit.errors import InputError
 from packkit.loading import PackBatch
 from packkit.training.attention import Attention, attention_inputs, choose_attention
 from packkit.varlen import normalize_pixels, pack_tokens, pool_image_tokens, splice_image_tokens

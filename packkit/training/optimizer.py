@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 
 __all__ = ["OptimizerConfig", "make_optimizer"]
 

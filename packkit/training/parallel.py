@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.training.model import PackModel
 
 __all__ = ["Ranks", "shard", "start_ranks"]

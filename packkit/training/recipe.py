@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from packkit.errors import InputError
-from packkit.recipes import check_tables, read_tables
+from packkit.base.checked_toml import check_tables, read_tables
+from packkit.base.errors import InputError
 from packkit.training.model import ModelConfig
 from packkit.training.optimizer import OptimizerConfig
 

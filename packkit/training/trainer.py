@@ -15,7 +15,7 @@ import torch
 from torch.distributed.tensor import DTensor
 from transformers import LlavaForConditionalGeneration
 
-from packkit.errors import DivergedError, InputError, OutputExistsError
+from packkit.base.errors import DivergedError, InputError, OutputExistsError
 from packkit.loading import PackBatch, PackLoader
 from packkit.training.checkpoints import (
     CheckpointInfo,

@@ -19,8 +19,8 @@ from transformers import (
 )
 from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
 
+from packkit.base.errors import FingerprintError, InputError
 from packkit.encoding import SampleEncoder
-from packkit.errors import FingerprintError, InputError
 from packkit.training.checkpoints import find_checkpoint, read_weights
 from packkit.training.model import ModelConfig, count_features
 

@@ -8,7 +8,7 @@ Attention itself is torch's: FlexAttention takes `block_mask`, scaled dot produc
 
 from importlib.util import find_spec
 
-from packkit.errors import MissingExtraError
+from packkit.base.errors import MissingExtraError
 
 if find_spec("torch") is None:
     raise MissingExtraError("torch", "torch")

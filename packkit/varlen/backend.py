@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from packkit.errors import InputError, MissingExtraError
+from packkit.base.errors import InputError, MissingExtraError
 
 __all__ = ["Backend", "choose_twin", "twin"]
 

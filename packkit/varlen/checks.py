@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 
 __all__ = [
     "check_cu_seqlens",

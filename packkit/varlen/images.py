@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.varlen.backend import Backend, choose_twin, twin
 from packkit.varlen.checks import check_ids, check_slots, check_tensor, square_side
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.library import custom_op
 from torch.nn.attention.flex_attention import BlockMask
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.varlen.backend import Backend, choose_twin, twin
 from packkit.varlen.checks import check_cu_seqlens, check_segments, check_tensor
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from packkit.errors import FormatError
+from packkit.base.errors import FormatError
+from packkit.base.orders import hold_out
 from packkit.ledger import LedgerStart, LedgerStep, LedgerWriter, check_ledger
-from packkit.orders import hold_out
-from packkit.schema import Pack, Sample
+from packkit.samples import Pack, Sample
 from packkit.shards import PackReader, PackWriter
 
 PACKS = 13

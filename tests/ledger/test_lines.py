@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.errors import FormatError
+from packkit.base.errors import FormatError
 from packkit.ledger.lines import LedgerStart, LedgerStep, LedgerWriter, RankRun, read_ranks
 
 START = LedgerStart(0, 0, 1, 4, "fill", [23], False, "train", 0.0, ["abc"])

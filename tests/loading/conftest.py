@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from packkit.loading import PackDataset, PackLoader
-from packkit.schema import Message, Pack, Sample
+from packkit.samples import Message, Pack, Sample
 from packkit.shards import PackWriter
 
 PACKS = 23

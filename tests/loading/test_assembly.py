@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from packkit.errors import FormatError
+from packkit.base.errors import FormatError
 from packkit.loading import FILLER, PackDataset
 from packkit.loading.assembly import Assembly, assemble, assemble_with
 from packkit.loading.sampler import Cursor, Step

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.loading import FILLER, IGNORED, LoadedPack, collate_for_transformers, collate_packs
 from packkit.loading.collate import Masked, PackTokens
 

@@ -9,10 +9,10 @@ import pybase64
 import pytest
 from PIL import Image
 
-import packkit.pixels
-from packkit.errors import FormatError, InputError, MissingExtraError
+import packkit.images.pixels
+from packkit.base.errors import FormatError, InputError, MissingExtraError
 from packkit.loading import FILLER, PackDataset
-from packkit.schema import Pack, Sample
+from packkit.samples import Pack, Sample
 from packkit.shards import PackReader, PackWriter
 
 SIZE = 16
@@ -151,6 +151,6 @@ def test_options_that_make_no_sense_are_refused(packs, options, message):
 
 
 def test_a_decoder_that_is_not_installed_is_an_error_and_no_fallback(packs, monkeypatch):
-    monkeypatch.setattr(packkit.pixels, "find_spec", lambda name: None)
+    monkeypatch.setattr(packkit.images.pixels, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'packkit\[turbo\]'"):
         PackDataset(packs, decoder="turbo")

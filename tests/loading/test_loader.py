@@ -18,8 +18,8 @@ import torch
 from tokenizers import Tokenizer
 
 from packkit import PackReader, check_ledger
+from packkit.base.errors import ChecksumError, FingerprintError, FormatError, InputError
 from packkit.encoding import SampleEncoder
-from packkit.errors import ChecksumError, FingerprintError, FormatError, InputError
 from packkit.loading import FILLER, PackLoader
 
 PACKS = 23

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.loading.order import WINDOW, EpochOrder, SetPlaces
 
 SHUFFLES = ["global", "shards", "none"]

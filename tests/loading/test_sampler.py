@@ -9,7 +9,7 @@ import torch.distributed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit.errors import FingerprintError, InputError
+from packkit.base.errors import FingerprintError, InputError
 from packkit.loading import FILLER, PackDataset, PackSampler
 
 PACKS = 23

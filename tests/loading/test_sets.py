@@ -5,10 +5,10 @@ import json
 import pytest
 from tokenizers import Tokenizer
 
+from packkit.base.errors import FingerprintError, InputError
 from packkit.encoding import SampleEncoder
-from packkit.errors import FingerprintError, InputError
 from packkit.loading import FILLER, PackDataset
-from packkit.schema import Pack, Sample
+from packkit.samples import Pack, Sample
 from packkit.shards import PackReader, PackWriter
 
 PACKS = 23

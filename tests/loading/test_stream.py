@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 from torchdata.stateful_dataloader import StatefulDataLoader
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.loading import FILLER, PackDataset, PackSampler, PackStream, collate_packs
 
 PACKS = 23

@@ -13,7 +13,7 @@ from transformers import LlavaConfig, LlavaForConditionalGeneration, Qwen3Config
 
 from packkit.encoding import SampleEncoder
 from packkit.loading import IGNORED, PackDataset, collate_for_transformers, collate_packs
-from packkit.schema import Message, Pack, Sample
+from packkit.samples import Message, Pack, Sample
 from packkit.shards import PackWriter
 
 SIZE, PATCH = 168, 14

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from packing_inputs import caption, set_bytes, write_lines
 
 from packkit import PackLoader
-from packkit.curation.results import Assessment
-from packkit.errors import (
+from packkit.base.errors import (
     ChecksumError,
     FingerprintError,
     FormatError,
@@ -19,12 +18,14 @@ from packkit.errors import (
     RejectRateError,
     SourceChangedError,
 )
+from packkit.infimed.curation.results import Assessment
+from packkit.infimed.data.catalog import MODALITIES
 from packkit.mixture import Lock, build_mixture, resolve_mixture
+from packkit.mixture.modalities import UNKNOWN
 from packkit.packing import PackConfig, pack
-from packkit.sample_keys import sample_key
-from packkit.schema import Sample
+from packkit.samples import Sample
+from packkit.samples.keys import sample_key
 from packkit.shards import PackReader, verify_packs
-from packkit.sources.catalog import MODALITIES, UNKNOWN
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.mixture.quantities import apportion, parse_count
 
 WEIGHTS = st.lists(st.floats(0.001, 1000), min_size=1, max_size=20)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
+from packkit.infimed.data.catalog import catalog
 from packkit.mixture import read_mixture
 from packkit.mixture.filters import installed_filters, make_filters
 from packkit.mixture.recipe import check_mixture
-from packkit.sources.catalog import catalog
 
 SHIPPED = sorted((Path(__file__).parents[2] / "recipes" / "mixtures").glob("*.toml"))
 SOURCE = {"use": "a", "path": "a.jsonl"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packkit.mixture.refusals import NoOptions, NoRefusal
-from packkit.schema import Message, Sample
+from packkit.samples import Message, Sample
 
 FILTER = NoRefusal(NoOptions(), Path())
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.mixture.quantities import Quantity
 from packkit.mixture.selection import ranks_of, take
 

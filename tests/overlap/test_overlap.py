@@ -2,7 +2,7 @@
 
 import pytest
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.overlap import OverlapSide, Place, find_overlap
 from packkit.packing import PackConfig, pack
 

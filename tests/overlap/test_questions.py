@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packkit.overlap.questions import normalized, questions_of
-from packkit.schema import Message, Sample
+from packkit.samples import Message, Sample
 
 BETWEEN = st.text(" \t\n.,;:!?-()！？、", min_size=1, max_size=3)
 

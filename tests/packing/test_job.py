@@ -12,7 +12,7 @@ import orjson
 import pytest
 from packing_inputs import caption, png, set_bytes, write_lines
 
-from packkit.errors import (
+from packkit.base.errors import (
     InputError,
     LockedError,
     OutputExistsError,
@@ -22,9 +22,9 @@ from packkit.errors import (
 )
 from packkit.packing import PackConfig, pack
 from packkit.packing.workfolder import WorkFolder
-from packkit.schema import Message, Sample
+from packkit.samples import Message, Sample
 from packkit.shards import PackReader, verify_packs
-from packkit.stats import set_stats
+from packkit.shards.stats import set_stats
 
 FAULTS = {
     "invalid_json": b'{"id": "cut", "content": [{"type"',

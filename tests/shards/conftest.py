@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from packkit.encoding import SampleEncoder
 from packkit.images import image_size
-from packkit.schema import Message, Origin, Pack, Sample
+from packkit.samples import Message, Origin, Pack, Sample
 from packkit.shards import (
     MANIFEST,
     REJECTS,

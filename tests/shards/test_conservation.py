@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit.schema import Origin
+from packkit.samples import Origin
 from packkit.shards.conservation import Conservation
 from packkit.shards.index import ShardIndex
 from packkit.shards.index_builder import IndexBuilder

@@ -7,8 +7,8 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from packkit.errors import RejectReason
-from packkit.schema import Pack, Sample
+from packkit.base.errors import RejectReason
+from packkit.samples import Pack, Sample
 from packkit.shards import Manifest, PackWriter
 from packkit.shards.index_schema import index_schema
 

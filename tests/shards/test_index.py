@@ -8,8 +8,8 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit.errors import ChecksumError, FormatError
-from packkit.schema import Origin
+from packkit.base.errors import ChecksumError, FormatError
+from packkit.samples import Origin
 from packkit.shards import ShardIndex
 from packkit.shards.index_builder import IndexBuilder
 from packkit.shards.rows import ImageRow, PackRow, SampleRow

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit.errors import FormatError, SampleError
-from packkit.schema import Pack, Sample
+from packkit.base.errors import FormatError, SampleError
+from packkit.samples import Pack, Sample
 from packkit.shards.pack_json import cut_images, encode_pack, pack_from_record, parse_record
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import orjson
 import pytest
 
-from packkit.errors import ChecksumError, FormatError
+from packkit.base.errors import ChecksumError, FormatError
 from packkit.shards import MANIFEST, Manifest
 
 _TOTALS = ["samples_read", "samples_packed", "samples_rejected", "packs", "tokens"]

@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from packkit.errors import FormatError, OutputExistsError, SampleError
-from packkit.schema import Pack, Sample
+from packkit.base.errors import FormatError, OutputExistsError, SampleError
+from packkit.samples import Pack, Sample
 from packkit.shards import MANIFEST, PackReader, PackWriter, verify_packs
 
 

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit.errors import ChecksumError, FingerprintError, FormatError, InputError
+from packkit.base.errors import ChecksumError, FingerprintError, FormatError, InputError
 from packkit.images import image_size
-from packkit.schema import Pack, Sample
-from packkit.shards import MANIFEST, PackReader, PackSet, PackWriter
+from packkit.samples import Pack, Sample
+from packkit.shards import MANIFEST, PackReader, PackWriter
 
 _STORAGES = ["shards", "files"]
 
@@ -152,7 +152,7 @@ def test_images_out_of_range_are_index_errors(whole_set, place):
 
 
 def test_it_is_a_pack_set(whole_set):
-    reader: PackSet = PackReader(whole_set.path)
+    reader = PackReader(whole_set.path)
     assert len(reader) == 12
 
 

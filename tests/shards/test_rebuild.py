@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from packkit.base.errors import FormatError
 from packkit.encoding import SampleEncoder
-from packkit.errors import FormatError
 from packkit.shards import PackReader, ShardIndex, rebuild_index, verify_packs
 
 _STORAGES = ["shards", "files"]

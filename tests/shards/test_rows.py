@@ -3,7 +3,7 @@
 import pytest
 import xxhash
 
-from packkit.schema import Origin, Sample
+from packkit.samples import Origin, Sample
 from packkit.shards import MeasuredSample
 from packkit.shards.rows import ImagePlace, ImageRow, SampleRow, make_row
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import xxhash
 
-from packkit.errors import FingerprintError, FormatError
-from packkit.schema import Pack
-from packkit.shards import MANIFEST, REJECTS, PackReader, ShardIndex, verify_packs
+from packkit.base.errors import FingerprintError, FormatError
+from packkit.samples import Pack
+from packkit.shards import MANIFEST, REJECTS, ShardIndex, verify_packs
 from packkit.shards.index_builder import IndexBuilder
 
 _FLIPS = 320
@@ -217,8 +217,3 @@ def test_rejects_that_cannot_be_read_are_noticed(tmp_path, some_packs, write_set
     assert any(
         line.startswith("rejects.jsonl: cannot be read") for line in verify_packs(out).problems
     )
-
-
-def test_a_reader_verifies_its_set(whole_set):
-    with PackReader(whole_set.path) as reader:
-        assert reader.verify(deep=True) == verify_packs(whole_set.path, deep=True)

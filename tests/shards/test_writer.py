@@ -9,9 +9,9 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit import files
-from packkit.errors import FormatError, InputError, SampleError
-from packkit.schema import Pack, Sample
+from packkit.base import files
+from packkit.base.errors import FormatError, InputError, SampleError
+from packkit.samples import Pack, Sample
 from packkit.shards import PackReader, ShardWriter
 from packkit.shards.index import ShardIndex
 from packkit.shards.index_schema import index_path

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.sources.discover import find_inputs, inner_name
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.sources import registry
 from packkit.sources.base import Container, Layout
 from packkit.sources.registry import (
@@ -18,6 +18,7 @@ def test_everything_of_our_own_is_installed():
         "json-object",
         "json-splits",
         "jsonl",
+        "llava-med-domains",
         "pack-file",
         "pack-lines",
         "parquet",

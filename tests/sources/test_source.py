@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from packkit.errors import FormatError, InputError, SampleError, SourceChangedError
+from packkit.base.errors import FormatError, InputError, SampleError, SourceChangedError
 from packkit.sources import container_named, find_inputs, open_source
 from packkit.sources import source as source_module
 
@@ -80,7 +80,7 @@ JSON_FILES = {
     "packs": (lines(PACK, PACK), "pack-lines", 4),
     "splits": (json.dumps({"train": [LLAVA], "val": [LLAVA]}).encode(), "json-splits", 2),
     "indented splits": (json.dumps({"test": [LLAVA, LLAVA]}, indent=2).encode(), "json-splits", 2),
-    "domains": (json.dumps({"chest_xray": [LLAVA], "mri": []}).encode(), "json-splits", 1),
+    "domains": (json.dumps({"chest_xray": [LLAVA], "mri": []}).encode(), "llava-med-domains", 1),
     "a split that is no list": (b'{"train": {}, "content": "x"}', "json-object", 1),
     "nothing": (b"", "json-object", 1),
     "no JSON": (b"junk", "json-object", 1),

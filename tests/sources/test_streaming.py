@@ -22,7 +22,7 @@ GROWTH_BYTES = 32 << 20
 READ_ALL = """
 import resource, sys, time
 from pathlib import Path
-from packkit.schema import Sample
+from packkit.samples import Sample
 from packkit.sources import read_samples
 started = time.perf_counter()
 count = 0

@@ -19,7 +19,7 @@ from training_cases import IMAGE_TOKENS, LANGUAGE, VISION, run_command
 from packkit import PackReader, PackWriter
 from packkit.encoding import SampleEncoder
 from packkit.loading import PackDataset, collate_packs
-from packkit.schema import Message, Pack, Sample
+from packkit.samples import Message, Pack, Sample
 from packkit.training import DataConfig, ModelConfig, OptimizerConfig, Recipe, RunConfig
 
 PACKS = 12

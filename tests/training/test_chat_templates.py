@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
-from packkit.errors import SampleError
-from packkit.schema import Message, Sample
-from packkit.templates import IMAGE, TEMPLATES
+from packkit.base.errors import SampleError
+from packkit.encoding.templates import IMAGE, TEMPLATES
+from packkit.samples import Message, Sample
 from packkit.training.chat_templates import chat_template
 
 SLOT = "<|image_pad|>"

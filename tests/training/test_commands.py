@@ -10,7 +10,7 @@ from training_cases import LANGUAGE, VISION
 
 from packkit import PackWriter
 from packkit.encoding import SampleEncoder
-from packkit.schema import Pack, Sample
+from packkit.samples import Pack, Sample
 from packkit.training import Trainer
 from packkit.training.generation import Generator
 from packkit.training.parallel import start_ranks

@@ -18,12 +18,12 @@ from transformers import (
 )
 
 from packkit import PackWriter
+from packkit.base.errors import CheckpointError, InputError, OutputExistsError
 from packkit.encoding import SampleEncoder
-from packkit.errors import CheckpointError, InputError, OutputExistsError
+from packkit.images.pixels import PixelDecoder
 from packkit.loading import collate_packs
 from packkit.loading.collate import LoadedPack, PackTokens
-from packkit.pixels import PixelDecoder
-from packkit.schema import Message, Pack, Sample
+from packkit.samples import Message, Pack, Sample
 from packkit.training import DataConfig, ModelConfig, OptimizerConfig, Recipe, RunConfig, Trainer
 from packkit.training.checkpoints import find_checkpoint, read_weights
 from packkit.training.export import export

@@ -9,12 +9,12 @@ import torch
 from training_cases import IMAGE_TOKENS, LANGUAGE, VISION
 
 from packkit import PackWriter
+from packkit.base.errors import FormatError, InputError, SampleError
 from packkit.encoding import SampleEncoder
-from packkit.errors import FormatError, InputError, SampleError
+from packkit.images.pixels import PixelDecoder
 from packkit.loading import collate_packs
 from packkit.loading.collate import LoadedPack, PackTokens
-from packkit.pixels import PixelDecoder
-from packkit.schema import Message, Pack, Sample
+from packkit.samples import Message, Pack, Sample
 from packkit.training import DataConfig, ModelConfig, OptimizerConfig, Recipe, RunConfig, Trainer
 from packkit.training.checkpoints import find_checkpoint, newest_checkpoint, read_weights
 from packkit.training.export import export

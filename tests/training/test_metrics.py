@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from packkit.errors import FormatError
+from packkit.base.errors import FormatError
 from packkit.training.metrics import MetricsLog, StepMetrics, plot_loss, read_metrics
 
 

@@ -16,7 +16,7 @@ from training_cases import (
 )
 from transformers import LlavaForConditionalGeneration
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.loading import PackDataset, collate_packs
 from packkit.loading.collate import LoadedPack, PackTokens
 from packkit.training.model import ModelConfig, PackModel

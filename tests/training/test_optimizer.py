@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers import get_cosine_schedule_with_warmup
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.training.model import ModelConfig, PackModel
 from packkit.training.optimizer import OptimizerConfig, make_optimizer
 from packkit.training.weights import starting_llava

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.mixture import read_mixture
 from packkit.training.recipe import read_recipe
 

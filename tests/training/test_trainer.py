@@ -15,8 +15,7 @@ from tokenizers import Tokenizer
 from training_cases import on_ranks, train_for
 
 from packkit import PackWriter, check_ledger
-from packkit.encoding import SampleEncoder
-from packkit.errors import (
+from packkit.base.errors import (
     CheckpointError,
     DivergedError,
     FingerprintError,
@@ -24,7 +23,8 @@ from packkit.errors import (
     InputError,
     OutputExistsError,
 )
-from packkit.schema import Pack, Sample
+from packkit.encoding import SampleEncoder
+from packkit.samples import Pack, Sample
 from packkit.training import Trainer, train
 from packkit.training.checkpoints import newest_checkpoint, read_weights
 from packkit.training.metrics import read_metrics

@@ -14,7 +14,7 @@ from transformers import (
     SiglipVisionModel,
 )
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.training.model import ModelConfig, PackModel
 from packkit.training.weights import llava_config, read_llava, starting_llava
 

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from packkit.cli import main
+from packkit.cli.main import main
 from packkit.training.model import ModelConfig, PackModel
 from packkit.training.parallel import Ranks, shard
 from packkit.training.trainer import Trainer

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from packkit.errors import InputError, MissingExtraError
+from packkit.base.errors import InputError, MissingExtraError
 from packkit.varlen import backend, normalize_pixels
 
 ASK_FOR_TRITON = """

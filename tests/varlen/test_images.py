@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import adaptive_avg_pool2d
 from varlen_cases import slots_in
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.varlen import normalize_pixels, pool_image_tokens, splice_image_tokens
 
 DTYPES = [torch.float32, torch.bfloat16]

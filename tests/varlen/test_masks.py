@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn.attention.flex_attention import create_block_mask
 from varlen_cases import ODD_TOTALS, cu_seqlens_of, segment_lengths
 
-from packkit.errors import InputError
+from packkit.base.errors import InputError
 from packkit.varlen import block_mask, dense_mask, pack_tokens
 
 BLOCK_TENSORS = [

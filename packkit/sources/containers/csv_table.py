@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import orjson
 
-from packkit.errors import FormatError, RejectReason, SampleError
+from packkit.base.errors import FormatError, RejectReason, SampleError
 from packkit.sources.base import Fields
 from packkit.sources.containers.json_lines import JsonLines
 

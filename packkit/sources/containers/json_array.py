@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from packkit.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError
 from packkit.sources.base import Record, Span
 from packkit.sources.containers.json_lines import (
     BUFFER_BYTES,
@@ -67,15 +67,16 @@ class JsonArray(JsonLines):
 
 
 class JsonSplits(JsonArray):
-    """A file that is one JSON object of arrays of objects, such as one a split.
+    """A file that is one JSON object of arrays of objects, one array a split.
 
-    R2Gen's annotations have the keys ``train``, ``val`` and ``test``, LLaVA-Med's captions one for
-    each domain. An element is a record; the key that it stands under is no part of it. Values that
-    are no arrays hold no records.
+    An element is a record; the key that it stands under is no part of it. Values that are no arrays
+    hold no records. A data set whose arrays stand under other keys has a subclass with its own
+    `first_keys`.
     """
 
     name: ClassVar[str] = "json-splits"
     suffixes: ClassVar[tuple[str, ...]] = ()
+    first_keys: ClassVar[tuple[str, ...]] = ("train", "val", "valid", "validation", "test")
     _opening: ClassVar[bytes] = b"{["
     _kind: ClassVar[str] = "object"
 

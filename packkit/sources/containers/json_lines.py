@@ -9,7 +9,7 @@ from typing import ClassVar
 import orjson
 import xxhash
 
-from packkit.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError
 from packkit.sources.base import Fields, Record, Span
 
 __all__ = ["JsonLines", "parse_object"]
@@ -45,6 +45,7 @@ class JsonLines:
 
     name: ClassVar[str] = "jsonl"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
+    first_keys: ClassVar[tuple[str, ...]] = ()
     in_folders: ClassVar[bool] = True
     staged: ClassVar[bool] = False
 

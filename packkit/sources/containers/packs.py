@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from packkit.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError
 from packkit.sources.base import Fields, Record, Span
 from packkit.sources.containers.json_array import cut_off, read_document
 from packkit.sources.containers.json_lines import JsonLines, parse_object, read_lines

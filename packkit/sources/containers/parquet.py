@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 import pybase64
 
-from packkit.errors import FormatError
+from packkit.base.errors import FormatError
 from packkit.sources.containers.json_lines import JsonLines
 
 if TYPE_CHECKING:

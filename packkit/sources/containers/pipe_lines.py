@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from packkit.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError
 from packkit.sources.base import Fields
 from packkit.sources.containers.json_lines import JsonLines
 

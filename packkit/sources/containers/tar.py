@@ -17,9 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from packkit.errors import RejectReason, SampleError
-from packkit.images import RangeImage
-from packkit.schema import ImageRef
+from packkit.base.errors import RejectReason, SampleError
+from packkit.images import ImageRef, RangeImage
 from packkit.sources.base import Fields, Record, Span
 from packkit.sources.containers.json_lines import parse_object
 
@@ -54,6 +53,7 @@ class Tar:
 
     name: ClassVar[str] = "tar"
     suffixes: ClassVar[tuple[str, ...]] = (".tar",)
+    first_keys: ClassVar[tuple[str, ...]] = ()
     in_folders: ClassVar[bool] = True
     staged: ClassVar[bool] = False
 

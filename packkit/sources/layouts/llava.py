@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from packkit.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError
 from packkit.images import DataRoot
-from packkit.schema import Content, Message, Sample
+from packkit.samples import Content, Message, Sample
 from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
 
 __all__ = ["LlavaLayout"]

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import ClassVar
 
-from packkit.errors import RejectReason, SampleError
-from packkit.images import DataRoot
-from packkit.schema import Content, ImageRef, Sample
+from packkit.base.errors import RejectReason, SampleError
+from packkit.images import DataRoot, ImageRef
+from packkit.samples import Content, Sample
 from packkit.sources.base import Fields, add_text, image_from_field, rest_as_meta
 
 __all__ = ["Mmc4Layout"]

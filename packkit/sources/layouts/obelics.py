@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from packkit.errors import RejectReason, SampleError
-from packkit.images import DataRoot
-from packkit.schema import ImageRef, Sample
+from packkit.base.errors import RejectReason, SampleError
+from packkit.images import DataRoot, ImageRef
+from packkit.samples import Sample
 from packkit.sources.base import Fields, add_text, id_from_field, image_from_field, rest_as_meta
 
 __all__ = ["ObelicsLayout"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from packkit.images import DataRoot
-from packkit.open_qwen2vl import is_open_qwen2vl, sample_from_open_qwen2vl
-from packkit.schema import Sample
+from packkit.samples import Sample
+from packkit.samples.open_qwen2vl import is_open_qwen2vl, sample_from_open_qwen2vl
 from packkit.sources.base import Fields
 
 __all__ = ["OpenQwen2vlLayout"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from packkit.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError
 from packkit.images import DataRoot
-from packkit.schema import Sample
+from packkit.samples import Sample
 from packkit.sources.base import Fields, image_from_field
 
 __all__ = ["PackkitLayout"]

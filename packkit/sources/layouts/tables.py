@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from packkit.errors import RejectReason, SampleError
-from packkit.images import DataRoot
-from packkit.schema import ImageRef, Message, Sample
+from packkit.base.errors import RejectReason, SampleError
+from packkit.images import DataRoot, ImageRef
+from packkit.samples import Message, Sample
 from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
 
 __all__ = ["CaptionLayout", "VqaLayout"]

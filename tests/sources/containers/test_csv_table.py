@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit.errors import FormatError, RejectReason, SampleError
+from packkit.base.errors import FormatError, RejectReason, SampleError
 from packkit.sources.containers.csv_table import CsvTable
 
 TEXTS = st.text(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from packkit.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError
 from packkit.images import RangeImage
 from packkit.sources.containers.tar import IMAGE_EXTENSIONS, KEY, Tar
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.errors import RejectReason, SampleError
-from packkit.schema import Message
+from packkit.base.errors import RejectReason, SampleError
+from packkit.samples import Message
 from packkit.sources.layouts.llava import LlavaLayout
 
 LAYOUT = LlavaLayout({})

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError
 from packkit.images import DataRoot
 from packkit.sources.layouts.mmc4 import Mmc4Layout
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError
 from packkit.images import DataRoot
 from packkit.sources.layouts.obelics import ObelicsLayout
 

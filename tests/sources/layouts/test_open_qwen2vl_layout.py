@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.errors import RejectReason, SampleError
-from packkit.open_qwen2vl import sample_from_open_qwen2vl
+from packkit.base.errors import RejectReason, SampleError
+from packkit.samples.open_qwen2vl import sample_from_open_qwen2vl
 from packkit.sources.layouts.open_qwen2vl import OpenQwen2vlLayout
 
 LAYOUT = OpenQwen2vlLayout({})

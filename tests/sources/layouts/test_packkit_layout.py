@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.errors import RejectReason, SampleError
-from packkit.images import RangeImage
-from packkit.schema import Base64Image, Sample
+from packkit.base.errors import RejectReason, SampleError
+from packkit.images import Base64Image, RangeImage
+from packkit.samples import Sample
 from packkit.sources.base import image_from_field, rest_as_meta
 from packkit.sources.layouts.packkit import PackkitLayout
 

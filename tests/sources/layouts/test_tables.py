@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.errors import RejectReason, SampleError
-from packkit.schema import Message
+from packkit.base.errors import RejectReason, SampleError
+from packkit.samples import Message
 from packkit.sources.layouts.tables import CaptionLayout, VqaLayout
 
 CAPTION, VQA = CaptionLayout({}), VqaLayout({})

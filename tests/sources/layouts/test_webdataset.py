@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError
 from packkit.images import RangeImage
 from packkit.sources.containers.tar import IMAGE_EXTENSIONS, KEY
 from packkit.sources.layouts.webdataset import WebdatasetLayout

@@ -1,0 +1,89 @@
+"""Files in TOML that a person writes: read, and checked key by key against a dataclass."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from packkit.base.errors import InputError, MissingExtraError
+
+__all__ = ["check_tables", "read_tables"]
+
+T = TypeVar("T")
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """Reads a TOML file.
+
+    Raises:
+        InputError: it cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot read it: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not TOML: {error}") from error
+
+
+def check_tables(kind: type[T], tables: Mapping[str, Any], place: str | Path, *, extra: str) -> T:
+    """Makes a dataclass, and those it holds, from the tables of a TOML file.
+
+    A dataclass whose ``__pydantic_config__`` forbids extra keys refuses unknown ones; what its
+    ``__post_init__`` raises is an error of the table that it stands for.
+
+    Args:
+        kind: the dataclass.
+        tables: what the file holds.
+        place: where they come from, for messages.
+        extra: the extra of packkit that brings pydantic for this caller.
+
+    Raises:
+        InputError: a key is unknown, missing or not legal; all such keys are named.
+        MissingExtraError: pydantic is not installed.
+    """
+    try:
+        from pydantic import TypeAdapter, ValidationError
+    except ImportError as error:
+        raise MissingExtraError("pydantic", extra) from error
+    try:
+        # As JSON: from Python's own objects a strict check would make no dataclass.
+        return TypeAdapter(kind).validate_json(json.dumps(tables))
+    except ValidationError as error:
+        raise InputError(f"{place}: {'; '.join(_describe(error.errors()))}") from error
+
+
+def _describe(errors: Sequence[Any]) -> Iterator[str]:
+    """Yields a line for each key with what is wrong with it."""
+    # A value that fits no branch of a union comes once for each.
+    by_key: dict[tuple[int | str, ...], list[Any]] = {}
+    for error in errors:
+        by_key.setdefault(_key(error["loc"]), []).append(error)
+    for key, (first, *others) in by_key.items():
+        name = ".".join(map(str, key))
+        is_whole = len(first["loc"]) <= len(key)
+        if first["type"] == "unexpected_keyword_argument":
+            yield f"{name} is no key of a recipe"
+        elif is_whole and first["type"] in ("missing", "missing_keyword_only_argument"):
+            yield f"{name} is missing"
+        elif first["type"] == "value_error":
+            # The check of a table names the key itself.
+            yield ".".join(filter(None, (name, str(first["ctx"]["error"]))))
+        elif not first["msg"].startswith("Input should be "):
+            yield f"{name}: {first['msg']}, got {first['input']!r}"
+        else:
+            wanted = [one["msg"].removeprefix("Input should be ") for one in (first, *others)]
+            yield f"{name} must be {', or '.join(dict.fromkeys(wanted))}, got {first['input']!r}"
+
+
+def _key(place: Sequence[int | str]) -> tuple[int | str, ...]:
+    """Returns the table and the key of an error; what follows is a branch of a union, or inside."""
+    names = 0
+    for depth, part in enumerate(place, 1):
+        names += isinstance(part, str)
+        if names == 2:
+            return tuple(place[:depth])
+    return tuple(place)

@@ -1,0 +1,69 @@
+"""Where tasks run.
+
+A job is a list of pure, restartable tasks; an engine only schedules them. Payloads never travel
+through it: a task reads what it needs and writes what it makes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from packkit.base.errors import InputError
+
+__all__ = ["Engine", "LocalEngine", "Progress", "usable_cpus"]
+
+Progress = Callable[[str, int, int], None]
+"""Is told how far a job has come: the phase, its tasks done, its tasks in all."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Engine(Protocol):
+    """Runs one function over many tasks."""
+
+    def run(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """Yields the results in the order of the tasks; the first error ends the run."""
+
+
+class LocalEngine:
+    """Threads in this process. What they call into releases the interpreter's lock.
+
+    Args:
+        workers: tasks that run at the same time.
+
+    Raises:
+        InputError: `workers` is less than 1.
+
+    >>> list(LocalEngine(workers=2).run(abs, [-1, 2, -3]))
+    [1, 2, 3]
+    """
+
+    def __init__(self, workers: int) -> None:
+        if workers < 1:
+            raise InputError(f"workers must be at least 1, got {workers}")
+        self._workers = workers
+
+    def run(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """Yields the results in the order of the tasks; the first error ends the run."""
+        pending: deque[Future[R]] = deque()
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="packkit") as threads:
+            try:
+                for task in tasks:
+                    pending.append(threads.submit(function, task))
+                    # One task waits for each that runs, so that results do not pile up.
+                    if len(pending) > 2 * self._workers:
+                        yield pending.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
+            finally:
+                threads.shutdown(wait=True, cancel_futures=True)
+
+
+def usable_cpus() -> int:
+    """Returns the processors that this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,203 @@
+"""What the commands about packs show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from packkit.base.errors import RejectReason
+from packkit.cli.tables import plain_table, print_json, show_histogram, show_table
+from packkit.images import read_header
+from packkit.samples import Pack, Sample
+
+if TYPE_CHECKING:
+    from packkit.ledger import LedgerReport
+    from packkit.packing import PackReport
+    from packkit.planning.whatif import WhatIf
+    from packkit.shards import VerifyReport
+    from packkit.shards.stats import SetStats
+
+__all__ = [
+    "show_ledger",
+    "show_pack",
+    "show_plans",
+    "show_report",
+    "show_sample",
+    "show_stats",
+    "show_verification",
+]
+
+_TEXT_WIDTH = 60
+
+
+def show_report(report: PackReport, out: Path) -> None:
+    """Prints the figures of a packing run."""
+    table = plain_table(f"packed into {out}")
+    table.add_row("samples read", f"{report.samples_read:,}")
+    table.add_row("samples packed", f"{report.samples_packed:,}")
+    table.add_row("samples rejected", f"{report.samples_rejected:,}")
+    for reason, count in report.rejects.items():
+        table.add_row(f"  {reason}", f"{count:,}")
+    if report.duplicate_ids:
+        table.add_row("duplicate ids", f"{report.duplicate_ids:,}")
+    table.add_row("images", f"{report.images:,}")
+    table.add_row("tokens", f"{report.tokens:,}")
+    table.add_row("packs", f"{report.packs:,}")
+    table.add_row("efficiency", f"{report.efficiency:.2%}")
+    table.add_row("lower bound", f"{report.lower_bound:,}")
+    table.add_row("gap", f"{report.gap:.3%}")
+    if report.fill_packs is not None and report.fill_packs < report.packs:
+        saved = report.packs - report.fill_packs
+        table.add_row("packs that --algorithm fill would save", f"{saved:,}")
+    table.add_row("shards", f"{report.shards:,}")
+    table.add_row("size", _bytes(report.bytes))
+    table.add_row("seconds", f"{report.seconds:,.1f}")
+    Console().print(table)
+    if report.samples_rejected:
+        _show_rejects(report.sources)
+
+
+def _show_rejects(sources: Sequence[Mapping[str, Any]]) -> None:
+    """Prints which sources have rejects, and how many of those miss an image."""
+    rows = [
+        (
+            source["name"],
+            *(f"{source[count]:,}" for count in ("read", "packed", "rejected")),
+            f"{source['rejects'].get(RejectReason.MISSING_IMAGE, 0):,}",
+        )
+        for source in sources
+        if source["rejected"]
+    ]
+    columns = ("source", "read", "packed", "rejected", "missing images")
+    show_table("sources with rejects", columns, rows)
+
+
+def show_stats(stats: SetStats, name: str) -> None:
+    """Prints counts, histograms and the mixture of a pack set."""
+    console = Console()
+    table = plain_table(name)
+    for label, value in (
+        ("packs", f"{stats.packs:,}"),
+        ("samples", f"{stats.samples:,}"),
+        ("images", f"{stats.images:,}"),
+        ("tokens", f"{stats.tokens:,}"),
+        ("size", _bytes(stats.bytes)),
+        ("capacity", f"{stats.capacity:,}"),
+        ("efficiency", f"{stats.efficiency:.2%}"),
+        ("lower bound", f"{stats.lower_bound:,}"),
+        ("gap", f"{stats.gap:.3%}"),
+        ("single-group packs", f"{stats.single_group_packs:.1%}"),
+    ):
+        table.add_row(label, value)
+    console.print(table)
+    show_histogram(console, "length of samples, tokens", stats.lengths)
+    show_histogram(console, "samples per pack", stats.samples_per_pack)
+    show_histogram(console, "images per pack", stats.images_per_pack)
+    rows = [
+        (
+            group.name,
+            f"{group.samples:,}",
+            f"{group.tokens:,}",
+            f"{group.share:.2%}",
+            _percent(group.noise),
+            _percent(group.independent_noise),
+        )
+        for group in stats.groups
+    ]
+    title = f"groups; noise of their share from step to step, {stats.packs_per_step} packs a step"
+    show_table(title, ("group", "samples", "tokens", "share", "noise", "if independent"), rows)
+
+
+def show_plans(rows: Sequence[WhatIf], name: str) -> None:
+    """Prints what capacities and algorithms would give."""
+    cells = [
+        (
+            f"{row.capacity:,}",
+            row.algorithm,
+            f"{row.packs:,}",
+            f"{row.efficiency:.2%}",
+            f"{row.lower_bound:,}",
+            f"{row.gap:.3%}",
+            f"{row.overlong:,}",
+        )
+        for row in rows
+    ]
+    columns = ("capacity", "algorithm", "packs", "efficiency", "lower bound", "gap", "overlong")
+    show_table(name, columns, cells)
+
+
+def show_verification(report: VerifyReport) -> None:
+    """Prints what was verified, and every problem."""
+    for problem in report.problems:
+        print(problem)
+    encoded = f", {report.encoded:,} lengths counted again" if report.encoded else ""
+    verdict = f"{len(report.problems):,} problems" if report.problems else "sound"
+    print(
+        f"{verdict}: {report.packs:,} packs, {report.samples:,} samples, "
+        f"{report.images:,} images, {_bytes(report.bytes)}{encoded}"
+    )
+
+
+def show_ledger(report: LedgerReport) -> None:
+    """Prints what training consumed, epoch by epoch, and every problem."""
+    rows = [
+        (
+            f"{one.epoch}" if one.finished else f"{one.epoch} (under way)",
+            *map("{:,}".format, (one.steps, one.packs, one.repeated, one.missing)),
+            *map("{:,}".format, (one.dropped, one.fillers, one.masked)),
+        )
+        for one in report.epochs
+    ]
+    columns = ("epoch", "steps", "packs", "repeated", "missing", "dropped", "fillers", "masked")
+    show_table(f"{report.runs:,} runs, {report.steps:,} steps", columns, rows)
+    for problem in report.problems:
+        print(problem)
+    if report.open_steps:
+        print(f"{report.open_steps:,} steps at the end that not all ranks noted")
+    verdict = (
+        f"{len(report.problems):,} problems" if report.problems else "every pack once an epoch"
+    )
+    print(verdict)
+
+
+def show_pack(pack: Pack, number: int) -> None:
+    """Prints the samples of a pack, a line each."""
+    rows = [
+        (
+            str(i),
+            f"{length:,}",
+            str(len(sample.images)),
+            sample.id or "-",
+            " ".join(sample.texts)[:_TEXT_WIDTH].replace("\n", " "),
+        )
+        for i, (sample, length) in enumerate(zip(pack.data, pack.lengths, strict=True))
+    ]
+    title = f"pack {number}: {pack.tokens:,} tokens"
+    show_table(title, ("sample", "tokens", "images", "id", "text"), rows)
+
+
+def show_sample(sample: Sample) -> None:
+    """Prints a sample as JSON, with what its images are in place of their base64."""
+    images = []
+    for index in range(len(sample.images)):
+        data = sample.image_bytes(index)
+        header = read_header(data)
+        size = f"{header.width} x {header.height} pixels"
+        images.append(f"{header.format}, {size}, {len(data):,} bytes")
+    print_json({**sample.to_dict(with_images=False), "images": images})
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3%}"
+
+
+def _bytes(count: int) -> str:
+    size, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            break
+        size /= 1024
+    return f"{size:,.1f} {unit}"

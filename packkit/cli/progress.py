@@ -1,0 +1,94 @@
+"""Progress on stderr: one bar a phase, one line for the newest step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+if TYPE_CHECKING:
+    from packkit.base.engine import Progress as OnProgress
+    from packkit.training.metrics import StepMetrics
+    from packkit.training.trainer import OnStep
+
+__all__ = ["counting", "progress", "training_progress"]
+
+_PHASES = {"measure": "measuring spans", "write": "writing shards", "verify": "verifying packs"}
+
+
+@contextmanager
+def progress() -> Iterator[OnProgress]:
+    """Yields a callback that draws one bar a phase on stderr."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def on_progress(phase: str, done: int, total: int) -> None:
+            if phase not in tasks:
+                tasks[phase] = bars.add_task(_PHASES.get(phase, phase), total=total)
+            bars.update(tasks[phase], completed=done)
+
+        yield on_progress
+
+
+@contextmanager
+def counting() -> Iterator[Progress]:
+    """Yields bars on stderr that count one thing after another, gone once they are done."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield bars
+
+
+@contextmanager
+def training_progress() -> Iterator[OnStep]:
+    """Yields a callback that keeps one line on stderr up to date, of the newest step."""
+    columns = (
+        TextColumn("step"),
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: list[TaskID] = []
+
+        def on_step(metrics: StepMetrics, steps: int) -> None:
+            if not tasks:
+                tasks.append(bars.add_task("", total=steps))
+            bars.update(tasks[0], completed=metrics.step, description=_step_line(metrics))
+
+        yield on_step
+
+
+def _step_line(metrics: StepMetrics) -> str:
+    parts = [
+        f"loss {metrics.loss:.3f}",
+        f"lr {metrics.lr:.1e}",
+        f"norm {metrics.grad_norm:.2f}",
+        f"{metrics.tokens_per_second:,.0f} tokens/s",
+        f"{metrics.images_per_second:,.1f} images/s",
+        f"waits {metrics.data_seconds / metrics.seconds:.0%}",
+    ]
+    return "  ".join(parts + ([] if metrics.mfu is None else [f"MFU {metrics.mfu:.0%}"]))

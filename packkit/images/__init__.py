@@ -1,0 +1,29 @@
+"""Encoded images: headers, where their bytes stand, and pixels (`packkit.images.pixels`)."""
+
+from packkit.images.data_root import DataRoot
+from packkit.images.headers import FORMATS, HEAD_BYTES, MAX_PIXELS, ImageHeader, read_header
+from packkit.images.references import (
+    Base64Image,
+    FileImage,
+    ImagePeek,
+    ImageRef,
+    RangeImage,
+    image_size,
+    peek_header,
+)
+
+__all__ = [
+    "FORMATS",
+    "HEAD_BYTES",
+    "MAX_PIXELS",
+    "Base64Image",
+    "DataRoot",
+    "FileImage",
+    "ImageHeader",
+    "ImagePeek",
+    "ImageRef",
+    "RangeImage",
+    "image_size",
+    "peek_header",
+    "read_header",
+]

@@ -1,0 +1,77 @@
+"""The folder that the image paths of an input are resolved under; links are followed once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from packkit.base.errors import InputError, RejectReason, SampleError
+from packkit.images.references import FileImage
+
+__all__ = ["DataRoot"]
+
+
+class DataRoot:
+    """The folder under which the image paths of an input are resolved, and never outside it.
+
+    Args:
+        folder: the data root.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        if not os.path.isdir(folder):
+            raise InputError(f"data root {folder} is not a folder")
+        self.folder = os.path.realpath(folder)
+        self._prefix = os.path.join(self.folder, "")
+        self._real_folders: dict[str, str] = {}
+        self._within: dict[tuple[str, ...], DataRoot] = {}
+
+    def within(self, *names: str) -> DataRoot:
+        """Returns the first of these sub-folders that there is, else this folder itself.
+
+        Archives unpack into a folder that records do not name. Images found there may not lead
+        outside this data root either. The answer is kept: asking again costs no system call.
+
+        Args:
+            names: of sub-folders, by preference.
+        """
+        root = self._within.get(names)
+        if root is None:
+            folders = (os.path.join(self.folder, name) for name in names)
+            found = next(filter(os.path.isdir, folders), None)
+            root = self if found is None else DataRoot(found)
+            root._prefix = self._prefix
+            self._within[names] = root
+        return root
+
+    def image(self, name: str) -> FileImage:
+        """Returns the image that a record names.
+
+        Raises:
+            SampleError: the name is a URL, or leads outside the data root.
+        """
+        if name.startswith("data:"):
+            detail = f"{name[:40]!r} is a data URL; give what follows its comma"
+            raise SampleError(RejectReason.MISSING_IMAGE, detail)
+        if "://" in name:
+            detail = f"{name[:80]!r} is a URL; download images first"
+            raise SampleError(RejectReason.MISSING_IMAGE, detail)
+        if "\0" in name or not name:
+            raise SampleError(RejectReason.UNSAFE_PATH, f"{name!r} is not a path")
+        folder, base = os.path.split(name)
+        # Following links is one system call a path component: once a folder, not once an image.
+        real = self._real_folders.get(folder)
+        if real is None:
+            real = os.path.realpath(os.path.join(self.folder, folder))
+            self._real_folders[folder] = real
+        path = os.path.join(real, base)
+        if base in ("", ".", "..") or os.path.islink(path):
+            path = os.path.realpath(path)
+        if not path.startswith(self._prefix):
+            raise SampleError(
+                RejectReason.UNSAFE_PATH, f"{name!r} leads outside the data root (--data-root)"
+            )
+        return FileImage(path)

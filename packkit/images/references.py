@@ -1,0 +1,236 @@
+"""Where image files stand, and how their bytes are read.
+
+Nothing here decodes a pixel. A file costs one open, one fstat and one pread.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import pybase64
+
+from packkit.base.errors import RejectReason, SampleError
+from packkit.images.headers import HEAD_BYTES, MAX_PIXELS, ImageHeader, read_header
+
+__all__ = [
+    "Base64Image",
+    "FileImage",
+    "ImagePeek",
+    "ImageRef",
+    "RangeImage",
+    "image_size",
+    "peek_header",
+]
+
+# What the name of an image can be guilty of. A disk that fails or a process without descriptors
+# is no fault of the record: such errors end the run, which can be started again.
+_FAULTS_OF_THE_NAME = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENXIO,
+    }
+)
+
+
+class ImagePeek(NamedTuple):
+    """What is known of an image file without reading all of it.
+
+    Attributes:
+        head: its first bytes; all of them where they had to be read anyway.
+        size: bytes of the whole file.
+        mtime_ns: modification time, nanoseconds; 0 where it is not a file of its own.
+    """
+
+    head: bytes
+    size: int
+    mtime_ns: int
+
+
+class ImageRef(Protocol):
+    """An image file that stands somewhere else and is read when it is needed."""
+
+    def peek(self, size: int) -> ImagePeek:
+        """Returns at least the first `size` bytes, where the file has as many.
+
+        Raises:
+            SampleError: the image cannot be read.
+        """
+
+    def read(self) -> bytes:
+        """Returns the bytes of the image file.
+
+        Raises:
+            SampleError: the image cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Base64Image:
+    """An image file that stands in its record as base64.
+
+    Attributes:
+        text: standard base64 with padding.
+    """
+
+    text: str
+
+    def peek(self, size: int) -> ImagePeek:
+        """Returns all bytes: base64 is only known to be sound once it is decoded.
+
+        Raises:
+            SampleError: `text` is not standard base64.
+        """
+        data = self.read()
+        return ImagePeek(data, len(data), 0)
+
+    def read(self) -> bytes:
+        """Returns the decoded bytes.
+
+        Raises:
+            SampleError: `text` is not standard base64.
+        """
+        try:
+            # Without validate=True everything outside the alphabet is skipped in silence.
+            return pybase64.b64decode(self.text, validate=True)
+        except ValueError as error:
+            raise SampleError(RejectReason.INVALID_BASE64, str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class FileImage:
+    """An image that is a file of its own.
+
+    Attributes:
+        path: where it stands.
+    """
+
+    path: str
+
+    def peek(self, size: int) -> ImagePeek:
+        """Returns the first `size` bytes and the file's size and time.
+
+        Raises:
+            SampleError: there is no such regular file.
+        """
+        return self._read(size)
+
+    def read(self) -> bytes:
+        """Returns the bytes of the file.
+
+        Raises:
+            SampleError: there is no such regular file.
+        """
+        return self._read(None).head
+
+    def read_all(self) -> ImagePeek:
+        """Returns all bytes with the size and time of the file they were read from.
+
+        Raises:
+            SampleError: there is no such regular file.
+        """
+        return self._read(None)
+
+    def _read(self, size: int | None) -> ImagePeek:
+        try:
+            # O_NONBLOCK: opening a pipe that someone left in a data folder must not hang.
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno not in _FAULTS_OF_THE_NAME:
+                raise
+            raise self._missing(str(error.strerror)) from None
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise self._missing("not a regular file")
+            data = os.pread(descriptor, status.st_size if size is None else size, 0)
+        finally:
+            os.close(descriptor)
+        return ImagePeek(data, status.st_size, status.st_mtime_ns)
+
+    def _missing(self, why: str) -> SampleError:
+        return SampleError(RejectReason.MISSING_IMAGE, f"{os.path.basename(self.path)}: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class RangeImage:
+    """An image that is a byte range of a larger file.
+
+    Attributes:
+        path: the file.
+        offset: first byte.
+        size: bytes.
+    """
+
+    path: str
+    offset: int
+    size: int
+
+    def peek(self, size: int) -> ImagePeek:
+        """Returns the first `size` bytes of the range.
+
+        Raises:
+            SampleError: the file ends inside the range.
+        """
+        return ImagePeek(self._read(min(size, self.size)), self.size, 0)
+
+    def read(self) -> bytes:
+        """Returns the bytes of the range.
+
+        Raises:
+            SampleError: the file ends inside the range.
+        """
+        return self._read(self.size)
+
+    def _read(self, size: int) -> bytes:
+        with open(self.path, "rb", buffering=0) as file:
+            data = os.pread(file.fileno(), size, self.offset)
+        if len(data) < size:
+            raise SampleError(
+                RejectReason.TRUNCATED_FILE,
+                f"an image of {self.size} bytes at byte {self.offset} is cut off",
+            )
+        return data
+
+
+def peek_header(
+    image: bytes | ImageRef, *, max_pixels: int = MAX_PIXELS
+) -> tuple[ImagePeek, ImageHeader]:
+    """Returns the beginning of an image file and what its header says.
+
+    Args:
+        image: the encoded file, or where it stands.
+        max_pixels: largest width x height accepted.
+
+    Raises:
+        SampleError: the image cannot be read, or it is larger than `max_pixels`.
+    """
+    if isinstance(image, bytes):
+        return ImagePeek(image, len(image), 0), read_header(image, max_pixels=max_pixels)
+    peek = image.peek(HEAD_BYTES)
+    try:
+        return peek, read_header(peek.head, max_pixels=max_pixels)
+    except SampleError as error:
+        if error.reason is not RejectReason.INVALID_IMAGE:
+            raise
+    # The header may be longer than what was read of it.
+    return peek, read_header(image.read(), max_pixels=max_pixels)
+
+
+def image_size(image: bytes | ImageRef) -> tuple[int, int]:
+    """Returns width and height in pixels, as displayed, from the header alone.
+
+    Raises:
+        SampleError: the header cannot be read.
+    """
+    data = image if isinstance(image, bytes) else image.read()
+    header = read_header(data)
+    return header.width, header.height

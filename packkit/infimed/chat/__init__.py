@@ -1,0 +1,65 @@
+"""Asking a language model behind an OpenAI-compatible endpoint, and keeping every answer."""
+
+from packkit.infimed.chat.asking import (
+    RefusedError,
+    RetryPolicy,
+    State,
+    Task,
+    TaskResult,
+    UnreadableError,
+)
+from packkit.infimed.chat.chat_model import (
+    AccessError,
+    AdaptedError,
+    ChatError,
+    ChatModel,
+    FilteredError,
+    Messages,
+    Reply,
+    RetryableError,
+    Schema,
+)
+from packkit.infimed.chat.gate import Limit
+from packkit.infimed.chat.json_text import find_json, without_thoughts
+from packkit.infimed.chat.log import AnswerLog, LogInUseError, read_answers
+from packkit.infimed.chat.openai_chat import OpenAIChat
+from packkit.infimed.chat.pictures import data_url, sent_size
+from packkit.infimed.chat.runner import RunProgress, TasksReport, run_tasks
+from packkit.infimed.chat.spending import NOTHING, Limits, Prices, Spending
+from packkit.infimed.chat.tokens import estimate_image_tokens, estimate_text_tokens
+
+__all__ = [
+    "NOTHING",
+    "AccessError",
+    "AdaptedError",
+    "AnswerLog",
+    "ChatError",
+    "ChatModel",
+    "FilteredError",
+    "Limit",
+    "Limits",
+    "LogInUseError",
+    "Messages",
+    "OpenAIChat",
+    "Prices",
+    "RefusedError",
+    "Reply",
+    "RetryPolicy",
+    "RetryableError",
+    "RunProgress",
+    "Schema",
+    "Spending",
+    "State",
+    "Task",
+    "TaskResult",
+    "TasksReport",
+    "UnreadableError",
+    "data_url",
+    "estimate_image_tokens",
+    "estimate_text_tokens",
+    "find_json",
+    "read_answers",
+    "run_tasks",
+    "sent_size",
+    "without_thoughts",
+]

@@ -1,0 +1,117 @@
+"""What a judge is: one request in, one reply out, or an error that says what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from packkit.base.errors import PackkitError
+
+__all__ = [
+    "AccessError",
+    "AdaptedError",
+    "ChatError",
+    "ChatModel",
+    "FilteredError",
+    "Messages",
+    "Reply",
+    "RetryableError",
+    "Schema",
+]
+
+Messages = Sequence[Mapping[str, Any]]
+"""A conversation as OpenAI's chat completions take it."""
+
+Schema = Mapping[str, Any]
+"""JSON schema of the object that a reply is to hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a judge answered to one request.
+
+    Attributes:
+        text: what it wrote; empty where it wrote nothing.
+        refusal: what it says in place of an answer, where the server tells that apart.
+        finish_reason: why it stopped, such as ``stop``, ``length`` or ``content_filter``.
+        prompt_tokens: as the server counted; None where it does not say.
+        completion_tokens: as the server counted; None where it does not say.
+    """
+
+    text: str
+    refusal: str | None = None
+    finish_reason: str = "stop"
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class ChatError(PackkitError, RuntimeError):
+    """One request failed, and would fail again."""
+
+
+class RetryableError(ChatError):
+    """One request failed, and may succeed later.
+
+    Attributes:
+        retry_after: seconds that the server asks to wait; None where it does not.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AdaptedError(ChatError):
+    """The server does not take a parameter: the judge leaves it out from now on, so ask again."""
+
+
+class FilteredError(ChatError):
+    """The server's content filter stopped the request: a refusal."""
+
+
+class AccessError(ChatError):
+    """No request will be answered: a wrong key, address or model, an account without money."""
+
+
+class ChatModel(Protocol):
+    """Answers one request at a time; used by many tasks of one event loop at once.
+
+    It is entered before its first request and left after its last, and may be entered again.
+    """
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that a reply may have at most."""
+
+    async def complete(self, messages: Messages, schema: Schema | None) -> Reply:
+        """Sends exactly one request.
+
+        Args:
+            messages: the conversation.
+            schema: of the object that the reply is to hold, which a judge may be unable to
+                promise; None: the reply is free text.
+
+        Raises:
+            RetryableError: it may succeed later.
+            AdaptedError: it may succeed at once, with other parameters.
+            FilteredError: a content filter stopped it.
+            AccessError: no request will succeed.
+            ChatError: this request will never succeed.
+        """
+
+    async def __aenter__(self) -> Self:
+        """Opens what requests need."""
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes it."""

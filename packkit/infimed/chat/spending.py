@@ -1,0 +1,106 @@
+"""What requests cost, and how much may be spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from packkit.base.errors import InputError
+
+__all__ = ["NOTHING", "Limits", "Prices", "Spending"]
+
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What tokens cost, in any currency.
+
+    Attributes:
+        prompt: of a million tokens sent.
+        completion: of a million tokens written.
+
+    Raises:
+        InputError: a price is negative.
+
+    >>> Prices(2.5, 10.0).of(1000, 100)
+    0.0035
+    """
+
+    prompt: float
+    completion: float
+
+    def __post_init__(self) -> None:
+        if not (self.prompt >= 0 and self.completion >= 0):
+            raise InputError(f"prices must be at least 0, got {self.prompt}, {self.completion}")
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Returns what tokens cost."""
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / _MILLION
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be spent; what earlier runs spent counts.
+
+    Attributes:
+        max_requests: requests sent, failed ones too.
+        max_cost: in the currency of `prices`.
+        prices: of tokens; needed for `max_cost`.
+
+    Raises:
+        InputError: `max_cost` is given without prices, or a limit is not over 0.
+    """
+
+    max_requests: int | None = None
+    max_cost: float | None = None
+    prices: Prices | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_cost is not None and self.prices is None:
+            raise InputError("max_cost needs the prices of a million tokens: price_in, price_out")
+        for name in ("max_requests", "max_cost"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"{name} must be over 0, got {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What some requests came to.
+
+    Attributes:
+        attempts: requests sent.
+        prompt_tokens: sent, as the server counted.
+        completion_tokens: written, as the server counted.
+        cost: in the currency of the prices; None where there are none.
+    """
+
+    attempts: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+
+    def priced(self, prices: Prices | None) -> Spending:
+        """Returns the same with a cost, where prices are known and it has none yet."""
+        if prices is None or self.cost is not None:
+            return self
+        return replace(self, cost=prices.of(self.prompt_tokens, self.completion_tokens))
+
+    def __add__(self, other: Spending) -> Spending:
+        """Returns both together; without a cost where one of them has none."""
+        is_priced = self.cost is not None and other.cost is not None
+        return Spending(
+            self.attempts + other.attempts,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            (self.cost or 0.0) + (other.cost or 0.0) if is_priced else None,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it as JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+NOTHING = Spending(cost=0.0)
+"""What no request comes to."""

@@ -1,0 +1,27 @@
+"""The command about data sets: which there are, and how to feed them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from packkit.cli.app import JsonOption
+
+
+def catalog_command(
+    name: Annotated[str | None, typer.Argument(help="A data set, to see all about it.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """List the data sets of the paper, with their layout, licence and place."""
+    from packkit.cli.tables import print_json
+    from packkit.infimed.cli.catalog_printing import show_data_set, show_data_sets
+    from packkit.infimed.data.catalog import catalog, data_set_named
+
+    if name is not None:
+        found = data_set_named(name)
+        print_json(found.to_dict()) if json else show_data_set(found)
+    elif json:
+        print_json({"data_sets": [one.to_dict() for one in catalog().values()]})
+    else:
+        show_data_sets(catalog().values())

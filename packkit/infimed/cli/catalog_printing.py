@@ -1,0 +1,55 @@
+"""What ``packkit catalog`` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+
+from packkit.cli.tables import plain_table
+from packkit.infimed.data.catalog import DataSet
+
+__all__ = ["show_data_set", "show_data_sets"]
+
+
+def show_data_sets(data_sets: Iterable[DataSet]) -> None:
+    """Prints a line for each data set."""
+    table = Table(title="data sets", title_justify="left")
+    for column in ("name", "layout"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("samples", justify="right", no_wrap=True)
+    for column in ("licence", "where"):
+        table.add_column(column, overflow="fold")
+    for one in data_sets:
+        licence = one.licence.partition(",")[0]
+        table.add_row(one.name, one.layout, _samples(one), licence, one.where)
+    Console().print(table)
+
+
+def show_data_set(data_set: DataSet) -> None:
+    """Prints all that is known of a data set."""
+    table = plain_table(f"{data_set.name}: {data_set.title}")
+    table.columns[1].justify = "left"
+    for label, value in (
+        ("layout", data_set.layout),
+        ("files", data_set.files),
+        ("where", data_set.where),
+        ("samples", _samples(data_set)),
+        ("licence", data_set.licence),
+        ("modality", _modality(data_set)),
+        ("left out by the paper", "yes" if data_set.excluded else "no"),
+        ("note", data_set.note),
+    ):
+        table.add_row(label, value)
+    Console().print(table)
+
+
+def _samples(data_set: DataSet) -> str:
+    return "-" if data_set.samples is None else f"{data_set.samples:,}"
+
+
+def _modality(data_set: DataSet) -> str:
+    if data_set.modality_key is not None:
+        return f"told by {data_set.modality_key} in meta"
+    return data_set.modality or "unknown"

@@ -1,0 +1,143 @@
+"""What the scores of a data set come to: means with intervals, histograms, coverage."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from packkit.infimed.curation.results import Assessment, State
+from packkit.infimed.curation.rubric import IMAGING_RELEVANCE, RUBRIC, SCORES
+
+__all__ = ["LOW", "DataSetSummary", "ScoreSummary", "mean_interval", "summarize"]
+
+LOW = 2
+"""The highest score that counts as low."""
+
+_TAIL = 0.025
+
+# Of probabilities that come out of a Fourier transform.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreSummary:
+    """The scores of one data set in one criterion.
+
+    Attributes:
+        n: samples scored.
+        mean: of their scores; None without any.
+        sd: standard deviation of the scores, with n - 1; None for fewer than two.
+        ci_low: lower bound of the 95 % interval of the mean, see `mean_interval`; None for fewer
+            than two.
+        ci_high: its upper bound.
+        histogram: samples with each score from 1 to 5.
+        share_low: share of scores of at most `LOW`; None without any.
+    """
+
+    n: int
+    mean: float | None
+    sd: float | None
+    ci_low: float | None
+    ci_high: float | None
+    histogram: Sequence[int]
+    share_low: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSetSummary:
+    """What became of the samples of one data set.
+
+    Attributes:
+        name: of the data set.
+        samples: that the judge was asked about: every sample in the results.
+        states: how many of them are in which state.
+        coverage: share of them that have scores.
+        without_image: share of them that have no image. The imaging relevance of those is fixed
+            and has no part in `scores`.
+        scores: for each criterion of the rubric, the overall score last.
+    """
+
+    name: str
+    samples: int
+    states: Mapping[State, int]
+    coverage: float
+    without_image: float
+    scores: Mapping[str, ScoreSummary]
+
+
+def summarize(assessments: Iterable[Assessment]) -> list[DataSetSummary]:
+    """Sums up each data set, in the order in which they first come.
+
+    Args:
+        assessments: of one judge.
+    """
+    by_name: dict[str, list[Assessment]] = {}
+    for one in assessments:
+        by_name.setdefault(one.dataset, []).append(one)
+    return [_summarize(name, group) for name, group in by_name.items()]
+
+
+def mean_interval(histogram: Sequence[int]) -> tuple[float, float]:
+    """Returns the 95 % confidence interval of the mean of scores.
+
+    It is the percentile interval of the bootstrap (Efron and Tibshirani, An Introduction to the
+    Bootstrap, 1993, chapter 13), of all resamples instead of some drawn at random: the sum of n
+    scores drawn with replacement has a distribution that can be computed, for scores are small
+    integers. So there is no seed, and no bound lies outside of the scale. As with every bootstrap
+    the interval is too narrow for a handful of samples, and has no width where all scores are the
+    same.
+
+    Args:
+        histogram: samples with each score from 1 to 5; one at least.
+
+    >>> mean_interval([0, 0, 0, 50, 50])
+    (4.4, 4.6)
+    """
+    n = sum(histogram)
+    size = (len(histogram) - 1) * n + 1
+    # The distribution of a sum is a convolution, a product after the transform: O(n log n).
+    chances = np.fft.irfft(np.fft.rfft(np.array(histogram) / n, size) ** n, size)
+    below = np.cumsum(chances)
+    low = int(np.searchsorted(below, _TAIL - _ROUNDING))
+    high = int(np.searchsorted(below, 1 - _TAIL - _ROUNDING))
+    return SCORES[0] + low / n, SCORES[0] + high / n
+
+
+def _summarize(name: str, group: Sequence[Assessment]) -> DataSetSummary:
+    states = Counter(one.state for one in group)
+    scored = [one for one in group if one.state == "ok"]
+    return DataSetSummary(
+        name=name,
+        samples=len(group),
+        states=dict(sorted(states.items())),
+        coverage=len(scored) / len(group),
+        without_image=sum(not one.has_image for one in group) / len(group),
+        scores={
+            criterion: _summary(
+                [
+                    one.scores[criterion]
+                    for one in scored
+                    if one.has_image or criterion != IMAGING_RELEVANCE
+                ]
+            )
+            for criterion in RUBRIC
+        },
+    )
+
+
+def _summary(scores: Sequence[int]) -> ScoreSummary:
+    n = len(scores)
+    histogram = [scores.count(score) for score in SCORES]
+    low, high = mean_interval(histogram) if n > 1 else (None, None)
+    return ScoreSummary(
+        n=n,
+        mean=sum(scores) / n if n else None,
+        sd=float(np.std(scores, ddof=1)) if n > 1 else None,
+        ci_low=low,
+        ci_high=high,
+        histogram=histogram,
+        share_low=sum(score <= LOW for score in scores) / n if n else None,
+    )

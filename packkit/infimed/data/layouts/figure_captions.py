@@ -1,0 +1,63 @@
+"""LLaVA-Med's captions of figures, and the sentences of the article that mention them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from packkit.base.errors import RejectReason, SampleError
+from packkit.images import DataRoot
+from packkit.samples import Sample
+from packkit.sources.base import Fields, rest_as_meta, text_from_field
+
+__all__ = ["FigureCaptionsLayout"]
+
+_USED = {"pair_id", "fig_caption", "in_text_mention"}
+
+
+class FigureCaptionsLayout:
+    """Records with ``pair_id``, ``fig_caption`` and ``in_text_mention[]``.
+
+    A document of the image, its caption, and each mention as a further paragraph. The image is
+    ``<pair_id>.jpg`` under the data root, in ``images/`` where there is such a folder. A mention is
+    text, or an object that has it under ``tokens``.
+    """
+
+    name: ClassVar[str] = "figure-captions"
+    roles: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        pass
+
+    def matches(self, fields: Fields) -> bool:
+        """Whether there are a figure and its caption, and no conversation made from them."""
+        return {"pair_id", "fig_caption"} <= fields.keys() and "conversations" not in fields
+
+    def to_sample(self, fields: Fields, root: DataRoot) -> Sample:
+        """Reads a caption and its mentions.
+
+        Raises:
+            SampleError: figure or caption is missing, or a mention is no text.
+        """
+        name = text_from_field(fields, "pair_id")
+        paragraphs = [text_from_field(fields, "fig_caption"), *_mentions(fields)]
+        return Sample(
+            id=name,
+            content=(None, "\n\n".join(paragraphs)),
+            images=(root.within("images").image(f"{name}.jpg"),),
+            meta=rest_as_meta(fields, _USED),
+        )
+
+
+def _mentions(fields: Fields) -> Iterator[str]:
+    mentions = fields.get("in_text_mention") or []
+    if not isinstance(mentions, list):
+        raise SampleError(RejectReason.INVALID_SAMPLE, "in_text_mention must be a list")
+    for number, mention in enumerate(mentions):
+        match mention:
+            case str(text) | {"tokens": str(text)}:
+                if text.strip():
+                    yield text
+            case _:
+                detail = f"mention {number} must be text or an object with tokens"
+                raise SampleError(RejectReason.INVALID_SAMPLE, detail)

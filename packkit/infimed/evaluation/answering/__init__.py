@@ -1,0 +1,89 @@
+"""Who answers: a checkpoint of packkit, a model that transformers opens, or an endpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from packkit.base.errors import InputError
+from packkit.infimed.evaluation.answering.base import Answerer, Device, Keep, Request
+from packkit.infimed.evaluation.answering.endpoint import EndpointAnswerer
+
+__all__ = ["AnswerBackend", "Answerer", "Device", "Keep", "Request", "open_answerer"]
+
+AnswerBackend = Literal["auto", "packkit", "transformers", "endpoint"]
+"""What runs a model; ``auto`` chooses by what is given."""
+
+_BATCH_SIZE = 8
+_CONCURRENCY = 16
+
+
+def open_answerer(
+    model: str,
+    *,
+    backend: AnswerBackend = "auto",
+    base_url: str | None = None,
+    max_new_tokens: int = 1024,
+    device: Device = "auto",
+    batch_size: int | None = None,
+    concurrency: int | None = None,
+) -> Answerer:
+    """Opens a model to be asked.
+
+    Args:
+        model: run, checkpoint, folder, hub id, or name of a model at an endpoint.
+        backend: what runs it; ``auto`` takes an endpoint where `base_url` is given, packkit where
+            `model` is a run, a checkpoint or a folder that it exported, and else transformers.
+        base_url: of the endpoint.
+        max_new_tokens: where an answer ends at the latest.
+        device: where a model in this process runs; ``auto`` is a GPU, if there is one.
+        batch_size: requests that it answers at the same time, 8 by default.
+        concurrency: requests on their way to an endpoint at the same time, 16 by default.
+
+    Raises:
+        InputError: there is no such model, or options do not make sense together.
+        CheckpointError: a checkpoint cannot be read.
+        MissingExtraError: what the backend needs is not installed.
+    """
+    own = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "concurrency": concurrency}
+    for name, value in own.items():
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be at least 1, got {value}")
+    if backend == "auto":
+        backend = "endpoint" if base_url is not None else _backend_of(model)
+    if backend == "endpoint":
+        _check_absent(backend, device=device, batch_size=batch_size)
+        return EndpointAnswerer(
+            model,
+            base_url=base_url,
+            max_new_tokens=max_new_tokens,
+            concurrency=concurrency or _CONCURRENCY,
+        )
+    _check_absent(backend, base_url=base_url, concurrency=concurrency)
+    size = batch_size or _BATCH_SIZE
+    if backend == "packkit":
+        from packkit.infimed.evaluation.answering.packkit_model import PackkitAnswerer
+
+        return PackkitAnswerer(model, device=device, max_new_tokens=max_new_tokens, batch_size=size)
+    from packkit.infimed.evaluation.answering.transformers_model import TransformersAnswerer
+
+    return TransformersAnswerer(
+        model, device=device, max_new_tokens=max_new_tokens, batch_size=size
+    )
+
+
+def _backend_of(model: str) -> Literal["packkit", "transformers"]:
+    from packkit.training.checkpoints import find_checkpoint
+
+    path = Path(model)
+    # Hub ids are owner/name; everything else can only be a path.
+    if not path.exists() and (model.count("/") != 1 or model.startswith((".", "/", "~"))):
+        raise InputError(f"{model}: no such folder")
+    is_own = find_checkpoint(path) is not None or (path / "encoder.json").is_file()
+    return "packkit" if is_own else "transformers"
+
+
+def _check_absent(backend: str, **options: object) -> None:
+    for name, value in options.items():
+        if value not in (None, "auto"):
+            raise InputError(f"{name} must be left out where the backend is {backend}, got {value}")

@@ -1,0 +1,83 @@
+"""What one who answers is: requests in, answers out, each as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from packkit.base.errors import SampleError
+from packkit.images import ImageRef
+from packkit.infimed.evaluation.results import GivenAnswer
+
+__all__ = ["Answerer", "Device", "Keep", "Request"]
+
+Device = Literal["auto", "cpu", "cuda"]
+"""Where a model in this process runs; ``auto`` is a GPU, if there is one."""
+
+Keep = Callable[[GivenAnswer], None]
+"""Keeps an answer; called once for each request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One question on its way to a model.
+
+    Attributes:
+        benchmark: name of the benchmark.
+        question: key of the question.
+        prompt: what is asked, after the images.
+        images: that it is about: encoded bytes, or where they stand.
+    """
+
+    benchmark: str
+    question: str
+    prompt: str
+    images: tuple[bytes | ImageRef, ...] = ()
+
+    def read_images(self) -> list[bytes]:
+        """Returns the encoded images, reading them where they stand.
+
+        Raises:
+            SampleError: one cannot be read.
+        """
+        return [one if isinstance(one, bytes) else one.read() for one in self.images]
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Has an error that is the question's fault say which question it is."""
+        try:
+            yield
+        except SampleError as error:
+            place = f"question {self.question} of {self.benchmark}"
+            raise SampleError(error.reason, f"{place}: {error.detail}") from error
+
+
+class Answerer(Protocol):
+    """Answers requests, always with the likeliest token."""
+
+    @property
+    def model(self) -> str:
+        """The model, such as a checkpoint or a name at an endpoint."""
+
+    @property
+    def backend(self) -> str:
+        """What runs it: ``packkit``, ``transformers`` or ``endpoint``."""
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Where an answer ends at the latest."""
+
+    def answer_all(self, requests: Sequence[Request], keep: Keep) -> None:
+        """Answers every request, in any order.
+
+        Args:
+            requests: each once; their images are read when their turn comes.
+            keep: called as soon as an answer is there.
+
+        Raises:
+            SampleError: an image or a text is broken, and of which question.
+            AccessError: an endpoint answers no request.
+            KeyboardInterrupt: Ctrl-C ended it; what was answered is kept.
+        """

@@ -1,0 +1,131 @@
+"""Answers of a model behind an OpenAI-compatible endpoint, such as vLLM's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from packkit.images.pixels import check_pixels
+from packkit.infimed.chat import (
+    Messages,
+    OpenAIChat,
+    Reply,
+    RetryPolicy,
+    Task,
+    TaskResult,
+    data_url,
+    estimate_text_tokens,
+    run_tasks,
+)
+from packkit.infimed.evaluation.answering.base import Keep, Request
+from packkit.infimed.evaluation.results import AnswerState, GivenAnswer
+
+__all__ = ["EndpointAnswerer"]
+
+
+class EndpointAnswerer:
+    """Asks an endpoint, many requests at the same time.
+
+    Images are sent as they are: the endpoint makes of them what its model takes. What a model
+    thinks before it answers is kept where it stands in the reply.
+
+    Args:
+        model: name of the model there.
+        base_url: of the endpoint; see `OpenAIChat`.
+        max_new_tokens: where an answer ends at the latest.
+        concurrency: requests on their way at the same time.
+        policy: how often a request is tried.
+
+    Raises:
+        MissingExtraError: openai is not installed.
+        InputError: OpenAI's own endpoint is meant and there is no key, or a number is under 1.
+    """
+
+    backend = "endpoint"
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None,
+        max_new_tokens: int,
+        concurrency: int,
+        policy: RetryPolicy = RetryPolicy(),  # noqa: B008
+    ) -> None:
+        self.model = model
+        self.max_new_tokens = max_new_tokens
+        self._judge = OpenAIChat(model, base_url=base_url, max_tokens=max_new_tokens)
+        self._concurrency = concurrency
+        self._policy = policy
+
+    def answer_all(self, requests: Sequence[Request], keep: Keep) -> None:
+        """Answers every request; see `packkit.infimed.evaluation.answering.Answerer`.
+
+        What fails in the end is kept once no request is on its way any more.
+        """
+        failed: dict[str, GivenAnswer] = {}
+
+        def record(task: Task, outcome: TaskResult[Reply]) -> None:
+            answer = _answer(requests[int(task.request)], outcome)
+            # It may be asked again, and then have another answer.
+            failed[task.request] = answer
+            if answer.is_final:
+                keep(failed.pop(task.request))
+
+        try:
+            run_tasks(
+                self._judge,
+                _tasks(requests),
+                schema=None,
+                read=lambda task, reply: reply,
+                record=record,
+                concurrency=self._concurrency,
+                policy=self._policy,
+            )
+        finally:
+            for answer in failed.values():
+                keep(answer)
+
+
+def _tasks(requests: Sequence[Request]) -> Iterator[Task]:
+    for number, request in enumerate(requests):
+        # There is no limit on costs, for which images would be counted too.
+        tokens = estimate_text_tokens(request.prompt)
+        yield Task(str(number), partial(_messages, request), tokens)
+
+
+def _messages(request: Request) -> Messages:
+    content: list[dict[str, object]] = []
+    with request.named():
+        for data in request.read_images():
+            check_pixels(data)
+            content.append({"type": "image_url", "image_url": {"url": data_url(data, sys.maxsize)}})
+    content.append({"type": "text", "text": request.prompt})
+    return [{"role": "user", "content": content}]
+
+
+def _answer(request: Request, outcome: TaskResult[Reply]) -> GivenAnswer:
+    state, error = _state(outcome)
+    reply = outcome.value
+    return GivenAnswer(
+        benchmark=request.benchmark,
+        question=request.question,
+        state=state,
+        text=reply.text if reply is not None and state == "ok" else "",
+        tokens=None if reply is None else reply.completion_tokens,
+        is_cut=reply is not None and reply.finish_reason == "length",
+        error=error,
+    )
+
+
+def _state(outcome: TaskResult[Reply]) -> tuple[AnswerState, str]:
+    """Returns what became of a request, and what went wrong."""
+    reply = outcome.value
+    if reply is None:
+        return ("refused" if outcome.state == "refused" else "http_error"), outcome.error
+    if reply.refusal is not None:
+        return "refused", reply.refusal
+    if reply.finish_reason == "content_filter":
+        return "refused", "a content filter stopped the reply"
+    return "ok", ""

@@ -1,0 +1,57 @@
+"""Answers of a run, a checkpoint, or an exported folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from packkit.infimed.evaluation.answering.base import Device, Keep, Request
+from packkit.infimed.evaluation.answering.batches import answer_in_batches
+from packkit.training.checkpoints import find_checkpoint
+from packkit.training.generation import Generator, Prompt, Written
+
+__all__ = ["PackkitAnswerer"]
+
+
+class PackkitAnswerer:
+    """Runs a model of packkit's own.
+
+    Args:
+        path: run, whose newest checkpoint is taken, checkpoint, or exported folder.
+        device: where it runs: in bfloat16 on a GPU, in float32 on a CPU.
+        max_new_tokens: where an answer ends at the latest.
+        batch_size: requests answered at the same time.
+
+    Raises:
+        InputError: there is no model.
+        CheckpointError: it cannot be read.
+    """
+
+    backend = "packkit"
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        device: Device = "auto",
+        max_new_tokens: int,
+        batch_size: int,
+    ) -> None:
+        # A run may go on while it is asked: its answers are those of one checkpoint, and say which.
+        chosen = find_checkpoint(Path(path)) or Path(path)
+        self.model = str(chosen)
+        self.max_new_tokens = max_new_tokens
+        self._batch_size = batch_size
+        self._generator = Generator.load(chosen, device=device)
+
+    def answer_all(self, requests: Sequence[Request], keep: Keep) -> None:
+        """Answers every request; see `packkit.infimed.evaluation.answering.Answerer`."""
+        answer_in_batches(requests, self._batch_size, self._write, keep)
+
+    def _write(self, batch: Sequence[Request]) -> list[Written]:
+        prompts = [self._encode(request) for request in batch]
+        return self._generator.generate_batch(prompts, max_new_tokens=self.max_new_tokens)
+
+    def _encode(self, request: Request) -> Prompt:
+        with request.named():
+            return self._generator.encode(request.prompt, request.read_images())

@@ -1,0 +1,209 @@
+"""Whether one model is better than another, by a paired bootstrap on the same questions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, astuple, dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from packkit.base.errors import InputError
+from packkit.infimed.evaluation.benchmarks import BENCHMARKS
+from packkit.infimed.evaluation.pairs import Pairs, pair
+from packkit.infimed.evaluation.scored_results import Method, ScoredResults
+
+__all__ = ["Comparison", "Counts", "Estimate", "compare"]
+
+_TAILS = (0.025, 0.975)
+_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How two models did on the questions of one benchmark.
+
+    Attributes:
+        both: questions that both have right.
+        only_a: that the first alone has.
+        only_b: that the second alone has.
+        neither: that none has.
+        judge_failed: questions left out, since a judge gave no verdict on an answer to them.
+        unshared: questions left out, since only one model was asked them.
+    """
+
+    both: int
+    only_a: int
+    only_b: int
+    neither: int
+    judge_failed: int = 0
+    unshared: int = 0
+
+    @property
+    def n(self) -> int:
+        """Questions that are compared."""
+        return self.both + self.only_a + self.only_b + self.neither
+
+    @property
+    def a(self) -> float:
+        """Accuracy of the first model on them, in [0, 1]."""
+        return (self.both + self.only_a) / self.n
+
+    @property
+    def b(self) -> float:
+        """Accuracy of the second."""
+        return (self.both + self.only_b) / self.n
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """How far two models are apart.
+
+    Attributes:
+        a: accuracy of the first, in [0, 1].
+        b: accuracy of the second.
+        difference: a less b.
+        low: of its 95 % percentile interval.
+        high: of the same.
+        a_beats_b: share of the resamples in which the first is better; ties count half.
+    """
+
+    a: float
+    b: float
+    difference: float
+    low: float
+    high: float
+    a_beats_b: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two models, compared.
+
+    Attributes:
+        a: label of the first.
+        b: label of the second.
+        method: how the answers of both were asked for and decided on.
+        samples: resamples drawn.
+        seed: of their draws.
+        counts: benchmark -> how they did.
+        benchmarks: benchmark -> how far they are apart there.
+        pooled: the same over all questions, each with one weight.
+        average: the same over the seven benchmarks, each with one weight; None while one is
+            missing.
+        missing: benchmarks without a question that can be compared.
+    """
+
+    a: str
+    b: str
+    method: Method
+    samples: int
+    seed: int
+    counts: Mapping[str, Counts]
+    benchmarks: Mapping[str, Estimate]
+    pooled: Estimate
+    average: Estimate | None
+    missing: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it as JSON."""
+        return {**asdict(self), "method": self.method._asdict()}
+
+
+def compare(
+    a: ScoredResults, b: ScoredResults, *, samples: int = 10_000, seed: int = 0
+) -> Comparison:
+    """Compares two models on the questions that both were asked.
+
+    The paired bootstrap of Koehn, Statistical significance tests for machine translation
+    evaluation, EMNLP 2004, with percentile intervals (Efron and Tibshirani, An Introduction to the
+    Bootstrap, 1993, chapter 13): questions are drawn with replacement, within each benchmark as
+    many as it has, and both models are scored on the same draw. Their difference on a draw is that
+    of two counts, how often it took a question that the first alone has right and one that the
+    second alone has. These counts have a multinomial distribution, so that a resample is one draw
+    of it and takes the same time whatever the number of questions. As with every bootstrap
+    intervals are too narrow for a handful of questions, and have no width where the models never
+    differ.
+
+    Args:
+        a: the first.
+        b: the second.
+        samples: resamples to draw.
+        seed: of the draws; a benchmark's do not depend on which others there are.
+
+    Raises:
+        InputError: they cannot be compared, see `pairs.pair`, or an option is out of range.
+        FormatError: a file of theirs is not what it should be.
+    """
+    if samples < 1:
+        raise InputError(f"samples must be at least 1, got {samples}")
+    if seed < 0:
+        raise InputError(f"seed must not be negative, got {seed}")
+    counts = {name: _counts(pairs) for name, pairs in pair(a, b).items()}
+    leads = {name: _leads(one, samples, seed, name) for name, one in counts.items()}
+    benchmarks = {
+        name: _estimate(one.a, one.b, leads[name] / one.n) for name, one in counts.items()
+    }
+    missing = tuple(name for name in BENCHMARKS if name not in counts)
+    pooled = _total(counts.values())
+    return Comparison(
+        a=a.label,
+        b=b.label,
+        method=a.method,
+        samples=samples,
+        seed=seed,
+        counts=counts,
+        benchmarks=benchmarks,
+        pooled=_estimate(pooled.a, pooled.b, np.sum(list(leads.values()), axis=0) / pooled.n),
+        average=None if missing else _average(counts, leads),
+        missing=missing,
+    )
+
+
+def _counts(pairs: Pairs) -> Counts:
+    right = Counter(one.who_is_right for one in pairs.decided)
+    return Counts(
+        both=right["both"],
+        only_a=right["a"],
+        only_b=right["b"],
+        neither=right["neither"],
+        judge_failed=pairs.judge_failed,
+        unshared=pairs.unshared,
+    )
+
+
+def _total(counts: Iterable[Counts]) -> Counts:
+    fields = zip(*(astuple(one) for one in counts), strict=True)
+    return Counts(**dict(zip(Counts.__slots__, map(sum, fields), strict=True)))
+
+
+def _leads(counts: Counts, samples: int, seed: int, benchmark: str) -> NDArray[np.int64]:
+    """Returns by how many right answers the first model leads in each resample: int64 [samples]."""
+    draws = np.random.default_rng((seed, *benchmark.encode()))
+    shares = np.array([counts.only_a, counts.only_b, counts.both + counts.neither]) / counts.n
+    drawn = draws.multinomial(counts.n, shares, size=samples)
+    return drawn[:, 0] - drawn[:, 1]
+
+
+def _average(counts: Mapping[str, Counts], leads: Mapping[str, NDArray[np.int64]]) -> Estimate:
+    """Returns how far two models are apart in the mean of the benchmarks' accuracies."""
+    differences = np.mean([leads[name] / one.n for name, one in counts.items()], axis=0)
+    a, b = (fmean(getattr(one, side) for one in counts.values()) for side in "ab")
+    return _estimate(a, b, differences)
+
+
+def _estimate(a: float, b: float, differences: NDArray[np.float64]) -> Estimate:
+    # A tie of seven benchmarks is one but for what rounding leaves.
+    signs = np.sign(np.round(differences, _DIGITS))
+    low, high = np.quantile(differences, _TAILS)
+    return Estimate(
+        a=a,
+        b=b,
+        difference=a - b,
+        low=float(low),
+        high=float(high),
+        a_beats_b=float((1 + signs.mean()) / 2),
+    )

@@ -1,0 +1,123 @@
+"""The scores of one model: what was counted, by which rules, and by which judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from packkit.base.errors import FormatError, PackkitError
+from packkit.base.files import write_atomically
+from packkit.infimed.evaluation.benchmarks import BENCHMARKS
+from packkit.infimed.evaluation.tallies import BenchmarkSummary
+
+__all__ = ["IncompleteError", "ScoreFile"]
+
+_VERSION = 1
+
+
+class IncompleteError(PackkitError, ValueError):
+    """There is no average over the benchmarks while one of them is missing.
+
+    Attributes:
+        missing: their names.
+    """
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        super().__init__(f"no average: {', '.join(missing)} missing")
+        self.missing = missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreFile:
+    """How the answers of one model were scored.
+
+    Attributes:
+        model: that answered.
+        scorer: name of the rules.
+        scorer_version: of the rules.
+        seed: of the draws of the rules; None where they draw nothing.
+        judge: model that decided on open questions; None where the rules did.
+        judge_prompt_version: of what it was asked; None without a judge.
+        prompt_version: of what the model was asked.
+        answers: hash of the answers that were scored.
+        questions: benchmark -> hash of its questions.
+        benchmarks: name -> what became of its questions.
+    """
+
+    model: str
+    scorer: str
+    scorer_version: str
+    seed: int | None
+    judge: str | None
+    judge_prompt_version: str | None
+    prompt_version: str
+    answers: str
+    questions: Mapping[str, str]
+    benchmarks: Mapping[str, BenchmarkSummary]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Benchmarks of the paper that have no accuracy here."""
+        return tuple(name for name in BENCHMARKS if self.accuracy(name) is None)
+
+    @property
+    def average(self) -> float:
+        """Unweighted mean of the accuracies of all seven benchmarks, in [0, 1].
+
+        Raises:
+            IncompleteError: one of them is missing.
+        """
+        accuracies = [self.accuracy(name) for name in BENCHMARKS]
+        known = [accuracy for accuracy in accuracies if accuracy is not None]
+        if len(known) < len(BENCHMARKS):
+            raise IncompleteError(self.missing)
+        return sum(known) / len(known)
+
+    @property
+    def scored_by(self) -> str:
+        """Scorer and judge in words."""
+        return f"{self.scorer}, {'no judge' if self.judge is None else f'judge {self.judge}'}"
+
+    def accuracy(self, benchmark: str) -> float | None:
+        """Returns the accuracy over all questions of a benchmark; None where there is none."""
+        summary = self.benchmarks.get(benchmark)
+        return None if summary is None else summary.total.accuracy
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it as JSON."""
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "benchmarks"}
+        return {
+            "version": _VERSION,
+            **fields,
+            "average": None if self.missing else self.average,
+            "missing": self.missing,
+            "benchmarks": {name: one.to_dict() for name, one in self.benchmarks.items()},
+        }
+
+    def write(self, path: Path) -> None:
+        """Writes the file."""
+        write_atomically(path, orjson.dumps(self.to_dict(), option=orjson.OPT_INDENT_2))
+
+    @classmethod
+    def read(cls, path: str | Path) -> ScoreFile:
+        """Reads what `write` wrote.
+
+        Raises:
+            FormatError: it is something else, or of another version.
+            OSError: it cannot be read.
+        """
+        try:
+            record = orjson.loads(Path(path).read_bytes())
+            if record["version"] != _VERSION:
+                raise FormatError(path, f"version must be {_VERSION}, got {record['version']}")
+            fields = {name: record[name] for name in cls.__slots__ if name != "benchmarks"}
+            benchmarks = {
+                name: BenchmarkSummary.from_dict(one) for name, one in record["benchmarks"].items()
+            }
+            return cls(**fields, benchmarks=benchmarks)
+        except (AttributeError, KeyError, TypeError, orjson.JSONDecodeError) as error:
+            raise FormatError(path, f"no scores of packkit eval score: {error}") from None

@@ -1,0 +1,81 @@
+"""What other capacities and algorithms would give, from lengths alone.
+
+Planning needs the histogram of lengths only, so every answer takes milliseconds, whatever the
+number of samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from packkit.planning.plan import Algorithm, plan_histogram
+
+__all__ = ["WhatIf", "what_if"]
+
+_ALGORITHMS: tuple[Algorithm, ...] = ("ffd", "fill")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatIf:
+    """One capacity and algorithm.
+
+    Attributes:
+        capacity: tokens a pack holds.
+        algorithm: ``ffd`` or ``fill``.
+        samples: samples that fit.
+        overlong: samples longer than `capacity`, left out.
+        packs: packs.
+        efficiency: tokens / (packs x capacity), in [0, 1].
+        lower_bound: packs that any packing needs at least.
+        gap: (packs - lower_bound) / lower_bound.
+    """
+
+    capacity: int
+    algorithm: str
+    samples: int
+    overlong: int
+    packs: int
+    efficiency: float
+    lower_bound: int
+    gap: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the JSON form."""
+        return asdict(self)
+
+
+def what_if(lengths: NDArray[Any], capacities: Sequence[int]) -> list[WhatIf]:
+    """Plans the same lengths for every capacity with every algorithm.
+
+    Args:
+        lengths: int [n], tokens, at least 1.
+        capacities: tokens a pack holds.
+
+    >>> [row.packs for row in what_if(np.array([6, 4, 3, 3]), [8, 10])]
+    [3, 3, 2, 2]
+    """
+    counts = np.bincount(lengths)
+    rows = []
+    for capacity in capacities:
+        fitting = counts[: capacity + 1].astype(np.int64)
+        for algorithm in _ALGORITHMS:
+            plan = plan_histogram(fitting, capacity=capacity, algorithm=algorithm)
+            samples = int(fitting.sum())
+            rows.append(
+                WhatIf(
+                    capacity=capacity,
+                    algorithm=algorithm,
+                    samples=samples,
+                    overlong=len(lengths) - samples,
+                    packs=plan.packs,
+                    efficiency=plan.efficiency,
+                    lower_bound=plan.lower_bound,
+                    gap=plan.gap,
+                )
+            )
+    return rows

@@ -1,0 +1,158 @@
+"""The fields of a sample in canonical JSON: read strictly, written back as they were."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from packkit.base.errors import RejectReason, SampleError
+from packkit.images import Base64Image
+
+__all__ = [
+    "Content",
+    "Origin",
+    "content_from_json",
+    "content_to_json",
+    "id_from_json",
+    "illegal",
+    "images_from_json",
+    "kind_of",
+    "limit_from_json",
+    "meta_from_json",
+    "origin_from_json",
+]
+
+Content = tuple[str | None, ...]
+"""Parts of a turn or a document in reading order: a string is text, None is the next image."""
+
+_SAMPLE_KEYS = frozenset({"id", "messages", "content", "images", "meta", "token_limit", "origin"})
+_PART_KEYS = frozenset({"type", "text"})
+
+
+class Origin(NamedTuple):
+    """Where a sample was read: its identity, since ids may repeat.
+
+    Attributes:
+        source: name of the input file, relative to the folder that all inputs share.
+        position: number of the record in that file, from 0.
+    """
+
+    source: str
+    position: int
+
+
+def illegal(detail: str) -> SampleError:
+    """Returns the error of a sample that breaks a rule of the form."""
+    return SampleError(RejectReason.INVALID_SAMPLE, detail)
+
+
+def kind_of(value: object) -> str:
+    """Names a JSON value by its kind and, where it is short, by itself."""
+    shown = repr(value)
+    return f"{type(value).__name__} {shown}" if len(shown) <= 40 else type(value).__name__
+
+
+def content_from_json(content: object) -> Content:
+    """Reads a string or a list of parts.
+
+    Raises:
+        SampleError: it is neither.
+    """
+    if isinstance(content, str):
+        return (content,)
+    if not isinstance(content, list):
+        raise illegal(f"content must be a string or a list of parts, got {kind_of(content)}")
+    return tuple(map(_part_from_json, content))
+
+
+def _part_from_json(part: object) -> str | None:
+    if isinstance(part, dict) and part.keys() <= _PART_KEYS:
+        match part.get("type"), part.get("text"):
+            case "text", str(text):
+                return text
+            # Tables give every part the same keys, and null where it has none.
+            case "image", None:
+                return None
+    raise illegal(
+        f'a part must be {{"type": "image"}} or {{"type": "text", "text": string}}, '
+        f"got {kind_of(part)}"
+    )
+
+
+def content_to_json(content: Content) -> str | list[dict[str, str]]:
+    """Returns a single text as a string, and everything else as a list of parts."""
+    if len(content) == 1 and content[0] is not None:
+        return content[0]
+    return [
+        {"type": "image"} if part is None else {"type": "text", "text": part} for part in content
+    ]
+
+
+def id_from_json(value: object) -> str | None:
+    """Reads an id, which is a string, an integer or missing.
+
+    Raises:
+        SampleError: it is something else.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    # Many data sets number their samples.
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise illegal(f"id must be a string or an integer, got {kind_of(value)}")
+
+
+def images_from_json(images: object) -> list[Base64Image]:
+    """Reads a list of base64 strings, or nothing.
+
+    Raises:
+        SampleError: it is something else.
+    """
+    if images is None:
+        return []
+    if not isinstance(images, list):
+        raise illegal(f"images must be a list, got {kind_of(images)}")
+    for image in images:
+        if not isinstance(image, str):
+            raise illegal(f"an image must be a base64 string, got {kind_of(image)}")
+    return [Base64Image(image) for image in images]
+
+
+def meta_from_json(record: dict[str, Any]) -> dict[str, Any]:
+    """Returns ``meta`` together with the keys that the form does not know.
+
+    Raises:
+        SampleError: ``meta`` is no object, or a key stands in both places.
+    """
+    meta = {} if record.get("meta") is None else record["meta"]
+    if not isinstance(meta, dict):
+        raise illegal(f"meta must be an object, got {kind_of(meta)}")
+    extra = {key: value for key, value in record.items() if key not in _SAMPLE_KEYS}
+    if clash := extra.keys() & meta.keys():
+        raise illegal(f"key {sorted(clash)[0]!r} stands both in the sample and in its meta")
+    return {**meta, **extra}
+
+
+def limit_from_json(value: object) -> int | None:
+    """Reads a token limit, which is an integer or missing.
+
+    Raises:
+        SampleError: it is something else.
+    """
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise illegal(f"token_limit must be an integer, got {kind_of(value)}")
+
+
+def origin_from_json(value: object) -> Origin | None:
+    """Reads an origin, which has a source and a position, or is missing.
+
+    Raises:
+        SampleError: it is something else.
+    """
+    if value is None:
+        return None
+    if isinstance(value, dict) and value.keys() == {"source", "position"}:
+        source, position = value["source"], value["position"]
+        if isinstance(source, str) and type(position) is int:
+            return Origin(source, position)
+    raise illegal(f'origin must be {{"source": string, "position": integer}}, got {kind_of(value)}')

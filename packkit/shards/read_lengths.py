@@ -1,0 +1,41 @@
+"""The lengths of samples alone, for what-if questions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from packkit.base.errors import FormatError
+from packkit.shards.reader import PackReader
+
+__all__ = ["read_lengths"]
+
+
+def read_lengths(source: str | Path) -> NDArray[np.int64]:
+    """Reads lengths from a NumPy file or a pack set.
+
+    Args:
+        source: ``.npy`` of integers, or whatever `PackReader` opens.
+
+    Returns:
+        int [n], tokens.
+
+    Raises:
+        FormatError: the file holds something else.
+    """
+    if Path(source).suffix != ".npy":
+        with PackReader(source) as reader:
+            return reader.lengths.astype(np.int64)
+    try:
+        lengths = np.load(source, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise FormatError(source, f"must be a NumPy file of integers ({error})") from None
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+        raise FormatError(
+            source, f"must hold integers [n], got {lengths.dtype} {list(lengths.shape)}"
+        )
+    if len(lengths) and int(lengths.min()) < 1:
+        raise FormatError(source, f"lengths[{int(lengths.argmin())}] must be at least 1 token")
+    return lengths  # type: ignore[no-any-return]

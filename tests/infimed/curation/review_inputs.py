@@ -1,0 +1,35 @@
+"""Results of a judge as the tests of the report make them."""
+
+from packkit.infimed.curation.results import Assessment
+from packkit.infimed.curation.rubric import RUBRIC
+
+
+def assessment(number, dataset="a", score=4, *, state="ok", has_image=True, **changes):
+    """What came of one sample: one and the same score in each criterion, unless changed."""
+    scores = {**dict.fromkeys(RUBRIC, score), **changes} if state == "ok" else {}
+    return Assessment(
+        key=f"{number:016x}",
+        request=f"{dataset}-{number}",
+        dataset=dataset,
+        id=None,
+        source="a.jsonl",
+        position=number,
+        has_image=has_image,
+        model="judge",
+        prompt_version="1",
+        state=state,
+        scores=scores,
+        comments={},
+        reply="",
+        error="" if state == "ok" else "HTTP 500",
+        attempts=1,
+        prompt_tokens=10,
+        completion_tokens=5,
+        cost=None,
+    )
+
+
+def rating(number, score=4, **changes):
+    """What a person said of one sample."""
+    scores = {**dict.fromkeys(RUBRIC, score), **changes}
+    return {"key": f"{number:016x}", "scores": scores, "comment": ""}

@@ -1,0 +1,164 @@
+"""`packkit eval` from the command line: what it prints, writes and ends with."""
+
+import csv
+import json
+import shutil
+
+import pytest
+from benchmark_folders import write_benchmark
+from loopback_server import failure, reply, serving, user_text
+from typer.testing import CliRunner
+
+from packkit.cli.main import app
+from packkit.infimed.evaluation.benchmarks import BENCHMARKS, TITLES, read_benchmark
+from packkit.infimed.evaluation.prompts import prompt_for
+
+
+@pytest.fixture(scope="module")
+def benchmarks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("benchmarks")
+    return {name: write_benchmark(name, folder / name) for name in BENCHMARKS}
+
+
+@pytest.fixture(scope="module")
+def golds(benchmarks):
+    """Prompt -> the gold answers of the questions that it asks."""
+    found = {}
+    for name, path in benchmarks.items():
+        for one in read_benchmark(name, path):
+            found.setdefault(prompt_for(one), set()).add(one.gold)
+    return found
+
+
+def invoke(*words):
+    environment = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": ""}
+    return CliRunner().invoke(app, ["eval", *map(str, words)], env=environment)
+
+
+@pytest.fixture(scope="module")
+def results(benchmarks, golds, tmp_path_factory):
+    """Answers of a model that knows all, and of one that says yes, scored by strict rules."""
+    folder = tmp_path_factory.mktemp("results")
+    named = [f"--benchmark={name}={path}" for name, path in benchmarks.items()]
+
+    def script(request):
+        knows = request["model"] == "knows"
+        return reply(sorted(golds[user_text(request)])[0] if knows else "Yes")
+
+    with serving(script) as server:
+        for model in ("knows", "yes"):
+            out = folder / model
+            done = invoke("run", model, *named, "--out", out, "--base-url", server.url)
+            assert done.exit_code == 0, done.output
+            assert "answers/s" in done.output
+    for model in ("knows", "yes"):
+        done = invoke("score", folder / model)
+        assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_scores_have_every_benchmark_and_the_average(results):
+    done = invoke("score", results / "yes", "--json")
+    scores = json.loads(done.stdout)
+    assert list(scores["benchmarks"]) == list(BENCHMARKS)
+    assert scores["missing"] == []
+    accuracies = [one["total"]["accuracy"] for one in scores["benchmarks"].values()]
+    assert scores["average"] == pytest.approx(sum(accuracies) / len(BENCHMARKS))
+    assert 0 < scores["average"] < 0.5
+    shown = invoke("score", results / "yes")
+    assert f"average over the benchmarks: {100 * scores['average']:.1f}" in shown.output
+
+
+def test_a_table_is_printed_and_written(results, tmp_path):
+    files = [tmp_path / name for name in ("t.md", "t.csv", "t.png")]
+    names = (f"A={results / 'knows'}", results / "yes")
+    done = invoke("table", *names, "--markdown", files[0], "--csv", files[1], "--png", files[2])
+    assert done.exit_code == 0, done.output
+    assert all(title in done.output for title in TITLES.values())
+    assert files[0].read_text().count("| A ") > len(BENCHMARKS)
+    rows = list(csv.DictReader(files[1].read_text().splitlines()))
+    assert {row["label"] for row in rows} == {"A", "yes"}
+    assert {(row["scorer"], row["judge"]) for row in rows} == {("strict", "")}
+    assert files[2].read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_better_model_beats_the_other(results):
+    done = invoke("compare", results / "knows", results / "yes", "--json")
+    found = json.loads(done.stdout)
+    assert found["average"]["a_beats_b"] == 1
+    assert found["average"]["difference"] > 0.5
+    shown = invoke("compare", results / "knows", results / "yes")
+    assert "P(A beats B)" in shown.output and "1.000" in shown.output
+
+
+def test_a_page_of_cases_is_written(results, tmp_path):
+    page = tmp_path / "cases.html"
+    names = (results / "knows", results / "yes")
+    done = invoke("cases", *names, "--who", "a", "--benchmark", "slake", "--out", page)
+    assert done.exit_code == 0, done.output
+    assert page.read_text().count("data:image/") > 0
+
+
+def test_a_run_with_open_questions_ends_with_1_and_is_not_scored(benchmarks, tmp_path):
+    named = f"--benchmark=slake={benchmarks['slake']}"
+    script = iter([reply("yes"), *[failure(400, "bad")] * 99])
+    with serving(lambda request: next(script)) as server:
+        words = ("run", "m", named, "--out", tmp_path / "out", "--base-url", server.url)
+        done = invoke(*words, "--concurrency", 1)
+    assert done.exit_code == 1
+    assert "the same command asks for them again" in done.output
+    scored = invoke("score", tmp_path / "out")
+    assert scored.exit_code == 1
+    assert "have no answer" in str(scored.exception)
+
+
+def test_a_failing_judge_ends_with_1(results):
+    with serving(lambda request: reply("perhaps")) as server:
+        done = invoke("score", results / "yes", "--judge", "j", "--base-url", server.url)
+    assert done.exit_code == 1
+    assert "the judge gave no verdict on" in str(done.exception)
+
+
+@pytest.fixture
+def copies(results, tmp_path):
+    """Results that a test may score anew."""
+    return shutil.copytree(results, tmp_path / "copies")
+
+
+def test_options_of_score_reach_it(copies):
+    words = ("score", copies / "yes", "--scorer", "medevalkit", "--seed", 3)
+    assert "verdicts come from likeness or chance" in invoke(*words).output
+    scores = json.loads(invoke(*words, "--json").stdout)
+    assert (scores["scorer"], scores["seed"]) == ("medevalkit", 3)
+    with serving(lambda request: reply("perhaps")) as server:
+        asked = ("score", copies / "yes", "--judge", "j", "--base-url", server.url)
+        limited = invoke(*asked, "--max-requests", 1, "--concurrency", 1)
+        assert "max_requests = 1 left answers" in str(limited.exception)
+        done = invoke(*asked, "--max-judge-failures", 1)
+    assert done.exit_code == 0, done.output
+
+
+def test_options_of_compare_reach_it(copies):
+    for name in ("knows", "yes"):
+        invoke("score", copies / name, "--scorer", "medevalkit")
+    words = ("compare", copies / "knows", copies / "yes")
+    found = invoke(*words, "--scoring", "medevalkit", "--seed", 5, "--samples", 7, "--json")
+    comparison = json.loads(found.stdout)
+    assert (comparison["seed"], comparison["samples"]) == (5, 7)
+    assert comparison["method"]["scorer"] == "medevalkit"
+    assert "name one of its scorings" in str(invoke(*words).exception)
+
+
+def test_cases_look_where_a_benchmark_stands_now(results, tmp_path):
+    words = ("cases", results / "knows", results / "yes", "--out", tmp_path / "cases.html")
+    done = invoke(*words, "--benchmark", f"slake={tmp_path / 'nowhere'}")
+    assert done.exit_code == 1
+    assert "nowhere" in str(done.exception)
+
+
+def test_a_run_keeps_its_limit_and_says_what_is_missing(benchmarks, tmp_path):
+    words = ("run", "m", f"--benchmark=slake={benchmarks['slake']}", "--out", tmp_path / "out")
+    with serving(lambda request: reply("yes")) as server:
+        invoke(*words, "--base-url", server.url, "--max-new-tokens", 77)
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["max_new_tokens"] == 77
+    assert "no average: mmmu, vqa-rad," in invoke("score", tmp_path / "out").output
