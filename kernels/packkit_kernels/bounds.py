@@ -18,8 +18,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bin_lower_bound"]
-
 _LARGEST_K = 100
 
 
@@ -28,7 +26,7 @@ def bin_lower_bound(counts: NDArray[np.int64], capacity: int) -> int:
 
     Args:
         counts: int64 [capacity+1], samples of each length.
-        capacity: tokens that a bin holds.
+        capacity: Tokens that a bin holds.
 
     >>> three_fifths = np.bincount([6, 6, 6, 4], minlength=11)
     >>> bin_lower_bound(three_fifths, 10)

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from packkit_kernels.placements import count_bins
 
-__all__ = ["deal_samples"]
-
 
 def deal_samples(
     placements: NDArray[np.void], starts: NDArray[np.int64], order: NDArray[Any]
@@ -26,7 +24,7 @@ def deal_samples(
     Args:
         placements: PLACEMENT [P], in order of placement.
         starts: int64 [G], where in `order` the samples of each group start.
-        order: integer [n], sample indices, those of a group together.
+        order: Integer [n], sample indices, those of a group together.
 
     Returns:
         `sample_order`, the type of `order` [n], sample indices bin by bin in order of placement;

@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 
 from packkit_kernels.placements import PLACEMENT, append_placement
 
-__all__ = ["place_first_fit"]
-
 _RUN = np.dtype(
     [
         ("first_bin", np.int64),
@@ -56,9 +54,9 @@ def place_first_fit(
         lengths: int64 [G], tokens of a sample of each group, in 1..capacity, never rising.
         images: int64 [G], images of a sample of each group, in 0..max_images.
         counts: int64 [G], samples of each group, at least 1.
-        capacity: tokens that a bin holds.
-        max_images: images that a bin holds.
-        max_samples: samples that a bin holds.
+        capacity: Tokens that a bin holds.
+        max_images: Images that a bin holds.
+        max_samples: Samples that a bin holds.
 
     Returns:
         PLACEMENT [P], in order of placement; a group's samples go in the order of its records.

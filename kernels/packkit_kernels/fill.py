@@ -24,8 +24,6 @@ from numpy.typing import NDArray
 
 from packkit_kernels.placements import PLACEMENT, append_placement
 
-__all__ = ["place_exact_fill"]
-
 _TABLE_WORDS = 1 << 21
 _STALE = -1
 
@@ -39,7 +37,7 @@ def place_exact_fill(
     Args:
         lengths: int64 [G], tokens of a sample of each group, in 1..capacity, falling.
         counts: int64 [G], samples of each group, at least 1.
-        capacity: tokens that a bin holds.
+        capacity: Tokens that a bin holds.
 
     Returns:
         PLACEMENT [P], in order of placement; a group's samples go in the order of its records.

@@ -15,8 +15,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["Groups", "count_values", "group_by_images", "group_by_length", "sort_samples"]
-
 
 class Groups(NamedTuple):
     """Groups in order of placement: longer first, then more images first.
@@ -52,9 +50,9 @@ def group_by_images(lengths: NDArray[Any], images: NDArray[Any], order: NDArray[
     """Returns the groups of samples that differ by length or images.
 
     Args:
-        lengths: integer [n], tokens.
-        images: integer [n].
-        order: integer [n], the samples sorted by both.
+        lengths: Integer [n], tokens.
+        images: Integer [n].
+        order: Integer [n], the samples sorted by both.
 
     >>> group_by_images(np.array([3, 3, 3]), np.array([0, 1, 0]), np.array([0, 2, 1])).counts
     array([1, 2])
@@ -72,9 +70,9 @@ def sort_samples(
     """Returns the stable order of samples by rising length, then by rising number of images.
 
     Args:
-        lengths: integer [n], tokens.
+        lengths: Integer [n], tokens.
         counts: int64 [k], samples of 0, 1, ... tokens.
-        images: integer [n], at least 0; None leaves equal lengths in the order given.
+        images: Integer [n], at least 0; None leaves equal lengths in the order given.
 
     Returns:
         int32 [n] (int64 from 2^31 samples on), sample indices.
@@ -98,8 +96,8 @@ def count_values(values: NDArray[Any], size: int) -> NDArray[np.int64]:
     """Returns how often each of 0..size-1 occurs.
 
     Args:
-        values: integer [n], in 0..size-1.
-        size: number of counts.
+        values: Integer [n], in 0..size-1.
+        size: Number of counts.
 
     >>> count_values(np.array([3, 1, 3], np.uint16), 5).tolist()
     [0, 1, 0, 2, 0]

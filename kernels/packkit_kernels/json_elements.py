@@ -12,8 +12,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["ElementScanner"]
-
 _NESTING, _IN_STRING, _ESCAPED, _IN_ARRAY, _START, _LAST, _IS_OVER, _REST = range(8)
 
 _QUOTE, _BACKSLASH, _COMMA = ord('"'), ord("\\"), ord(",")
@@ -79,9 +77,9 @@ class ElementScanner:
     r"""Streams a JSON text and yields the byte ranges of the elements of its arrays.
 
     Args:
-        depth: brackets open around an element: 1 for the elements of a top-level array, 2 for
+        depth: Brackets open around an element: 1 for the elements of a top-level array, 2 for
             those of an array that stands in a top-level object.
-        base: byte offset of the first byte that will be fed.
+        base: Byte offset of the first byte that will be fed.
 
     >>> ElementScanner(depth=1).feed(b'[{"a": [1, 2]}, "b,]"]').tolist()
     [[1, 14], [16, 21]]

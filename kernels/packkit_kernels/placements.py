@@ -11,8 +11,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["PLACEMENT", "append_placement", "count_bins"]
-
 PLACEMENT = np.dtype(
     [
         ("group", np.int64),

@@ -11,21 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = [
-    "block_ranges",
-    "dense_mask",
-    "embedding_gradient",
-    "feature_rows",
-    "gather_rows",
-    "normalize_pixels",
-    "pack_tokens",
-    "pool_gradient",
-    "pool_image_tokens",
-    "scatter_rows",
-    "segment_starts",
-    "slot_offsets",
-]
-
 _IGNORED = -100
 
 
@@ -37,7 +22,7 @@ def pack_tokens(
     Args:
         cu_seqlens: int32 [N+1], where each segment begins; the last entry is T.
         labels: int64 [T], unshifted; -100 where a token is not trained.
-        num_segments: how many segments, from the first, are samples; the rest is padding.
+        num_segments: How many segments, from the first, are samples; the rest is padding.
 
     Returns:
         ``position_ids`` int64 [T], ``segment_ids`` int32 [T], ``targets`` int64 [T] and
@@ -81,7 +66,7 @@ def block_ranges(cu_seqlens: Tensor, total: int, block_size: int) -> tuple[Tenso
     Args:
         cu_seqlens: int32 [N+1], where each segment begins; the last entry is T.
         total: T, at least 1.
-        block_size: tokens of a block, at least 2.
+        block_size: Tokens of a block, at least 2.
 
     Returns:
         ``counts`` int32 [4, B], ``indices`` int32 [4, B, B] and ``position_ids`` int32 [T], for
@@ -123,9 +108,9 @@ def _ordered(
 
     Args:
         a0: int32 [4, B], of every row of the four sets; a1, b0 and b1 likewise, a1 <= b0.
-        a1: see `a0`.
-        b0: see `a0`.
-        b1: see `a0`.
+        a1: See `a0`.
+        b0: See `a0`.
+        b1: See `a0`.
         place: int32 [B], 0 to B-1.
     """
     blocks = len(place)
@@ -211,7 +196,7 @@ def scatter_rows(grad: Tensor, rows: Tensor, num_rows: int, dtype: torch.dtype) 
         grad: [T, D].
         rows: int32 [T], no row twice; -1 for a token of text.
         num_rows: K.
-        dtype: of the features.
+        dtype: Of the features.
 
     Returns:
         [K, D]; rows that no token takes are 0.
@@ -247,8 +232,8 @@ def pool_image_tokens(features: Tensor, side: int, target: int) -> Tensor:
 
     Args:
         features: [M, side², C], rows of the grid one after another.
-        side: tokens along an edge of the grid given.
-        target: tokens along an edge of the grid returned.
+        side: Tokens along an edge of the grid given.
+        target: Tokens along an edge of the grid returned.
 
     Returns:
         [M, target², C], as `torch.nn.functional.adaptive_avg_pool2d` makes them.
@@ -266,8 +251,8 @@ def pool_gradient(grad: Tensor, side: int, target: int) -> Tensor:
 
     Args:
         grad: [M, target², C].
-        side: tokens along an edge of the grid that was pooled.
-        target: tokens along an edge of the grid it was pooled to.
+        side: Tokens along an edge of the grid that was pooled.
+        target: Tokens along an edge of the grid it was pooled to.
 
     Returns:
         [M, side², C].
@@ -284,6 +269,6 @@ def normalize_pixels(pixels: Tensor, dtype: torch.dtype) -> Tensor:
 
     Args:
         pixels: uint8, any shape.
-        dtype: of the result.
+        dtype: Of the result.
     """
     return pixels.float().sub_(127.5).div_(127.5).to(dtype)

@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 from packkit.base.errors import InputError, MissingExtraError
 
-__all__ = ["check_tables", "read_tables"]
-
 T = TypeVar("T")
 
 
@@ -19,7 +17,7 @@ def read_tables(path: Path) -> dict[str, Any]:
     """Reads a TOML file.
 
     Raises:
-        InputError: it cannot be read, or is not TOML.
+        InputError: It cannot be read, or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -36,14 +34,14 @@ def check_tables(kind: type[T], tables: Mapping[str, Any], place: str | Path, *,
     ``__post_init__`` raises is an error of the table that it stands for.
 
     Args:
-        kind: the dataclass.
-        tables: what the file holds.
-        place: where they come from, for messages.
-        extra: the extra of packkit that brings pydantic for this caller.
+        kind: The dataclass.
+        tables: What the file holds.
+        place: Where they come from, for messages.
+        extra: The extra of packkit that brings pydantic for this caller.
 
     Raises:
-        InputError: a key is unknown, missing or not legal; all such keys are named.
-        MissingExtraError: pydantic is not installed.
+        InputError: A key is unknown, missing or not legal; all such keys are named.
+        MissingExtraError: Pydantic is not installed.
     """
     try:
         from pydantic import TypeAdapter, ValidationError

@@ -14,8 +14,6 @@ from typing import Protocol, TypeVar
 
 from packkit.base.errors import InputError
 
-__all__ = ["Engine", "LocalEngine", "Progress", "usable_cpus"]
-
 Progress = Callable[[str, int, int], None]
 """Is told how far a job has come: the phase, its tasks done, its tasks in all."""
 
@@ -34,7 +32,7 @@ class LocalEngine:
     """Threads in this process. What they call into releases the interpreter's lock.
 
     Args:
-        workers: tasks that run at the same time.
+        workers: Tasks that run at the same time.
 
     Raises:
         InputError: `workers` is less than 1.

@@ -25,24 +25,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-__all__ = [
-    "CheckpointError",
-    "ChecksumError",
-    "DivergedError",
-    "FingerprintError",
-    "FormatError",
-    "InputError",
-    "LengthError",
-    "LockedError",
-    "MissingExtraError",
-    "OutputExistsError",
-    "PackkitError",
-    "RejectRateError",
-    "RejectReason",
-    "SampleError",
-    "SourceChangedError",
-]
-
 
 class PackkitError(Exception):
     """Base of every error that packkit raises on purpose."""
@@ -72,8 +54,8 @@ class SampleError(PackkitError, ValueError):
     """One sample is not legal.
 
     Attributes:
-        reason: the rule that it breaks, as ``rejects.jsonl`` names it.
-        detail: what was found instead.
+        reason: The rule that it breaks, as ``rejects.jsonl`` names it.
+        detail: What was found instead.
     """
 
     def __init__(self, reason: RejectReason, detail: str) -> None:
@@ -86,9 +68,9 @@ class LengthError(PackkitError, ValueError):
     """A length that no bin can hold.
 
     Attributes:
-        index: position of the length in the array given.
-        length: the length, tokens.
-        capacity: tokens a bin can hold.
+        index: Position of the length in the array given.
+        length: The length, tokens.
+        capacity: Tokens a bin can hold.
     """
 
     def __init__(self, index: int, length: int, capacity: int) -> None:
@@ -102,8 +84,8 @@ class FormatError(PackkitError, ValueError):
     """A file is not what it should be.
 
     Attributes:
-        path: the file, with the place inside it where one is known.
-        detail: the rule and what was found.
+        path: The file, with the place inside it where one is known.
+        detail: The rule and what was found.
     """
 
     def __init__(self, path: str | Path, detail: str) -> None:
@@ -124,7 +106,7 @@ class FingerprintError(PackkitError, ValueError):
     """Packs were made with another encoder than the one at hand.
 
     Attributes:
-        differences: one line for each part of the encoder that differs.
+        differences: One line for each part of the encoder that differs.
     """
 
     def __init__(self, message: str, differences: Sequence[str]) -> None:
@@ -136,10 +118,10 @@ class RejectRateError(PackkitError, ValueError):
     """More samples were rejected than the run allows.
 
     Attributes:
-        rejected: samples rejected.
-        read: samples read.
-        limit: the largest share that may be rejected, in [0, 1].
-        report: what the run came to: the good data is there all the same.
+        rejected: Samples rejected.
+        read: Samples read.
+        limit: The largest share that may be rejected, in [0, 1].
+        report: What the run came to: the good data is there all the same.
     """
 
     def __init__(
@@ -165,8 +147,8 @@ class SourceChangedError(PackkitError, RuntimeError):
     """An input changed between the two passes of a run.
 
     Attributes:
-        path: the input file.
-        detail: where it changed, and how.
+        path: The input file.
+        detail: Where it changed, and how.
     """
 
     def __init__(self, path: str | Path, detail: str) -> None:
@@ -179,7 +161,7 @@ class OutputExistsError(PackkitError, FileExistsError):
     """The output folder already holds something else.
 
     Attributes:
-        path: the folder.
+        path: The folder.
     """
 
     def __init__(self, path: str | Path, detail: str) -> None:
@@ -191,7 +173,7 @@ class LockedError(PackkitError, BlockingIOError):
     """Another packer works in this folder.
 
     Attributes:
-        path: the folder.
+        path: The folder.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -203,7 +185,7 @@ class CheckpointError(PackkitError, OSError):
     """A checkpoint cannot be saved or loaded; those saved before are as they were.
 
     Attributes:
-        path: its folder.
+        path: Its folder.
     """
 
     def __init__(self, path: str | Path, detail: str) -> None:
@@ -215,9 +197,9 @@ class DivergedError(PackkitError, ArithmeticError):
     """A loss or a gradient is not finite; the weights were not changed.
 
     Attributes:
-        step: of the optimizer, from 1.
-        loss: mean over targets, nats.
-        grad_norm: of the gradients.
+        step: Of the optimizer, from 1.
+        loss: Mean over targets, nats.
+        grad_norm: Of the gradients.
     """
 
     def __init__(self, step: int, loss: float, grad_norm: float, last: str | Path | None) -> None:
@@ -235,7 +217,7 @@ class MissingExtraError(PackkitError, ImportError):
     """An optional dependency is not installed.
 
     Attributes:
-        extra: the extra of packkit that brings it.
+        extra: The extra of packkit that brings it.
     """
 
     def __init__(self, module: str, extra: str) -> None:

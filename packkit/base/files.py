@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["sync_folder", "write_atomically"]
-
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Writes a file under a temporary name, flushes it to disk and renames it.
 
     Args:
-        path: its final name; the folder is made where it is missing.
-        data: all of its bytes.
+        path: Its final name; the folder is made where it is missing.
+        data: All of its bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")

@@ -13,8 +13,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Permutation", "Split", "hash_keys", "hashes", "hold_out", "seeded_key", "seeded_order"]
-
 Split = Literal["train", "validation"]
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
@@ -31,8 +29,8 @@ def hashes(n: int, key: int) -> NDArray[np.uint64]:
     """Returns the first n outputs of splitmix64.
 
     Args:
-        n: number of hashes.
-        key: where it starts, as `seeded_key` gives it.
+        n: Number of hashes.
+        key: Where it starts, as `seeded_key` gives it.
 
     Returns:
         uint64 [n].
@@ -45,7 +43,7 @@ def hash_keys(keys: NDArray[np.uint64], key: int) -> NDArray[np.uint64]:
 
     Args:
         keys: uint64 [n].
-        key: which hash, as `seeded_key` gives it.
+        key: Which hash, as `seeded_key` gives it.
 
     Returns:
         uint64 [n].
@@ -57,8 +55,8 @@ def seeded_key(seed: int, *streams: int) -> int:
     """Returns the key of one use of a seed.
 
     Args:
-        seed: the user's seed.
-        streams: numbers that tell apart the uses of one seed.
+        seed: The user's seed.
+        streams: Numbers that tell apart the uses of one seed.
 
     >>> seeded_key(7, 0) == seeded_key(7, 1)
     False
@@ -73,9 +71,9 @@ def seeded_order(n: int, seed: int, *streams: int) -> NDArray[np.int64]:
     """Returns a permutation of 0..n-1 that only the arguments decide.
 
     Args:
-        n: number of things to order.
-        seed: the user's seed.
-        streams: numbers that tell apart several orders of one seed.
+        n: Number of things to order.
+        seed: The user's seed.
+        streams: Numbers that tell apart several orders of one seed.
 
     Returns:
         int64 [n].
@@ -93,8 +91,8 @@ def hold_out(packs: int, fraction: float, split: Split) -> NDArray[np.int64]:
     shuffle, the same packs are, and a larger fraction holds out the same ones and more.
 
     Args:
-        packs: packs of the set.
-        fraction: about how much of it is held out, in [0, 1).
+        packs: Packs of the set.
+        fraction: About how much of it is held out, in [0, 1).
         split: ``train``, or ``validation`` for what is held out.
 
     Returns:
@@ -119,8 +117,8 @@ class Permutation:
     CT-RSA 2002), which takes less than two steps on average once n is over 32.
 
     Args:
-        n: numbers to permute.
-        key: which permutation, as `seeded_key` gives it.
+        n: Numbers to permute.
+        key: Which permutation, as `seeded_key` gives it.
 
     >>> order = Permutation(10, key=3)
     >>> sorted(order(np.arange(10)).tolist())

@@ -6,20 +6,18 @@ from importlib.resources import files
 
 from packkit.base.errors import MissingExtraError
 
-__all__ = ["render_page"]
-
 
 def render_page(package: str, template: str, *, extra: str, **values: object) -> str:
     """Returns a page; what is put into it is text, and no markup.
 
     Args:
-        package: where the template lies, such as ``packkit.infimed.curation``.
-        template: name of its file.
-        extra: the extra of packkit that brings jinja2 for this caller.
-        values: what the template names.
+        package: Where the template lies, such as ``packkit.infimed.curation``.
+        template: Name of its file.
+        extra: The extra of packkit that brings jinja2 for this caller.
+        values: What the template names.
 
     Raises:
-        MissingExtraError: jinja2 is not installed.
+        MissingExtraError: Jinja2 is not installed.
     """
     try:
         from jinja2 import Environment, StrictUndefined

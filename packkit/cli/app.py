@@ -11,17 +11,6 @@ from typer.core import TyperGroup
 if TYPE_CHECKING:
     from typer import Context
 
-__all__ = [
-    "PACKS_PANEL",
-    "TRAINING_PANEL",
-    "ColumnsOption",
-    "DataRootOption",
-    "JsonOption",
-    "LayoutOption",
-    "app",
-    "parse_columns",
-]
-
 PACKS_PANEL, TRAINING_PANEL = "Packs", "Training"
 """The panels of ``packkit --help``; other packages add their own below."""
 

@@ -15,8 +15,6 @@ from packkit.cli.overlap import register_overlap
 from packkit.cli.packs import register_packs
 from packkit.cli.training import register_training
 
-__all__ = ["app", "main"]
-
 _INTERRUPTED = 130
 
 # In the order of --help; commands of other packages stand below.

@@ -11,8 +11,6 @@ from packkit.cli.tables import show_table
 if TYPE_CHECKING:
     from packkit.mixture import Count, Lock, LockedSource
 
-__all__ = ["show_lock", "show_shares"]
-
 
 def show_lock(lock: Lock, path: Path) -> None:
     """Prints what a mixture takes of each source, and what was left out."""

@@ -11,8 +11,6 @@ from packkit.cli.tables import plain_table, show_table
 if TYPE_CHECKING:
     from packkit.overlap import Hit, OverlapReport, Place
 
-__all__ = ["show_overlap"]
-
 _SHOWN = 20
 
 

@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from packkit.shards import VerifyReport
     from packkit.shards.stats import SetStats
 
-__all__ = [
-    "show_ledger",
-    "show_pack",
-    "show_plans",
-    "show_report",
-    "show_sample",
-    "show_stats",
-    "show_verification",
-]
-
 _TEXT_WIDTH = 60
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from packkit.training.metrics import StepMetrics
     from packkit.training.trainer import OnStep
 
-__all__ = ["counting", "progress", "training_progress"]
-
 _PHASES = {"measure": "measuring spans", "write": "writing shards", "verify": "verifying packs"}
 
 

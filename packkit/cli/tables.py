@@ -13,8 +13,6 @@ from rich.text import Text
 if TYPE_CHECKING:
     from packkit.shards.stats import Histogram
 
-__all__ = ["plain_table", "print_json", "show_histogram", "show_table"]
-
 _BAR_WIDTH = 40
 
 

@@ -35,8 +35,6 @@ from packkit.encoding.templates import END_OF_TEXT, IMAGE, TEMPLATES, THINK_TAGS
 from packkit.encoding.tokenizer import TextTokenizer, canonical_hash
 from packkit.samples import Sample
 
-__all__ = ["ENCODING_VERSION", "IGNORED", "EncodedSample", "SampleEncoder"]
-
 ENCODING_VERSION = 1
 """Raised whenever the same settings give other ids or labels for any sample."""
 
@@ -86,13 +84,13 @@ class SampleEncoder:
     an empty think block that the template puts in, image slots, and the first token of a sample.
 
     Args:
-        tokenizer: path of a tokenizer.json, a folder that holds one, a hub id, or a tokenizer.
-        image_tokens: tokens of every image, also as ``"fixed:144"``, or a policy of their sizes.
+        tokenizer: Path of a tokenizer.json, a folder that holds one, a hub id, or a tokenizer.
+        image_tokens: Tokens of every image, also as ``"fixed:144"``, or a policy of their sizes.
         template: ``qwen3`` or ``chatml``, see `packkit.encoding.templates`.
-        image_slot: the token that stands, repeated, for an image.
+        image_slot: The token that stands, repeated, for an image.
 
     Raises:
-        InputError: a setting is not legal, or the tokenizer lacks a token that is needed.
+        InputError: A setting is not legal, or the tokenizer lacks a token that is needed.
     """
 
     def __init__(
@@ -121,7 +119,7 @@ class SampleEncoder:
         """Encodes one sample, see `encode_batch`.
 
         Raises:
-            SampleError: it cannot be trained on.
+            SampleError: It cannot be trained on.
         """
         (encoded,) = self.encode_batch([sample], image_sizes=[image_sizes])
         if isinstance(encoded, SampleError):
@@ -144,8 +142,8 @@ class SampleEncoder:
         with all that follows it.
 
         Args:
-            samples: what to encode.
-            image_sizes: sizes of the images of each sample, where they are known already. Else a
+            samples: What to encode.
+            image_sizes: Sizes of the images of each sample, where they are known already. Else a
                 policy that needs them reads the headers of the images.
 
         Returns:
@@ -164,13 +162,13 @@ class SampleEncoder:
         """Encodes what stands before a model's answer: the ids that it was trained to go on from.
 
         Args:
-            sample: a document to go on with, or messages that the assistant answers next.
+            sample: A document to go on with, or messages that the assistant answers next.
 
         Returns:
             Ids and image slots; no label is trained.
 
         Raises:
-            SampleError: a text is not valid UTF-8, or an image has no readable size.
+            SampleError: A text is not valid UTF-8, or an image has no readable size.
         """
         pieces = self._template.render_prompt(sample, has_think_tags=self._has_think_tags)
         tokens = count_image_tokens(self._image_policy, sample, None)
@@ -269,7 +267,7 @@ class SampleEncoder:
         """Returns one line for each part in which the encoder described is not this one.
 
         Args:
-            description: what `describe` gave for the other encoder.
+            description: What `describe` gave for the other encoder.
         """
         lines = [
             f"{part} is {description.get(part)!r} there, {value!r} here"
@@ -292,12 +290,12 @@ class SampleEncoder:
         """Reads what `save` wrote.
 
         Args:
-            folder: where it was saved.
-            image_tokens: the image policy, where it is not one of packkit's own.
+            folder: Where it was saved.
+            image_tokens: The image policy, where it is not one of packkit's own.
 
         Raises:
-            FormatError: encoder.json cannot be read or is not one.
-            FingerprintError: the folder now gives another encoder than the one saved.
+            FormatError: Encoder.json cannot be read or is not one.
+            FingerprintError: The folder now gives another encoder than the one saved.
         """
         path = Path(folder) / "encoder.json"
         try:

@@ -15,8 +15,6 @@ from typing import Protocol
 from packkit.base.errors import InputError
 from packkit.samples import Sample
 
-__all__ = ["FixedImageTokens", "ImagePolicy", "ImageSizes", "count_image_tokens", "image_policy"]
-
 ImageSizes = Sequence[tuple[int, int]]
 """Width and height of every image of a sample as displayed, pixels."""
 
@@ -37,10 +35,10 @@ class FixedImageTokens:
     """Every image takes the same number of tokens.
 
     Attributes:
-        tokens: that number.
+        tokens: That number.
 
     Raises:
-        InputError: it is under 1.
+        InputError: It is under 1.
 
     >>> FixedImageTokens(144).spec, FixedImageTokens(144)(640, 480)
     ('fixed:144', 144)
@@ -66,10 +64,10 @@ def image_policy(spec: int | str | ImagePolicy) -> ImagePolicy:
     """Returns the policy that a user names.
 
     Args:
-        spec: tokens of every image, also as ``"fixed:144"``, or a policy, which is returned.
+        spec: Tokens of every image, also as ``"fixed:144"``, or a policy, which is returned.
 
     Raises:
-        InputError: it names none.
+        InputError: It names none.
 
     >>> image_policy(144) == image_policy("fixed:144")
     True
@@ -91,12 +89,12 @@ def count_image_tokens(
     """Returns the number of tokens of each image of a sample.
 
     Args:
-        policy: what gives them.
-        sample: the sample; its images are read only if the policy needs sizes that are not given.
-        sizes: the sizes of its images, where they are known already.
+        policy: What gives them.
+        sample: The sample; its images are read only if the policy needs sizes that are not given.
+        sizes: The sizes of its images, where they are known already.
 
     Raises:
-        SampleError: an image cannot be read.
+        SampleError: An image cannot be read.
         InputError: `sizes` is not as long as the images, or the policy gives less than 1.
     """
     if isinstance(policy, FixedImageTokens):

@@ -25,16 +25,6 @@ from typing import NamedTuple
 from packkit.base.errors import RejectReason, SampleError
 from packkit.samples import Content, Message, Sample
 
-__all__ = [
-    "END_OF_TEXT",
-    "IMAGE",
-    "TEMPLATES",
-    "THINK_TAGS",
-    "TURN_END",
-    "Piece",
-    "Template",
-]
-
 IMAGE = "\ud800"
 """Stands for an image among text: a lone surrogate, which no text that is valid UTF-8 can hold."""
 
@@ -50,9 +40,9 @@ class Piece(NamedTuple):
     """A stretch of a rendered sample.
 
     Attributes:
-        text: the text, or `IMAGE` for the next image of the sample.
-        is_trained: whether the loss covers it.
-        is_control: whether control tokens in `text` count as such: the template wrote it, or it is
+        text: The text, or `IMAGE` for the next image of the sample.
+        is_trained: Whether the loss covers it.
+        is_control: Whether control tokens in `text` count as such: the template wrote it, or it is
             a think tag of an assistant turn. In any other piece they are text like all the rest.
     """
 
@@ -75,9 +65,9 @@ class Template:
     """A way of writing a sample as pieces.
 
     Attributes:
-        name: what users call it.
-        control_tokens: tokens that the tokenizer must have.
-        turns: writes header and body of every message.
+        name: What users call it.
+        control_tokens: Tokens that the tokenizer must have.
+        turns: Writes header and body of every message.
     """
 
     name: str
@@ -88,11 +78,11 @@ class Template:
         """Returns the pieces of a sample in order; neighbouring text parts are one piece.
 
         Args:
-            sample: what to write.
-            has_think_tags: whether `THINK_TAGS` are tokens, else they stay text everywhere.
+            sample: What to write.
+            has_think_tags: Whether `THINK_TAGS` are tokens, else they stay text everywhere.
 
         Raises:
-            SampleError: a text is not valid UTF-8, or an image stands in reasoning that the
+            SampleError: A text is not valid UTF-8, or an image stands in reasoning that the
                 template leaves out.
 
         >>> chat = Sample(messages=(Message("user", ("Hi",)),))
@@ -124,7 +114,7 @@ class Template:
         with ``qwen3`` the header of the answer ends with an empty think block.
 
         Raises:
-            SampleError: see `render`.
+            SampleError: See `render`.
 
         >>> chat = Sample(messages=(Message("user", ("Hi",)),))
         >>> [piece.text for piece in TEMPLATES["chatml"].render_prompt(chat)]

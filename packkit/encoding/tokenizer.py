@@ -25,8 +25,6 @@ from tokenizers import Encoding, Tokenizer
 
 from packkit.base.errors import InputError
 
-__all__ = ["TextTokenizer", "canonical_hash"]
-
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?(?<!\.json)")
 
 # What tokenizers takes for a field that is left out, as every form that means the same. A file
@@ -54,9 +52,9 @@ class TextTokenizer:
     """A Hugging Face tokenizer that never takes text for a control token.
 
     Attributes:
-        data: tokenizer.json, byte for byte as it was read.
-        place: where it was read, for messages.
-        added_tokens: id of every added token by its content.
+        data: Tokenizer.json, byte for byte as it was read.
+        place: Where it was read, for messages.
+        added_tokens: Id of every added token by its content.
 
     Raises:
         InputError: `data` is not a tokenizer whose ids depend on the text alone.
@@ -86,10 +84,10 @@ class TextTokenizer:
         """Reads a tokenizer.
 
         Args:
-            source: path of a tokenizer.json, a folder that holds one, a hub id, or a tokenizer.
+            source: Path of a tokenizer.json, a folder that holds one, a hub id, or a tokenizer.
 
         Raises:
-            InputError: there is none, or it cannot be used.
+            InputError: There is none, or it cannot be used.
         """
         if isinstance(source, Tokenizer):
             return cls(source.to_str().encode(), "the tokenizer given")
@@ -121,7 +119,7 @@ class TextTokenizer:
         """Checks that every token exists and that no text can become it.
 
         Raises:
-            InputError: a token is missing, or its own spelling is encoded to it as text.
+            InputError: A token is missing, or its own spelling is encoded to it as text.
         """
         for token in tokens:
             if token not in self.added_tokens:

@@ -8,17 +8,15 @@ from pathlib import Path
 from packkit.base.errors import InputError, RejectReason, SampleError
 from packkit.images.references import FileImage
 
-__all__ = ["DataRoot"]
-
 
 class DataRoot:
     """The folder under which the image paths of an input are resolved, and never outside it.
 
     Args:
-        folder: the data root.
+        folder: The data root.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: There is no such folder.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -36,7 +34,7 @@ class DataRoot:
         outside this data root either. The answer is kept: asking again costs no system call.
 
         Args:
-            names: of sub-folders, by preference.
+            names: Of sub-folders, by preference.
         """
         root = self._within.get(names)
         if root is None:
@@ -51,7 +49,7 @@ class DataRoot:
         """Returns the image that a record names.
 
         Raises:
-            SampleError: the name is a URL, or leads outside the data root.
+            SampleError: The name is a URL, or leads outside the data root.
         """
         if name.startswith("data:"):
             detail = f"{name[:40]!r} is a data URL; give what follows its comma"

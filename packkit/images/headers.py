@@ -18,8 +18,6 @@ from typing import NamedTuple
 
 from packkit.base.errors import RejectReason, SampleError
 
-__all__ = ["FORMATS", "HEAD_BYTES", "MAX_PIXELS", "ImageHeader", "read_header"]
-
 FORMATS = ("JPEG", "PNG", "WEBP")
 """The formats that are accepted, as Pillow names them."""
 
@@ -52,9 +50,9 @@ class ImageHeader(NamedTuple):
 
     Attributes:
         format: ``JPEG``, ``PNG`` or ``WEBP``.
-        width: pixels, as displayed: after the EXIF orientation.
-        height: pixels, as displayed.
-        orientation: how EXIF has the stored pixels turned for display, 1 to 8; 1 is as they are.
+        width: Pixels, as displayed: after the EXIF orientation.
+        height: Pixels, as displayed.
+        orientation: How EXIF has the stored pixels turned for display, 1 to 8; 1 is as they are.
     """
 
     format: str
@@ -75,11 +73,11 @@ def read_header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     """Reads an image's format and size without decoding a pixel.
 
     Args:
-        data: the encoded file, or as much of its beginning as holds the header.
-        max_pixels: largest width x height accepted.
+        data: The encoded file, or as much of its beginning as holds the header.
+        max_pixels: Largest width x height accepted.
 
     Raises:
-        SampleError: it is not a readable JPEG, PNG or WebP, or it is larger than `max_pixels`.
+        SampleError: It is not a readable JPEG, PNG or WebP, or it is larger than `max_pixels`.
 
     >>> read_header(b"RIFF\\x1a\\0\\0\\0WEBPVP8L\\x0d\\0\\0\\0/\\x3f\\xc0\\x0b\\0")
     ImageHeader(format='WEBP', width=64, height=48, orientation=1)

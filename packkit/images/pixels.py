@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
-__all__ = ["DECODERS", "PixelDecoder", "check_pixels", "displayed_image"]
-
 DECODERS = ("pillow", "turbo")
 """Names of the decoders."""
 
@@ -69,12 +67,12 @@ class PixelDecoder:
 
     Args:
         name: ``pillow`` or ``turbo``, which needs the extra of that name.
-        size: edge of the square, pixels.
-        max_pixels: largest image accepted, width x height, as its header states it.
+        size: Edge of the square, pixels.
+        max_pixels: Largest image accepted, width x height, as its header states it.
 
     Raises:
-        InputError: there is no such decoder or size.
-        MissingExtraError: simplejpeg or torch is not installed, and `turbo` needs it.
+        InputError: There is no such decoder or size.
+        MissingExtraError: Simplejpeg or torch is not installed, and `turbo` needs it.
     """
 
     name: Literal["pillow", "turbo"]
@@ -101,7 +99,7 @@ class PixelDecoder:
         """Returns the pixels of an encoded image, uint8 [3, size, size].
 
         Raises:
-            SampleError: it cannot be decoded, or is larger than `max_pixels`.
+            SampleError: It cannot be decoded, or is larger than `max_pixels`.
         """
         out = np.empty((3, self.size, self.size), np.uint8)
         self.decode_into(data, out)
@@ -111,12 +109,12 @@ class PixelDecoder:
         """Writes the pixels of an encoded image into an array.
 
         Args:
-            data: a JPEG, PNG or WebP file.
+            data: A JPEG, PNG or WebP file.
             out: uint8 [3, size, size], of any strides; left as it was where an error is raised.
 
         Raises:
             InputError: `out` is not such an array, or is read-only.
-            SampleError: the image cannot be decoded, or is larger than `max_pixels`.
+            SampleError: The image cannot be decoded, or is larger than `max_pixels`.
         """
         shape = (3, self.size, self.size)
         if out.shape != shape or out.dtype != np.uint8 or not out.flags.writeable:
@@ -136,10 +134,10 @@ def check_pixels(data: bytes) -> None:
     """Decodes an image to see that all of it can be.
 
     Args:
-        data: the encoded file, whose header has been read.
+        data: The encoded file, whose header has been read.
 
     Raises:
-        SampleError: it cannot be decoded to the end.
+        SampleError: It cannot be decoded to the end.
     """
     with _decoded(data, read_header(data, max_pixels=sys.maxsize)):
         pass  # All that is asked of the pixels is that they are there.
@@ -149,10 +147,10 @@ def displayed_image(data: bytes) -> Image:
     """Returns an image as it is displayed: upright, over white, in RGB, or in L where it is grey.
 
     Args:
-        data: a JPEG, PNG or WebP file.
+        data: A JPEG, PNG or WebP file.
 
     Raises:
-        SampleError: it cannot be decoded, or is larger than `MAX_PIXELS`.
+        SampleError: It cannot be decoded, or is larger than `MAX_PIXELS`.
     """
     header = read_header(data)
     with _decoded(data, header) as image:

@@ -16,16 +16,6 @@ import pybase64
 from packkit.base.errors import RejectReason, SampleError
 from packkit.images.headers import HEAD_BYTES, MAX_PIXELS, ImageHeader, read_header
 
-__all__ = [
-    "Base64Image",
-    "FileImage",
-    "ImagePeek",
-    "ImageRef",
-    "RangeImage",
-    "image_size",
-    "peek_header",
-]
-
 # What the name of an image can be guilty of. A disk that fails or a process without descriptors
 # is no fault of the record: such errors end the run, which can be started again.
 _FAULTS_OF_THE_NAME = frozenset(
@@ -45,9 +35,9 @@ class ImagePeek(NamedTuple):
     """What is known of an image file without reading all of it.
 
     Attributes:
-        head: its first bytes; all of them where they had to be read anyway.
-        size: bytes of the whole file.
-        mtime_ns: modification time, nanoseconds; 0 where it is not a file of its own.
+        head: Its first bytes; all of them where they had to be read anyway.
+        size: Bytes of the whole file.
+        mtime_ns: Modification time, nanoseconds; 0 where it is not a file of its own.
     """
 
     head: bytes
@@ -62,14 +52,14 @@ class ImageRef(Protocol):
         """Returns at least the first `size` bytes, where the file has as many.
 
         Raises:
-            SampleError: the image cannot be read.
+            SampleError: The image cannot be read.
         """
 
     def read(self) -> bytes:
         """Returns the bytes of the image file.
 
         Raises:
-            SampleError: the image cannot be read.
+            SampleError: The image cannot be read.
         """
 
 
@@ -78,7 +68,7 @@ class Base64Image:
     """An image file that stands in its record as base64.
 
     Attributes:
-        text: standard base64 with padding.
+        text: Standard base64 with padding.
     """
 
     text: str
@@ -110,7 +100,7 @@ class FileImage:
     """An image that is a file of its own.
 
     Attributes:
-        path: where it stands.
+        path: Where it stands.
     """
 
     path: str
@@ -119,7 +109,7 @@ class FileImage:
         """Returns the first `size` bytes and the file's size and time.
 
         Raises:
-            SampleError: there is no such regular file.
+            SampleError: There is no such regular file.
         """
         return self._read(size)
 
@@ -127,7 +117,7 @@ class FileImage:
         """Returns the bytes of the file.
 
         Raises:
-            SampleError: there is no such regular file.
+            SampleError: There is no such regular file.
         """
         return self._read(None).head
 
@@ -135,7 +125,7 @@ class FileImage:
         """Returns all bytes with the size and time of the file they were read from.
 
         Raises:
-            SampleError: there is no such regular file.
+            SampleError: There is no such regular file.
         """
         return self._read(None)
 
@@ -165,9 +155,9 @@ class RangeImage:
     """An image that is a byte range of a larger file.
 
     Attributes:
-        path: the file.
-        offset: first byte.
-        size: bytes.
+        path: The file.
+        offset: First byte.
+        size: Bytes.
     """
 
     path: str
@@ -178,7 +168,7 @@ class RangeImage:
         """Returns the first `size` bytes of the range.
 
         Raises:
-            SampleError: the file ends inside the range.
+            SampleError: The file ends inside the range.
         """
         return ImagePeek(self._read(min(size, self.size)), self.size, 0)
 
@@ -186,7 +176,7 @@ class RangeImage:
         """Returns the bytes of the range.
 
         Raises:
-            SampleError: the file ends inside the range.
+            SampleError: The file ends inside the range.
         """
         return self._read(self.size)
 
@@ -207,11 +197,11 @@ def peek_header(
     """Returns the beginning of an image file and what its header says.
 
     Args:
-        image: the encoded file, or where it stands.
-        max_pixels: largest width x height accepted.
+        image: The encoded file, or where it stands.
+        max_pixels: Largest width x height accepted.
 
     Raises:
-        SampleError: the image cannot be read, or it is larger than `max_pixels`.
+        SampleError: The image cannot be read, or it is larger than `max_pixels`.
     """
     if isinstance(image, bytes):
         return ImagePeek(image, len(image), 0), read_header(image, max_pixels=max_pixels)
@@ -229,7 +219,7 @@ def image_size(image: bytes | ImageRef) -> tuple[int, int]:
     """Returns width and height in pixels, as displayed, from the header alone.
 
     Raises:
-        SampleError: the header cannot be read.
+        SampleError: The header cannot be read.
     """
     data = image if isinstance(image, bytes) else image.read()
     header = read_header(data)

@@ -16,23 +16,21 @@ from packkit.ledger.join import JoinedStep, join_ranks
 from packkit.ledger.lines import LedgerStart, read_ranks
 from packkit.shards import PackReader
 
-__all__ = ["EpochReport", "LedgerReport", "check_ledger"]
-
 
 @dataclass(slots=True)
 class EpochReport:
     """What was consumed of one epoch.
 
     Attributes:
-        epoch: its number.
-        steps: steps that all ranks noted.
-        packs: packs taken, each counted as often as it was.
-        fillers: fillers taken.
-        dropped: packs left out at its end, where the tail is dropped.
-        missing: packs never taken, of a finished epoch.
-        repeated: packs taken more than once.
-        masked: samples ignored.
-        finished: whether its last step was made.
+        epoch: Its number.
+        steps: Steps that all ranks noted.
+        packs: Packs taken, each counted as often as it was.
+        fillers: Fillers taken.
+        dropped: Packs left out at its end, where the tail is dropped.
+        missing: Packs never taken, of a finished epoch.
+        repeated: Packs taken more than once.
+        masked: Samples ignored.
+        finished: Whether its last step was made.
     """
 
     epoch: int
@@ -51,11 +49,11 @@ class LedgerReport:
     """What a ledger proves.
 
     Attributes:
-        runs: runs that training consists of.
-        steps: steps that all ranks noted.
-        open_steps: steps at the end of the last run that not all ranks noted.
-        epochs: one entry an epoch.
-        problems: one line each; empty means that the proof holds.
+        runs: Runs that training consists of.
+        steps: Steps that all ranks noted.
+        open_steps: Steps at the end of the last run that not all ranks noted.
+        epochs: One entry an epoch.
+        problems: One line each; empty means that the proof holds.
     """
 
     runs: int = 0
@@ -73,11 +71,11 @@ def check_ledger(folder: str | Path, packs: Sequence[str | Path]) -> LedgerRepor
     """Proves that training consumed every pack exactly once per epoch, or says where it did not.
 
     Args:
-        folder: of the ledger.
-        packs: the pack sets that the loader was given, in its order.
+        folder: Of the ledger.
+        packs: The pack sets that the loader was given, in its order.
 
     Raises:
-        FormatError: there is no ledger, a line of it cannot be read, or a path holds no packs.
+        FormatError: There is no ledger, a line of it cannot be read, or a path holds no packs.
     """
     runs, problems = join_ranks(read_ranks(folder))
     steps = [step for run in runs for step in run.steps]

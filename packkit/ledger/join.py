@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from packkit.ledger.lines import EpochPosition, LedgerStart, LedgerStep, RankRun
 
-__all__ = ["History", "JoinedRun", "JoinedStep", "join_ranks"]
-
 _Ranks = Sequence[Sequence[RankRun]]
 
 
@@ -17,10 +15,10 @@ class JoinedStep(NamedTuple):
     """A step with what all ranks of its run noted of it.
 
     Attributes:
-        run: where its run starts.
-        cursor: where it begins.
-        packs: ids of the packs of all ranks; -1 for fillers.
-        masked: samples that were ignored.
+        run: Where its run starts.
+        cursor: Where it begins.
+        packs: Ids of the packs of all ranks; -1 for fillers.
+        masked: Samples that were ignored.
     """
 
     run: LedgerStart
@@ -39,10 +37,10 @@ class JoinedRun(NamedTuple):
     """A run with what all its ranks noted of it.
 
     Attributes:
-        start: where it starts.
-        steps: steps that all ranks noted, in order.
-        open_steps: steps after those, that only some noted.
-        problems: one line each, where ranks do not agree.
+        start: Where it starts.
+        steps: Steps that all ranks noted, in order.
+        open_steps: Steps after those, that only some noted.
+        problems: One line each, where ranks do not agree.
     """
 
     start: LedgerStart
@@ -55,8 +53,8 @@ class History(NamedTuple):
     """What led to the weights that training ended with.
 
     Attributes:
-        runs: its runs, each as far as the next one went on from it.
-        problems: one line each, where ranks do not agree.
+        runs: Its runs, each as far as the next one went on from it.
+        problems: One line each, where ranks do not agree.
     """
 
     runs: list[JoinedRun]
@@ -67,7 +65,7 @@ def join_ranks(ranks: _Ranks) -> History:
     """Joins what every rank noted.
 
     Args:
-        ranks: every run that each started, as `read_ranks` gives them; at least one rank.
+        ranks: Every run that each started, as `read_ranks` gives them; at least one rank.
     """
     problems = [
         f"{run.start.name}: rank {rank} made it, rank 0 did not start it"

@@ -9,8 +9,6 @@ import orjson
 
 from packkit.base.errors import FormatError
 
-__all__ = ["EpochPosition", "LedgerStart", "LedgerStep", "LedgerWriter", "RankRun", "read_ranks"]
-
 # Of the number of a rank in the name of its file.
 _DIGITS = 5
 
@@ -25,15 +23,15 @@ class LedgerStart(NamedTuple):
     of the epoch, makes its first at the beginning of the next.
 
     Attributes:
-        epoch: number of the epoch.
-        position: places of its order that are consumed.
-        world_size: number of ranks.
-        packs_per_step: packs of a step, over all ranks.
+        epoch: Number of the epoch.
+        position: Places of its order that are consumed.
+        world_size: Number of ranks.
+        packs_per_step: Packs of a step, over all ranks.
         tail: ``fill`` or ``drop``.
-        packs_of_set: packs that an epoch takes from each set.
-        has_shares: whether those are shares of the sets, not all of them.
+        packs_of_set: Packs that an epoch takes from each set.
+        has_shares: Whether those are shares of the sets, not all of them.
         split: ``train`` or ``validation``.
-        validation_fraction: how much of each set is held out.
+        validation_fraction: How much of each set is held out.
         contents: `PackReader.content_hash` of each set.
     """
 
@@ -70,11 +68,11 @@ class LedgerStep(NamedTuple):
     """What one rank consumed in one step.
 
     Attributes:
-        epoch: number of the epoch.
-        step: number of the step in it.
-        position: place of its order at which the step begins.
-        packs: ids of the packs; -1 for fillers.
-        masked: a line for each sample that was ignored for an image that cannot be decoded.
+        epoch: Number of the epoch.
+        step: Number of the step in it.
+        position: Place of its order at which the step begins.
+        packs: Ids of the packs; -1 for fillers.
+        masked: A line for each sample that was ignored for an image that cannot be decoded.
     """
 
     epoch: int
@@ -96,8 +94,8 @@ class LedgerWriter:
     whole ledger behind, but perhaps for a torn last line, which is cut off at the next start.
 
     Args:
-        folder: of the ledger; made where it is missing.
-        rank: whose ledger.
+        folder: Of the ledger; made where it is missing.
+        rank: Whose ledger.
     """
 
     def __init__(self, folder: str | Path, rank: int) -> None:
@@ -108,9 +106,9 @@ class LedgerWriter:
         """Notes a step.
 
         Args:
-            start: the run, were it to start at this step.
-            step: what is consumed.
-            end: epoch and position afterwards.
+            start: The run, were it to start at this step.
+            step: What is consumed.
+            end: Epoch and position afterwards.
         """
         lines = orjson.dumps(step._asdict()) + b"\n"
         if step.cursor != self._next:
@@ -128,8 +126,8 @@ class RankRun(NamedTuple):
     """What one rank noted of one run.
 
     Attributes:
-        start: where the run starts.
-        steps: its steps, in order.
+        start: Where the run starts.
+        steps: Its steps, in order.
     """
 
     start: LedgerStart
@@ -143,7 +141,7 @@ def read_ranks(folder: str | Path) -> list[list[RankRun]]:
         For each rank every run that it started, in order of time; none where its file is missing.
 
     Raises:
-        FormatError: there is no file of a rank, or a line is not of a ledger.
+        FormatError: There is no file of a rank, or a line is not of a ledger.
     """
     paths = {_rank(path): path for path in Path(folder).glob("rank-*.jsonl")}
     if not paths:

@@ -19,8 +19,6 @@ from packkit.loading.collate import Masked, flatten
 from packkit.loading.dataset import OpenedPack, PackDataset
 from packkit.loading.sampler import Step
 
-__all__ = ["Assembly", "assemble", "assemble_with"]
-
 # A task costs some 30 microseconds to hand over, an image about a millisecond to decode.
 _IMAGES_PER_TASK = 2
 
@@ -29,11 +27,11 @@ class Assembly:
     """The parts of a batch.
 
     Args:
-        dataset: what opens packs and decodes images.
-        step: which packs.
-        state: of the loader once the batch is consumed.
-        pad_to_multiple_of: see `collate_packs`.
-        max_seqlen: see `collate_packs`.
+        dataset: What opens packs and decodes images.
+        step: Which packs.
+        state: Of the loader once the batch is consumed.
+        pad_to_multiple_of: See `collate_packs`.
+        max_seqlen: See `collate_packs`.
     """
 
     def __init__(

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["deal_evenly"]
-
 # The sum of each kind of cost in whole numbers. Squares of loads stay below 2^48.
 _WHOLE = 1 << 24
 
@@ -34,7 +32,7 @@ def deal_evenly(costs: NDArray[np.int64], sizes: Sequence[int]) -> list[NDArray[
 
     Args:
         costs: int64 [packs, kinds], at least 0.
-        sizes: packs that each rank gets; they add up to the packs.
+        sizes: Packs that each rank gets; they add up to the packs.
 
     Returns:
         For each rank, int64 [its size], places of its packs, ascending.

@@ -10,8 +10,6 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-__all__ = ["FILLER", "PackBatch"]
-
 FILLER = -1
 """Id of a pack that holds nothing; it fills a step up at the end of an epoch."""
 
@@ -31,16 +29,16 @@ class PackBatch:
         position_ids: int64 [T], from 0 in every segment.
         segment_ids: int32 [T], 1 for the first sample, 2 for the next; 0 in padding.
         cu_seqlens: int32 [N+1], where each segment begins; the last entry is T.
-        max_seqlen: tokens of the longest segment, or the fixed number asked for.
+        max_seqlen: Tokens of the longest segment, or the fixed number asked for.
         pixel_values: uint8 [M, 3, S, S], RGB, not normalised.
         image_slots: int32 [M, 2], first token and number of tokens of each image.
         pack_ids: int64 [packs], in order; -1 for a pack that fills the step up.
-        num_segments: samples in the batch; padding does not count.
-        num_targets: labels that are trained.
-        masked: a line for each sample that is ignored because an image of it cannot be decoded.
-        epoch: of the step; None where no sampler made it.
-        step: number of the step in its epoch.
-        state: state of the loader once this batch is consumed; see `PackLoader.state_dict`.
+        num_segments: Samples in the batch; padding does not count.
+        num_targets: Labels that are trained.
+        masked: A line for each sample that is ignored because an image of it cannot be decoded.
+        epoch: Of the step; None where no sampler made it.
+        step: Number of the step in its epoch.
+        state: State of the loader once this batch is consumed; see `PackLoader.state_dict`.
     """
 
     input_ids: Tensor

@@ -20,22 +20,13 @@ from packkit.encoding import IGNORED
 from packkit.loading.batch import PackBatch
 from packkit.varlen import normalize_pixels
 
-__all__ = [
-    "LoadedPack",
-    "Masked",
-    "PackTokens",
-    "collate_for_transformers",
-    "collate_packs",
-    "flatten",
-]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackTokens:
     """A pack as ids.
 
     Attributes:
-        pack_id: number of the pack, or -1 for a filler, which holds nothing.
+        pack_id: Number of the pack, or -1 for a filler, which holds nothing.
         input_ids: int32 [L], token ids.
         labels: int32 [L], unshifted; -100 where a token is not trained.
         lengths: int64 [samples], tokens of each sample.
@@ -54,8 +45,8 @@ class Masked:
     """A sample that is ignored because an image of it cannot be decoded.
 
     Attributes:
-        sample: its number in the pack.
-        reason: place and fault, as an error would say it.
+        sample: Its number in the pack.
+        reason: Place and fault, as an error would say it.
     """
 
     sample: int
@@ -67,9 +58,9 @@ class LoadedPack:
     """A pack ready to be collated.
 
     Attributes:
-        tokens: its ids.
+        tokens: Its ids.
         pixel_values: uint8 [M, 3, S, S].
-        masked: samples to ignore.
+        masked: Samples to ignore.
     """
 
     tokens: PackTokens
@@ -86,12 +77,12 @@ def collate_packs(
     """Joins packs to a batch; the ``collate_fn`` of a DataLoader over a `PackDataset`.
 
     Args:
-        packs: what the dataset gave, at least one.
-        pad_to_multiple_of: the number of tokens is raised to a multiple of this.
-        max_seqlen: fixes `PackBatch.max_seqlen`; padding is cut into segments of at most this.
+        packs: What the dataset gave, at least one.
+        pad_to_multiple_of: The number of tokens is raised to a multiple of this.
+        max_seqlen: Fixes `PackBatch.max_seqlen`; padding is cut into segments of at most this.
 
     Raises:
-        InputError: a sample is longer than `max_seqlen`, or an option is not legal.
+        InputError: A sample is longer than `max_seqlen`, or an option is not legal.
     """
     return flatten(
         [pack.tokens for pack in packs],
@@ -115,10 +106,10 @@ def collate_for_transformers(
     alone. (With any two-dimensional mask, or a cache, it would let them see each other.)
 
     Args:
-        packs: what the dataset gave.
-        pixel_dtype: of the pixels, which are normalised as SigLIP takes them; see
+        packs: What the dataset gave.
+        pixel_dtype: Of the pixels, which are normalised as SigLIP takes them; see
             `packkit.varlen.normalize_pixels`.
-        targets_only: whether the model is asked for logits only where a label is trained, which
+        targets_only: Whether the model is asked for logits only where a label is trained, which
             gives the same loss: all those of 4,096 tokens of Qwen3 take 2.5 GB in float32.
 
     Returns:
@@ -155,14 +146,14 @@ def flatten(
     """Makes a batch of packs whose pixels already stand together.
 
     Args:
-        packs: the packs.
+        packs: The packs.
         pixels: uint8 [M, 3, S, S], their images in order.
-        masked: for each pack, the samples to ignore.
-        pad_to_multiple_of: see `collate_packs`.
-        max_seqlen: see `collate_packs`.
+        masked: For each pack, the samples to ignore.
+        pad_to_multiple_of: See `collate_packs`.
+        max_seqlen: See `collate_packs`.
 
     Raises:
-        InputError: a sample is longer than `max_seqlen`, or an option is not legal.
+        InputError: A sample is longer than `max_seqlen`, or an option is not legal.
     """
     *starts, used = np.cumsum([0, *(len(pack.input_ids) for pack in packs)]).tolist()
     lengths = np.concatenate([pack.lengths for pack in packs])

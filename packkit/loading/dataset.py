@@ -24,8 +24,6 @@ from packkit.samples import Pack, Sample
 from packkit.shards import PackReader
 from packkit.shards.pack_json import sample_name
 
-__all__ = ["BadImage", "Decoder", "OpenedPack", "PackDataset"]
-
 Decoder = Literal["pillow", "turbo"]
 BadImage = Literal["raise", "mask"]
 
@@ -42,10 +40,10 @@ class OpenedPack:
     """A pack as ids, its images not decoded yet.
 
     Attributes:
-        tokens: its ids.
-        samples: the samples, images in memory as base64.
-        images: where each image that takes tokens stands in `samples`.
-        place: how errors call the pack.
+        tokens: Its ids.
+        samples: The samples, images in memory as base64.
+        images: Where each image that takes tokens stands in `samples`.
+        place: How errors call the pack.
     """
 
     tokens: PackTokens
@@ -75,26 +73,26 @@ class PackDataset(Dataset[LoadedPack]):
     ``collate_fn``. It may be read from many threads and pickled to workers.
 
     Args:
-        packs: a pack set, a ``.jsonl`` of packs, a folder of Open-Qwen2VL's ``*_packed.json``, or
+        packs: A pack set, a ``.jsonl`` of packs, a folder of Open-Qwen2VL's ``*_packed.json``, or
             several of them, whose packs are then numbered one set after another.
         image_size: S: images become S x S pixels.
         decoder: ``pillow``, or ``turbo``, which is faster; see `packkit.images.pixels`.
-        on_bad_image: what happens where an image cannot be decoded: ``raise`` an error, or
+        on_bad_image: What happens where an image cannot be decoded: ``raise`` an error, or
             ``mask``: blank pixels, and its sample is ignored. Bytes that are not those written
             always raise.
-        max_pixels: largest image that is decoded, width x height.
-        encoder: what turns samples into ids, for packs that hold none. For those that do it must be
+        max_pixels: Largest image that is decoded, width x height.
+        encoder: What turns samples into ids, for packs that hold none. For those that do it must be
             the same.
-        verify: whether every checksum is compared when its bytes are read.
+        verify: Whether every checksum is compared when its bytes are read.
 
     Attributes:
-        sets: the pack sets.
+        sets: The pack sets.
 
     Raises:
-        InputError: an option is not legal.
-        FormatError: a path holds no packs, or no encoder where none is given.
-        FingerprintError: packs were made with another encoder than the others or the one given.
-        MissingExtraError: the decoder is not installed.
+        InputError: An option is not legal.
+        FormatError: A path holds no packs, or no encoder where none is given.
+        FingerprintError: Packs were made with another encoder than the others or the one given.
+        MissingExtraError: The decoder is not installed.
     """
 
     def __init__(
@@ -124,12 +122,12 @@ class PackDataset(Dataset[LoadedPack]):
         """Returns a pack, its images decoded.
 
         Args:
-            pack_id: its number, or -1 for a filler, which holds nothing.
+            pack_id: Its number, or -1 for a filler, which holds nothing.
 
         Raises:
-            IndexError: there is no such pack.
-            ChecksumError: its bytes are not those that were written.
-            FormatError: it is no pack, its lengths are not what the encoder counts, or an image
+            IndexError: There is no such pack.
+            ChecksumError: Its bytes are not those that were written.
+            FormatError: It is no pack, its lengths are not what the encoder counts, or an image
                 cannot be decoded.
         """
         opened = self.open(pack_id)
@@ -182,16 +180,16 @@ class PackDataset(Dataset[LoadedPack]):
         """Decodes one image of a pack.
 
         Args:
-            pack: the pack.
-            number: of the image among those that take tokens.
+            pack: The pack.
+            number: Of the image among those that take tokens.
             out: uint8 [3, S, S], where its pixels go.
 
         Returns:
             What to ignore, where the image is bad and is to be masked.
 
         Raises:
-            ChecksumError: its bytes are not those that were written.
-            FormatError: it cannot be decoded and is not to be masked.
+            ChecksumError: Its bytes are not those that were written.
+            FormatError: It cannot be decoded and is not to be masked.
         """
         sample, image = pack.images[number]
         data = pack.samples[sample].image_bytes(image)

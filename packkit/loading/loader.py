@@ -19,8 +19,6 @@ from packkit.loading.dataset import BadImage, Decoder, PackDataset
 from packkit.loading.order import Shuffle
 from packkit.loading.sampler import PackSampler, Step, Tail
 
-__all__ = ["PackLoader"]
-
 
 class PackLoader:
     """Iterates over the batches of this rank, from where it stands to the end of the epoch.
@@ -32,38 +30,38 @@ class PackLoader:
     Batches do not depend on the number of threads, nor on where an iteration was stopped.
 
     Args:
-        packs: a pack set, a ``.jsonl`` of packs, a folder of Open-Qwen2VL's ``*_packed.json``, a
+        packs: A pack set, a ``.jsonl`` of packs, a folder of Open-Qwen2VL's ``*_packed.json``, a
             sequence of them, or a mapping from each to its share of an epoch.
-        packs_per_step: packs of a step over all ranks, at least `world_size`.
-        seed: decides the order.
-        rank: of this process; by default that of ``torch.distributed``, or 0 without it.
-        world_size: number of ranks; likewise, or 1.
-        threads: threads that read and decode; 0 does all of it in the thread that iterates.
+        packs_per_step: Packs of a step over all ranks, at least `world_size`.
+        seed: Decides the order.
+        rank: Of this process; by default that of ``torch.distributed``, or 0 without it.
+        world_size: Number of ranks; likewise, or 1.
+        threads: Threads that read and decode; 0 does all of it in the thread that iterates.
         image_size: S: images become S x S pixels.
         shuffle: ``global``, ``shards`` (the disk is read sequentially) or ``none``.
         tail: ``fill`` the last step of an epoch up with packs that hold nothing, or ``drop`` it.
         decoder: ``pillow``, or ``turbo``, which is faster; see `packkit.images.pixels`.
         on_bad_image: ``raise`` an error where an image cannot be decoded, or ``mask`` its sample.
-        balance: whether ranks get nearly equal numbers of images and sums of squared lengths.
+        balance: Whether ranks get nearly equal numbers of images and sums of squared lengths.
         split: ``train``, or ``validation`` for the packs that are held out.
-        validation_fraction: about how much of each set is held out, by hash.
-        pad_to_multiple_of: the number of tokens of a batch is raised to a multiple of this.
-        max_seqlen: fixes `PackBatch.max_seqlen`, which else is that of the batch.
-        prefetch: batches in the making while one is consumed.
-        max_pixels: largest image that is decoded, width x height.
-        encoder: what turns samples into ids, for packs that hold none.
-        verify: whether every checksum is compared when its bytes are read.
-        ledger: folder in which every rank notes what it consumed, see `packkit.ledger`.
+        validation_fraction: About how much of each set is held out, by hash.
+        pad_to_multiple_of: The number of tokens of a batch is raised to a multiple of this.
+        max_seqlen: Fixes `PackBatch.max_seqlen`, which else is that of the batch.
+        prefetch: Batches in the making while one is consumed.
+        max_pixels: Largest image that is decoded, width x height.
+        encoder: What turns samples into ids, for packs that hold none.
+        verify: Whether every checksum is compared when its bytes are read.
+        ledger: Folder in which every rank notes what it consumed, see `packkit.ledger`.
 
     Attributes:
-        dataset: the packs by number.
-        sampler: which of them each step takes.
+        dataset: The packs by number.
+        sampler: Which of them each step takes.
 
     Raises:
-        InputError: an option is not legal.
-        FormatError: a path holds no packs, or no encoder where none is given.
-        FingerprintError: packs were made with another encoder than the others or the one given.
-        MissingExtraError: the decoder is not installed.
+        InputError: An option is not legal.
+        FormatError: A path holds no packs, or no encoder where none is given.
+        FingerprintError: Packs were made with another encoder than the others or the one given.
+        MissingExtraError: The decoder is not installed.
     """
 
     def __init__(
@@ -134,8 +132,8 @@ class PackLoader:
         """Yields the batches from where the loader stands to the end of the epoch.
 
         Raises:
-            ChecksumError: bytes are not those that were written.
-            FormatError: a pack cannot be read, or an image of it cannot be decoded.
+            ChecksumError: Bytes are not those that were written.
+            FormatError: A pack cannot be read, or an image of it cannot be decoded.
         """
         # Before the roll, or a ledger would not know what a resume drops before its first step.
         start = self.sampler.ledger_start()
@@ -157,8 +155,8 @@ class PackLoader:
         """Goes on where a state was saved. Ranks, threads and packs a step may be others.
 
         Raises:
-            InputError: it is no state of a loader, or of another version.
-            FingerprintError: it was saved with other packs, another order or other pixels.
+            InputError: It is no state of a loader, or of another version.
+            FingerprintError: It was saved with other packs, another order or other pixels.
         """
         self.sampler.load_state_dict(state)
 

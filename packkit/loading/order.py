@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from packkit.base.errors import InputError
 from packkit.base.orders import Permutation, seeded_key, seeded_order
 
-__all__ = ["WINDOW", "EpochOrder", "SetPlaces", "Shuffle"]
-
 Shuffle = Literal["global", "shards", "none"]
 
 WINDOW = 64
@@ -47,21 +45,21 @@ class EpochOrder:
     """The order of packs in every epoch.
 
     Args:
-        sets: what to go through.
-        seed: decides the order.
+        sets: What to go through.
+        seed: Decides the order.
         shuffle: ``global``: any pack may stand anywhere; ``shards``: shards change places, and
             packs within a window of `WINDOW`, so that a disk reads sequentially; ``none``: as
             stored.
-        shares: how much of an epoch each set gets, relative to one another. An epoch is then as
+        shares: How much of an epoch each set gets, relative to one another. An epoch is then as
             long as it can be without taking more packs of a set than it has. By default every set
             is taken whole.
 
     Attributes:
-        packs: packs of an epoch.
-        packs_of_set: packs that an epoch takes from each set.
+        packs: Packs of an epoch.
+        packs_of_set: Packs that an epoch takes from each set.
 
     Raises:
-        InputError: a share is not positive, their number is not that of the sets, or there is no
+        InputError: A share is not positive, their number is not that of the sets, or there is no
             pack.
     """
 
@@ -86,7 +84,7 @@ class EpochOrder:
         """Returns the packs at places of an epoch.
 
         Args:
-            epoch: number of the epoch, from 0.
+            epoch: Number of the epoch, from 0.
             places: int [k], each in 0..packs-1.
 
         Returns:
@@ -167,7 +165,7 @@ def _interleave(
 
     Args:
         places: int64 [k].
-        counts: places of the epoch that each set gets.
+        counts: Places of the epoch that each set gets.
 
     Returns:
         For each set, which of `places` are its own, and the number of each among its own of the

@@ -19,8 +19,6 @@ from packkit.loading.batch import FILLER
 from packkit.loading.dataset import PackDataset
 from packkit.loading.order import EpochOrder, Shuffle
 
-__all__ = ["STATE_VERSION", "PackSampler", "Step", "Tail"]
-
 Tail = Literal["drop", "fill"]
 
 STATE_VERSION = 1
@@ -34,9 +32,9 @@ class Cursor(NamedTuple):
     """How far training has come.
 
     Attributes:
-        epoch: number of the epoch, from 0.
-        step: steps made in it.
-        position: places of its order consumed.
+        epoch: Number of the epoch, from 0.
+        step: Steps made in it.
+        position: Places of its order consumed.
     """
 
     epoch: int
@@ -48,9 +46,9 @@ class Step(NamedTuple):
     """One step of one rank.
 
     Attributes:
-        start: where the step begins.
-        end: where training stands once it is done, in the same epoch.
-        packs: ids of the packs of this rank; -1 for fillers.
+        start: Where the step begins.
+        end: Where training stands once it is done, in the same epoch.
+        packs: Ids of the packs of this rank; -1 for fillers.
     """
 
     start: Cursor
@@ -83,26 +81,26 @@ class PackSampler(Sampler[list[int]]):
     one.
 
     Args:
-        dataset: the packs.
-        packs_per_step: packs of a step over all ranks, at least `world_size`.
-        seed: decides the order.
-        rank: of this process; by default that of ``torch.distributed``, or 0 without it.
-        world_size: number of ranks; likewise, or 1.
+        dataset: The packs.
+        packs_per_step: Packs of a step over all ranks, at least `world_size`.
+        seed: Decides the order.
+        rank: Of this process; by default that of ``torch.distributed``, or 0 without it.
+        world_size: Number of ranks; likewise, or 1.
         shuffle: ``global``, ``shards`` (the disk is read sequentially) or ``none``; see
             `EpochOrder`.
-        tail: what becomes of the packs at the end of an epoch that do not fill a step: ``fill`` it
+        tail: What becomes of the packs at the end of an epoch that do not fill a step: ``fill`` it
             up with fillers, which hold nothing and have id -1, or ``drop`` them.
-        balance: whether the packs inside a step are dealt so that ranks get nearly equal numbers of
+        balance: Whether the packs inside a step are dealt so that ranks get nearly equal numbers of
             images and sums of squared lengths; see `deal_evenly`.
-        shares: how much of an epoch each set of the dataset gets; see `EpochOrder`.
+        shares: How much of an epoch each set of the dataset gets; see `EpochOrder`.
         split: ``train``, or ``validation`` for the packs that are held out.
-        validation_fraction: about how much of each set is held out, by hash; see `hold_out`.
+        validation_fraction: About how much of each set is held out, by hash; see `hold_out`.
 
     Attributes:
-        order: the order of packs.
+        order: The order of packs.
 
     Raises:
-        InputError: an option is not legal.
+        InputError: An option is not legal.
     """
 
     def __init__(
@@ -185,8 +183,8 @@ class PackSampler(Sampler[list[int]]):
         """Yields steps from the cursor to the end of its epoch without moving it.
 
         Args:
-            first: steps after the cursor that are left out.
-            stride: every how many-th step is wanted.
+            first: Steps after the cursor that are left out.
+            stride: Every how many-th step is wanted.
         """
         start = self._cursor
         self._first = start.position
@@ -263,8 +261,8 @@ class PackSampler(Sampler[list[int]]):
         """Goes on where a state was saved. Ranks, packs a step and tail may be others.
 
         Raises:
-            InputError: it is no state of a loader, or of another version.
-            FingerprintError: it was saved with other packs, another order or other pixels.
+            InputError: It is no state of a loader, or of another version.
+            FingerprintError: It was saved with other packs, another order or other pixels.
         """
         if state.get("version") != STATE_VERSION:
             raise InputError(f"state must have version {STATE_VERSION}, got {state.get('version')}")

@@ -18,25 +18,23 @@ from packkit.encoding import SampleEncoder
 from packkit.loading.order import SetPlaces
 from packkit.shards import PackReader
 
-__all__ = ["PackSets"]
-
 
 class PackSets:
     """Several pack sets read as one.
 
     Args:
-        paths: pack sets, ``.jsonl`` of packs, or folders of Open-Qwen2VL's ``*_packed.json``.
-        encoder: what turns samples into ids; by default the one that the sets were made with.
-        verify: whether every checksum is compared when its bytes are read.
+        paths: Pack sets, ``.jsonl`` of packs, or folders of Open-Qwen2VL's ``*_packed.json``.
+        encoder: What turns samples into ids; by default the one that the sets were made with.
+        verify: Whether every checksum is compared when its bytes are read.
 
     Attributes:
-        readers: one for each set.
-        encoder: what turns samples into ids.
+        readers: One for each set.
+        encoder: What turns samples into ids.
 
     Raises:
-        InputError: there is no set, or one is named twice.
-        FormatError: a path holds no packs, or no encoder where none is given.
-        FingerprintError: the sets were made with different encoders, or another than the one given.
+        InputError: There is no set, or one is named twice.
+        FormatError: A path holds no packs, or no encoder where none is given.
+        FingerprintError: The sets were made with different encoders, or another than the one given.
     """
 
     def __init__(
@@ -57,7 +55,7 @@ class PackSets:
         """Returns the set of a pack and the pack's number there.
 
         Raises:
-            IndexError: there is no such pack.
+            IndexError: There is no such pack.
         """
         if not 0 <= pack < len(self):
             raise IndexError(f"{len(self)} packs in all sets, no pack {pack}")
@@ -77,7 +75,7 @@ class PackSets:
         """Returns what packs cost, from their index; a filler costs nothing.
 
         Args:
-            packs: ids; negative ones are fillers.
+            packs: Ids; negative ones are fillers.
 
         Returns:
             int64 [packs, 2]: images that take tokens, and sum of squared lengths.

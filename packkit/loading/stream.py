@@ -13,8 +13,6 @@ from packkit.loading.batch import PackBatch
 from packkit.loading.dataset import PackDataset
 from packkit.loading.sampler import PackSampler
 
-__all__ = ["PackStream"]
-
 _OWN_STEPS, _WORKERS = "own_steps", "workers"
 
 
@@ -29,10 +27,10 @@ class PackStream(IterableDataset[PackBatch]):
     `set_epoch` before each epoch. ``StatefulDataLoader`` keeps account by itself.
 
     Args:
-        dataset: the packs.
-        sampler: which of them each step takes.
-        pad_to_multiple_of: see `collate_packs`.
-        max_seqlen: see `collate_packs`.
+        dataset: The packs.
+        sampler: Which of them each step takes.
+        pad_to_multiple_of: See `collate_packs`.
+        max_seqlen: See `collate_packs`.
     """
 
     def __init__(
@@ -59,8 +57,8 @@ class PackStream(IterableDataset[PackBatch]):
         """Yields the batches of this worker, from where the stream stands to the end of the epoch.
 
         Raises:
-            ChecksumError: bytes are not those that were written.
-            FormatError: a pack cannot be read, or an image of it cannot be decoded.
+            ChecksumError: Bytes are not those that were written.
+            FormatError: A pack cannot be read, or an image of it cannot be decoded.
         """
         worker, workers = _worker()
         if self._is_done:
@@ -100,8 +98,8 @@ class PackStream(IterableDataset[PackBatch]):
         """Goes on where a state was saved: that of a batch, a loader, or of this worker's stream.
 
         Raises:
-            InputError: it is no state of a loader, or of another version.
-            FingerprintError: it was saved with other packs, another order or other pixels.
+            InputError: It is no state of a loader, or of another version.
+            FingerprintError: It was saved with other packs, another order or other pixels.
         """
         self._sampler.load_state_dict(state)
         self._own_steps, self._workers = state.get(_OWN_STEPS, 0), state.get(_WORKERS)

@@ -16,8 +16,6 @@ from packkit.packing import PackReport
 from packkit.packing.run import open_run
 from packkit.packing.selection import Origins, Selection
 
-__all__ = ["build_mixture"]
-
 
 def build_mixture(
     lock: Lock,
@@ -37,21 +35,21 @@ def build_mixture(
     are in the lock, not in the set: all of its samples are packed.
 
     Args:
-        lock: what is packed.
-        out: folder of the pack set.
-        data: folder that the lock's paths are relative to.
-        encoder: decides the lengths; by default as the lock says.
-        engine: runs the tasks; by default threads of this process.
-        workers: threads; by default one for each processor.
-        overwrite: replace a pack set that stands in the output folder.
-        on_progress: is told how far the run has come.
+        lock: What is packed.
+        out: Folder of the pack set.
+        data: Folder that the lock's paths are relative to.
+        encoder: Decides the lengths; by default as the lock says.
+        engine: Runs the tasks; by default threads of this process.
+        workers: Threads; by default one for each processor.
+        overwrite: Replace a pack set that stands in the output folder.
+        on_progress: Is told how far the run has come.
 
     Raises:
-        InputError: a file is missing.
-        FingerprintError: the encoder is not the one that the lock was made with.
-        SourceChangedError: the data are not those that the lock was made from.
+        InputError: A file is missing.
+        FingerprintError: The encoder is not the one that the lock was made with.
+        SourceChangedError: The data are not those that the lock was made from.
         OutputExistsError: `out` already holds something else.
-        LockedError: another process packs into `out`.
+        LockedError: Another process packs into `out`.
     """
     config = lock.mixture.pack_config(workers=workers, overwrite=overwrite)
     encoder = encoder or lock.mixture.encoder()

@@ -25,8 +25,6 @@ from packkit.packing.sample_table import SampleTable
 from packkit.packing.span import Reject
 from packkit.sources import Source
 
-__all__ = ["Choice", "Survey", "survey_mixture"]
-
 
 class Choice(NamedTuple):
     """What a mixture takes of one source.
@@ -34,7 +32,7 @@ class Choice(NamedTuple):
     Attributes:
         rows: int64 [k], rows of the measured samples; one taken several times stands there as
             often.
-        locked: what a lock says of it.
+        locked: What a lock says of it.
     """
 
     rows: NDArray[np.int64]
@@ -45,9 +43,9 @@ class Survey(NamedTuple):
     """A mixture once all of its samples were looked at.
 
     Attributes:
-        sources: every file.
-        found: what pass 1 found in them.
-        choices: what is taken of each of the mixture's sources.
+        sources: Every file.
+        found: What pass 1 found in them.
+        choices: What is taken of each of the mixture's sources.
     """
 
     sources: Sequence[Source]
@@ -59,14 +57,14 @@ def survey_mixture(run: PackRun, mixture: Mixture, data: Path, *, overwrite: boo
     """Looks at every sample of a mixture, and chooses.
 
     Args:
-        run: the packing run whose first pass looks at them.
-        mixture: what is asked for.
-        data: folder that its paths are relative to.
-        overwrite: whether another run's output may be removed.
+        run: The packing run whose first pass looks at them.
+        mixture: What is asked for.
+        data: Folder that its paths are relative to.
+        overwrite: Whether another run's output may be removed.
 
     Raises:
-        InputError: the mixture does not fit its data; the source is named.
-        OutputExistsError: the run's folder holds something else.
+        InputError: The mixture does not fit its data; the source is named.
+        OutputExistsError: The run's folder holds something else.
     """
     files = find_files(mixture, data)
     filters = [make_filters(source.filters, data) for source in mixture.sources]
@@ -90,9 +88,9 @@ class _Chooser:
     """Chooses source by source.
 
     Attributes:
-        opened: the mixture and its files.
-        measured: all samples of all sources.
-        rejects: reasons of each source, counted.
+        opened: The mixture and its files.
+        measured: All samples of all sources.
+        rejects: Reasons of each source, counted.
     """
 
     opened: OpenMixture

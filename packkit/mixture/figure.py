@@ -8,8 +8,6 @@ from pathlib import Path
 from packkit.base.errors import MissingExtraError
 from packkit.mixture.lock import Count
 
-__all__ = ["plot_shares"]
-
 _DPI = 150
 _INCHES_A_ROW = 0.42
 
@@ -18,12 +16,12 @@ def plot_shares(shares: Mapping[str, Count], path: str | Path, title: str) -> No
     """Draws one pair of bars a name: its share of all samples and of all tokens.
 
     Args:
-        shares: samples and tokens of each source or modality; drawn in this order, from the top.
-        path: the PNG.
-        title: of the picture.
+        shares: Samples and tokens of each source or modality; drawn in this order, from the top.
+        path: The PNG.
+        title: Of the picture.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
+        MissingExtraError: Matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure

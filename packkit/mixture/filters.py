@@ -16,8 +16,6 @@ from packkit.base.checked_toml import check_tables
 from packkit.base.errors import InputError
 from packkit.samples import Sample
 
-__all__ = ["Filter", "installed_filters", "label", "make_filters"]
-
 
 class Filter(Protocol):
     """Decides on samples."""
@@ -35,8 +33,8 @@ class Filter(Protocol):
         """Whether the sample is left out; safe to call from several threads.
 
         Args:
-            sample: the sample.
-            key: its `sample_key`.
+            sample: The sample.
+            key: Its `sample_key`.
         """
 
     def describe(self) -> Mapping[str, Any]:
@@ -59,11 +57,11 @@ def make_filters(specs: Sequence[str | Mapping[str, Any]], data: Path) -> list[F
     """Makes the filters of a source.
 
     Args:
-        specs: names, as ``no-refusal`` or ``no-refusal@1``, or tables with ``name`` and options.
-        data: folder under which a mixture's files stand.
+        specs: Names, as ``no-refusal`` or ``no-refusal@1``, or tables with ``name`` and options.
+        data: Folder under which a mixture's files stand.
 
     Raises:
-        InputError: none of that name or version is installed, its options are not legal, or a
+        InputError: None of that name or version is installed, its options are not legal, or a
             filter is named twice.
     """
     filters = [_make(spec, data) for spec in specs]

@@ -21,8 +21,6 @@ from packkit.base.errors import ChecksumError, FormatError, InputError
 from packkit.base.files import write_atomically
 from packkit.mixture.recipe import Mixture, check_mixture
 
-__all__ = ["Count", "Lock", "LockedSource", "content_hash"]
-
 _FORMAT = "packkit-mixture"
 _VERSION = 2
 
@@ -31,8 +29,8 @@ class Count(NamedTuple):
     """Some samples.
 
     Attributes:
-        samples: how many.
-        tokens: of them all.
+        samples: How many.
+        tokens: Of them all.
     """
 
     samples: int
@@ -44,22 +42,22 @@ class LockedSource:
     """One source of a locked mixture.
 
     Attributes:
-        name: what it is called in the mixture.
-        use: name of its data set.
-        files: name and bytes of each file.
-        layouts: layout of each file.
-        read: records found.
-        rejected: how many of them are not legal samples, by reason.
-        available: the others.
-        filters: what the decisions of each filter depend on, by name and version.
-        dropped: how many samples each filter left out.
-        asked: how much the mixture asks for.
-        taken: samples taken, repeats counted.
-        distinct: different samples among them.
-        text_tokens: of the samples taken.
-        image_tokens: of the samples taken.
-        images: of the samples taken.
-        modalities: samples taken of each modality.
+        name: What it is called in the mixture.
+        use: Name of its data set.
+        files: Name and bytes of each file.
+        layouts: Layout of each file.
+        read: Records found.
+        rejected: How many of them are not legal samples, by reason.
+        available: The others.
+        filters: What the decisions of each filter depend on, by name and version.
+        dropped: How many samples each filter left out.
+        asked: How much the mixture asks for.
+        taken: Samples taken, repeats counted.
+        distinct: Different samples among them.
+        text_tokens: Of the samples taken.
+        image_tokens: Of the samples taken.
+        images: Of the samples taken.
+        modalities: Samples taken of each modality.
         content: `content_hash` of the samples taken.
     """
 
@@ -92,9 +90,9 @@ class Lock:
     """A locked mixture.
 
     Attributes:
-        mixture: what was asked for.
+        mixture: What was asked for.
         encoder: `SampleEncoder.describe()`, which the tokens come from.
-        sources: what it came to, in the mixture's order.
+        sources: What it came to, in the mixture's order.
     """
 
     mixture: Mixture
@@ -160,9 +158,9 @@ class Lock:
         """Reads a lock file.
 
         Raises:
-            InputError: it cannot be read.
-            FormatError: it is no lock of this version.
-            ChecksumError: it was changed after it was written.
+            InputError: It cannot be read.
+            FormatError: It is no lock of this version.
+            ChecksumError: It was changed after it was written.
         """
         try:
             data = Path(path).read_bytes()

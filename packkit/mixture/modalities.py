@@ -11,8 +11,6 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
-__all__ = ["UNKNOWN", "ModalityCatalog", "known_modalities", "modality_of"]
-
 UNKNOWN = "unknown"
 """Modality of a sample that no catalog and no mixture tells."""
 

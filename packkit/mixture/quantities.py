@@ -9,8 +9,6 @@ from typing import Literal, NamedTuple
 
 from packkit.base.errors import InputError
 
-__all__ = ["Quantity", "Unit", "apportion", "parse_count"]
-
 Unit = Literal["samples", "tokens"]
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
@@ -22,7 +20,7 @@ class Quantity(NamedTuple):
 
     Attributes:
         kind: ``samples`` or ``tokens``: at most that many; ``repeat``: so many times all of it.
-        value: the number.
+        value: The number.
     """
 
     kind: Literal["samples", "tokens", "repeat"]
@@ -38,7 +36,7 @@ def parse_count(value: int | str) -> int:
     """Reads an exact count: a number, or text as 180K, 1.5M, 5B.
 
     Raises:
-        InputError: it is none, or no whole number of at least 1.
+        InputError: It is none, or no whole number of at least 1.
 
     >>> parse_count("180K"), parse_count("1.5M"), parse_count(9835)
     (180000, 1500000, 9835)

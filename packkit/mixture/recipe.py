@@ -18,8 +18,6 @@ from packkit.packing import PackConfig
 from packkit.packing.config import Overlong
 from packkit.planning import Algorithm
 
-__all__ = ["Mixture", "MixtureSource", "PackTable", "check_mixture", "read_mixture"]
-
 _STRICT: Any = {"extra": "forbid", "strict": True}
 
 
@@ -55,20 +53,20 @@ class MixtureSource:
     any, all is.
 
     Attributes:
-        use: name of a data set, one of ``packkit catalog`` or any other.
-        name: what it is called in the mixture; by default `use`.
-        path: files, folders or globs, relative to the data folder.
-        images: folder of image paths, relative to the data folder; by default that of each file.
-        layout: layout of the records, or ``auto``.
-        columns: role in the layout -> name of the field.
-        filters: which samples may be taken; see `packkit.mixture.filters.make_filters`.
-        take: samples, as 180000 or ``"180K"``.
-        repeat: how often all of it is taken; 1.5 is all of it and half of it once more.
-        tokens: at most so many tokens, as ``"5B"``.
-        weight: its share of the mixture's `total`.
-        shortage: what happens where there is less; by default as the mixture says.
-        modality: of all its samples, where the data set's own mapping does not say.
-        max_reject_rate: share of records that may be rejected, in [0, 1].
+        use: Name of a data set, one of ``packkit catalog`` or any other.
+        name: What it is called in the mixture; by default `use`.
+        path: Files, folders or globs, relative to the data folder.
+        images: Folder of image paths, relative to the data folder; by default that of each file.
+        layout: Layout of the records, or ``auto``.
+        columns: Role in the layout -> name of the field.
+        filters: Which samples may be taken; see `packkit.mixture.filters.make_filters`.
+        take: Samples, as 180000 or ``"180K"``.
+        repeat: How often all of it is taken; 1.5 is all of it and half of it once more.
+        tokens: At most so many tokens, as ``"5B"``.
+        weight: Its share of the mixture's `total`.
+        shortage: What happens where there is less; by default as the mixture says.
+        modality: Of all its samples, where the data set's own mapping does not say.
+        max_reject_rate: Share of records that may be rejected, in [0, 1].
     """
 
     __pydantic_config__ = _STRICT
@@ -131,14 +129,14 @@ class Mixture:
     """A mixture of sources: what one stage of training is fed.
 
     Attributes:
-        version: of this notation.
-        name: of the stage.
-        seed: decides which samples are taken, and the order of packs.
-        total: what weights are shares of, as ``"1M"``.
-        unit: whether `total` counts samples or tokens.
-        shortage: what happens where a source has less than is asked of it.
-        pack: how lengths are counted and packs made.
-        sources: in order.
+        version: Of this notation.
+        name: Of the stage.
+        seed: Decides which samples are taken, and the order of packs.
+        total: What weights are shares of, as ``"1M"``.
+        unit: Whether `total` counts samples or tokens.
+        shortage: What happens where a source has less than is asked of it.
+        pack: How lengths are counted and packs made.
+        sources: In order.
     """
 
     __pydantic_config__ = _STRICT
@@ -198,8 +196,8 @@ def read_mixture(path: str | Path) -> Mixture:
     """Reads a mixture.
 
     Raises:
-        InputError: it cannot be read, or a key is unknown, missing or not legal; the key is named.
-        MissingExtraError: pydantic is not installed.
+        InputError: It cannot be read, or a key is unknown, missing or not legal; the key is named.
+        MissingExtraError: Pydantic is not installed.
     """
     return check_mixture(read_tables(Path(path)), path)
 
@@ -208,12 +206,12 @@ def check_mixture(tables: Mapping[str, Any], place: str | Path) -> Mixture:
     """Makes a mixture from its JSON form.
 
     Args:
-        tables: what a file holds.
-        place: the file, for messages.
+        tables: What a file holds.
+        place: The file, for messages.
 
     Raises:
-        InputError: a key is unknown, missing or not legal; the key is named.
-        MissingExtraError: pydantic is not installed.
+        InputError: A key is unknown, missing or not legal; the key is named.
+        MissingExtraError: Pydantic is not installed.
     """
     mixture = check_tables(Mixture, tables, place, extra="mix")
     mixture.pack_config()

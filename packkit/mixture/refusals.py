@@ -10,8 +10,6 @@ from typing import Any, ClassVar
 
 from packkit.samples import Sample
 
-__all__ = ["NoRefusal"]
-
 # A refusal says what the speaker will not or cannot do for the asker. "I cannot see a fracture" is
 # an answer, and so is "Sorry to hear that": only some verbs and objects make a refusal.
 _SERVICES = (

@@ -14,8 +14,6 @@ from packkit.mixture.recipe import Mixture
 from packkit.packing.run import open_run
 from packkit.packing.span import reject_lines
 
-__all__ = ["resolve_mixture"]
-
 
 def resolve_mixture(
     mixture: Mixture,
@@ -32,19 +30,19 @@ def resolve_mixture(
     was killed goes on where it stopped; until then its state is in the folder ``NAME.work``.
 
     Args:
-        mixture: what is asked for.
-        lock_path: the lock to write.
-        data: folder that the mixture's paths are relative to.
-        encoder: decides the lengths; by default as the mixture says.
-        engine: runs the tasks; by default threads of this process.
-        on_progress: is told how far the run has come.
+        mixture: What is asked for.
+        lock_path: The lock to write.
+        data: Folder that the mixture's paths are relative to.
+        encoder: Decides the lengths; by default as the mixture says.
+        engine: Runs the tasks; by default threads of this process.
+        on_progress: Is told how far the run has come.
 
     Returns:
         The lock.
 
     Raises:
-        InputError: a path names nothing, a source is named twice or has less than is asked of it.
-        RejectRateError: too many records of a source are not legal; the lock is written.
+        InputError: A path names nothing, a source is named twice or has less than is asked of it.
+        RejectRateError: Too many records of a source are not legal; the lock is written.
     """
     lock_path, data = Path(lock_path), Path(data)
     config = mixture.pack_config()

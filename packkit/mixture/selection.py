@@ -17,8 +17,6 @@ from packkit.base.errors import InputError
 from packkit.base.orders import hash_keys, seeded_key
 from packkit.mixture.quantities import Quantity
 
-__all__ = ["Shortage", "ranks_of", "take"]
-
 Shortage = Literal["error", "all", "repeat"]
 """What happens where a source has less than is asked of it: it is an error, all of it is taken, or
 it is taken again from the start."""
@@ -40,8 +38,8 @@ def ranks_of(keys: NDArray[np.uint64], seed: int, source: str) -> NDArray[np.uin
 
     Args:
         keys: uint64 [n], `sample_key` of each.
-        seed: of the mixture.
-        source: name of the source.
+        seed: Of the mixture.
+        source: Name of the source.
 
     Returns:
         uint64 [n], equal where keys are equal and nowhere else.
@@ -61,14 +59,14 @@ def take(
     Args:
         ranks: uint64 [n], as `ranks_of` gives them.
         lengths: int32 [n], tokens.
-        quantity: how much; of tokens, as many samples as stay within it.
-        shortage: what happens where there is less.
+        quantity: How much; of tokens, as many samples as stay within it.
+        shortage: What happens where there is less.
 
     Returns:
         int64 [k], which samples, ascending; one that is taken several times stands there as often.
 
     Raises:
-        InputError: there is less than is asked for, and `shortage` is ``error``; or nothing at all.
+        InputError: There is less than is asked for, and `shortage` is ``error``; or nothing at all.
     """
     n, tokens = len(ranks), int(lengths.sum(dtype=np.int64))
     if quantity.kind == "repeat":

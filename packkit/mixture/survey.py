@@ -20,18 +20,16 @@ from packkit.samples import Sample
 from packkit.samples.keys import ImageStamp, sample_key
 from packkit.sources import InputFile, Source, find_inputs, open_source
 
-__all__ = ["MixtureFile", "OpenMixture", "SourcePart", "find_files", "open_mixture"]
-
 
 @dataclass(frozen=True, slots=True)
 class OpenMixture:
     """A mixture whose files have been found; also what pass 1 notes of every sample.
 
     Attributes:
-        mixture: what it is.
-        sources: every file.
-        owners: number of the mixture's source that each file belongs to.
-        filters: of each of the mixture's sources.
+        mixture: What it is.
+        sources: Every file.
+        owners: Number of the mixture's source that each file belongs to.
+        filters: Of each of the mixture's sources.
     """
 
     mixture: Mixture
@@ -54,7 +52,7 @@ class OpenMixture:
         """Notes what decides whether a sample is taken, and what it will be counted as.
 
         Raises:
-            InputError: a filter cannot decide.
+            InputError: A filter cannot decide.
         """
         owner = self.owners[source]
         key = sample_key(sample, stamps)
@@ -95,8 +93,8 @@ class MixtureFile(NamedTuple):
     """One file of a mixture.
 
     Attributes:
-        owner: number of the mixture's source that it belongs to.
-        file: where it stands.
+        owner: Number of the mixture's source that it belongs to.
+        file: Where it stands.
     """
 
     owner: int
@@ -107,10 +105,10 @@ class SourcePart(NamedTuple):
     """What there is of one of a mixture's sources.
 
     Attributes:
-        files: its files.
-        read: their records.
-        available: samples that can be packed.
-        dropped: how many of them each filter leaves out.
+        files: Its files.
+        read: Their records.
+        available: Samples that can be packed.
+        dropped: How many of them each filter leaves out.
         rows: int64 [n], rows of the measured samples that may be taken.
     """
 
@@ -125,11 +123,11 @@ def find_files(mixture: Mixture, data: Path) -> list[MixtureFile]:
     """Lists the files of a mixture, in the order of its sources.
 
     Args:
-        mixture: what it is.
-        data: folder that its paths are relative to.
+        mixture: What it is.
+        data: Folder that its paths are relative to.
 
     Raises:
-        InputError: a path names nothing, or two sources share a file.
+        InputError: A path names nothing, or two sources share a file.
     """
     seen: dict[Path, str] = {}
     files = []
@@ -153,15 +151,15 @@ def open_mixture(
     """Makes the files of a mixture readable by offset, and tells their layouts.
 
     Args:
-        mixture: what it is.
-        filters: of each of its sources.
-        files: its files.
-        data: folder that its paths are relative to.
-        staging: folder for copies of files that cannot be read by offset.
+        mixture: What it is.
+        filters: Of each of its sources.
+        files: Its files.
+        data: Folder that its paths are relative to.
+        staging: Folder for copies of files that cannot be read by offset.
 
     Raises:
-        InputError: a layout cannot be told.
-        FormatError: a file cannot be read as its name says.
+        InputError: A layout cannot be told.
+        FormatError: A file cannot be read as its name says.
     """
     sources = []
     for number, file in files:

@@ -10,8 +10,6 @@ from packkit.base.errors import InputError
 from packkit.overlap.pictures import MAX_DISTANCE, Picture, PictureIndex
 from packkit.overlap.sides import Described, OverlapSide, Place, Side
 
-__all__ = ["Hit", "HitKind", "OverlapReport", "find_overlap"]
-
 HitKind = Literal["image", "image+question"]
 """What two samples share: an image, or an image and the question about it. A question alone, such
 as "Is this normal?", is counted and is no hit."""
@@ -21,12 +19,12 @@ class Hit(NamedTuple):
     """An image of the training data that the evaluation set has too.
 
     Attributes:
-        kind: whether the question is the same as well.
-        train: where it stands in the training data.
-        eval: where it stands in the evaluation set.
-        is_exact: whether the files have the same bytes.
-        distance: bits of 64 in which the perceptual hashes differ.
-        correlation: of the small grey versions.
+        kind: Whether the question is the same as well.
+        train: Where it stands in the training data.
+        eval: Where it stands in the evaluation set.
+        is_exact: Whether the files have the same bytes.
+        distance: Bits of 64 in which the perceptual hashes differ.
+        correlation: Of the small grey versions.
     """
 
     kind: HitKind
@@ -47,16 +45,16 @@ class OverlapReport:
     """What two sets share.
 
     Attributes:
-        train_samples: samples of the training data that could be read.
-        eval_samples: samples of the evaluation set that could be read.
-        train_unreadable: records that could not, by reason.
-        eval_unreadable: records that could not, by reason.
-        eval_images: images of the evaluation set.
-        leaked_images: how many of them stand in the training data.
-        leaked_pairs: how many of them with the same question.
-        same_questions: samples of the training data that ask a question of the evaluation set,
+        train_samples: Samples of the training data that could be read.
+        eval_samples: Samples of the evaluation set that could be read.
+        train_unreadable: Records that could not, by reason.
+        eval_unreadable: Records that could not, by reason.
+        eval_images: Images of the evaluation set.
+        leaked_images: How many of them stand in the training data.
+        leaked_pairs: How many of them with the same question.
+        same_questions: Samples of the training data that ask a question of the evaluation set,
             whatever their images.
-        hits: every pair of images.
+        hits: Every pair of images.
     """
 
     train_samples: int
@@ -83,15 +81,15 @@ def find_overlap(
     streamed.
 
     Args:
-        train: the training data.
-        against: the evaluation set.
-        max_distance: bits of 64 in which the perceptual hashes of near images differ at most.
+        train: The training data.
+        against: The evaluation set.
+        max_distance: Bits of 64 in which the perceptual hashes of near images differ at most.
 
     Raises:
-        InputError: an input names nothing, no sample of a side can be read, or `max_distance` is
+        InputError: An input names nothing, no sample of a side can be read, or `max_distance` is
             out of range.
-        FormatError: a file cannot be read as its name says.
-        MissingExtraError: imagehash is not installed.
+        FormatError: A file cannot be read as its name says.
+        MissingExtraError: Imagehash is not installed.
     """
     if not 0 <= max_distance <= 64:
         raise InputError(f"max_distance must be in 0..64, got {max_distance}")
@@ -119,10 +117,10 @@ class _Known(NamedTuple):
     """The evaluation set in memory.
 
     Attributes:
-        side: its counts.
-        pictures: its images.
-        owners: place of each image, and the questions of its sample.
-        questions: those of all samples.
+        side: Its counts.
+        pictures: Its images.
+        owners: Place of each image, and the questions of its sample.
+        questions: Those of all samples.
     """
 
     side: Side

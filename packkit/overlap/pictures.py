@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from packkit.base.errors import MissingExtraError
 from packkit.images.pixels import displayed_image
 
-__all__ = ["MAX_DISTANCE", "Match", "Picture", "PictureIndex", "describe", "is_near"]
-
 MAX_DISTANCE = 8
 """Bits of 64 in which the hashes of near images differ at most."""
 
@@ -40,7 +38,7 @@ class Picture(NamedTuple):
     """An image as it is compared.
 
     Attributes:
-        digest: xxh3_128 of the file's bytes.
+        digest: Xxh3_128 of the file's bytes.
         phash: uint64, perceptual hash.
         grey: float32 [1024], the image in 32 x 32 pixels, of mean 0 and length 1.
     """
@@ -54,10 +52,10 @@ class Match(NamedTuple):
     """An image of the index that is the same as another one, or near it.
 
     Attributes:
-        number: of the image in the index.
-        is_exact: whether the files have the same bytes.
-        distance: bits in which the hashes differ, 0 to 64.
-        correlation: of the grey versions, -1 to 1.
+        number: Of the image in the index.
+        is_exact: Whether the files have the same bytes.
+        distance: Bits in which the hashes differ, 0 to 64.
+        correlation: Of the grey versions, -1 to 1.
     """
 
     number: int
@@ -70,8 +68,8 @@ def is_near(distance: int, correlation: float) -> bool:
     """Returns whether two images whose hashes are close enough to be compared look the same.
 
     Args:
-        distance: bits of 64 in which their perceptual hashes differ.
-        correlation: of their grey versions, -1 to 1.
+        distance: Bits of 64 in which their perceptual hashes differ.
+        correlation: Of their grey versions, -1 to 1.
     """
     return correlation >= (_CLOSE_CORRELATION if distance <= _CLOSE_DISTANCE else _FAR_CORRELATION)
 
@@ -80,8 +78,8 @@ def describe(data: bytes) -> Picture:
     """Returns what an image file is compared by.
 
     Raises:
-        SampleError: it cannot be decoded.
-        MissingExtraError: imagehash is not installed.
+        SampleError: It cannot be decoded.
+        MissingExtraError: Imagehash is not installed.
     """
     try:
         import imagehash
@@ -105,8 +103,8 @@ class PictureIndex:
     """Images that others are looked up in, about 4 KiB each.
 
     Args:
-        pictures: the images, numbered from 0.
-        max_distance: bits in which the hashes of near images differ at most.
+        pictures: The images, numbered from 0.
+        max_distance: Bits in which the hashes of near images differ at most.
     """
 
     def __init__(self, pictures: Sequence[Picture], max_distance: int = MAX_DISTANCE) -> None:

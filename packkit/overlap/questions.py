@@ -6,8 +6,6 @@ import unicodedata
 
 from packkit.samples import Sample
 
-__all__ = ["normalized", "questions_of"]
-
 
 def normalized(text: str) -> str:
     """Returns a text in Unicode's compatibility form, folded, as words with single spaces.

@@ -18,8 +18,6 @@ from packkit.overlap.questions import questions_of
 from packkit.samples import Origin, Sample
 from packkit.sources import read_samples
 
-__all__ = ["Described", "OverlapSide", "Place", "Side"]
-
 # Samples whose images are decoded at once.
 _BATCH = 64
 
@@ -29,10 +27,10 @@ class OverlapSide:
     """What one side is read from.
 
     Attributes:
-        paths: files, folders or globs, pack sets included.
-        layout: layout of the records, or ``auto``.
-        columns: role in the layout -> name of the field.
-        data_root: folder of image paths; by default that of each file.
+        paths: Files, folders or globs, pack sets included.
+        layout: Layout of the records, or ``auto``.
+        columns: Role in the layout -> name of the field.
+        data_root: Folder of image paths; by default that of each file.
     """
 
     paths: Sequence[str | Path]
@@ -45,10 +43,10 @@ class Place(NamedTuple):
     """Where an image stands.
 
     Attributes:
-        source: file.
-        position: number of the record, from 0.
-        id: of the sample, if it has one.
-        image: number of the image in the sample, from 0.
+        source: File.
+        position: Number of the record, from 0.
+        id: Of the sample, if it has one.
+        image: Number of the image in the sample, from 0.
     """
 
     source: str
@@ -61,9 +59,9 @@ class Described(NamedTuple):
     """One sample as it is compared.
 
     Attributes:
-        places: where its images stand.
-        questions: what its user asks, normalized.
-        pictures: its images.
+        places: Where its images stand.
+        questions: What its user asks, normalized.
+        pictures: Its images.
     """
 
     places: list[Place]
@@ -75,11 +73,11 @@ class Side:
     """One side, read once.
 
     Args:
-        name: what messages call it.
-        inputs: what it is read from.
+        name: What messages call it.
+        inputs: What it is read from.
 
     Attributes:
-        samples: samples that could be read so far.
+        samples: Samples that could be read so far.
     """
 
     def __init__(self, name: str, inputs: OverlapSide) -> None:
@@ -92,7 +90,7 @@ class Side:
         """Yields what can be read, in order, and counts what cannot.
 
         Raises:
-            InputError: nothing can be read, as with a wrong folder of images.
+            InputError: Nothing can be read, as with a wrong folder of images.
         """
         with ThreadPoolExecutor(usable_cpus()) as threads:
             for one in _described_all(self._inputs, threads):

@@ -12,8 +12,6 @@ from packkit.encoding import SampleEncoder
 from packkit.images import MAX_PIXELS
 from packkit.planning import Algorithm
 
-__all__ = ["Overlong", "PackConfig", "Storage"]
-
 Overlong = Literal["reject", "truncate", "error"]
 Storage = Literal["shards", "files"]
 
@@ -26,30 +24,30 @@ class PackConfig:
     """Options of `pack`.
 
     Attributes:
-        max_len: capacity of a pack, tokens.
-        tokenizer: path of a tokenizer.json, a folder that holds one, or a hub id.
-        image_tokens: tokens an image takes: a number or a policy such as ``fixed:144``.
-        template: how turns become text, ``qwen3`` or ``chatml``.
-        layout: layout of the records, or ``auto``.
-        columns: role in the layout -> name of the field, for tables.
-        data_root: folder of image paths; by default the folder of each input file.
+        max_len: Capacity of a pack, tokens.
+        tokenizer: Path of a tokenizer.json, a folder that holds one, or a hub id.
+        image_tokens: Tokens an image takes: a number or a policy such as ``fixed:144``.
+        template: How turns become text, ``qwen3`` or ``chatml``.
+        layout: Layout of the records, or ``auto``.
+        columns: Role in the layout -> name of the field, for tables.
+        data_root: Folder of image paths; by default the folder of each input file.
         storage: ``shards`` of many packs, or ``files`` with one pack each.
-        shard_size: bytes at which a shard is closed.
+        shard_size: Bytes at which a shard is closed.
         algorithm: ``ffd``, ``fill``, or ``best`` of both.
-        max_images: images a pack may hold at most.
-        max_samples: samples a pack may hold at most.
-        overlong: what happens to a sample of more than `max_len` tokens.
-        seed: decides which samples of equal length meet, and the order of the packs.
-        workers: threads; by default one for each processor.
-        max_pixels: largest image accepted, width x height.
-        check_images: decode every image once and reject the broken.
-        unique_ids: reject a sample whose id came before.
-        strict: stop at the first sample that would be rejected.
-        max_reject_rate: share of rejected samples above which the run fails, in [0, 1].
-        overwrite: replace a pack set that stands in the output folder.
+        max_images: Images a pack may hold at most.
+        max_samples: Samples a pack may hold at most.
+        overlong: What happens to a sample of more than `max_len` tokens.
+        seed: Decides which samples of equal length meet, and the order of the packs.
+        workers: Threads; by default one for each processor.
+        max_pixels: Largest image accepted, width x height.
+        check_images: Decode every image once and reject the broken.
+        unique_ids: Reject a sample whose id came before.
+        strict: Stop at the first sample that would be rejected.
+        max_reject_rate: Share of rejected samples above which the run fails, in [0, 1].
+        overwrite: Replace a pack set that stands in the output folder.
 
     Raises:
-        InputError: a value is out of range.
+        InputError: A value is out of range.
     """
 
     max_len: int = 4096

@@ -17,8 +17,6 @@ import xxhash
 from packkit.base.errors import SourceChangedError
 from packkit.sources import Source
 
-__all__ = ["OUTSTANDING_READS", "ReadRange", "read_ranges"]
-
 OUTSTANDING_READS = 16
 
 # A joined read ends here: larger ones hold memory without being faster.
@@ -29,11 +27,11 @@ class ReadRange(NamedTuple):
     """One record to read.
 
     Attributes:
-        source: number of the source.
-        offset: first byte.
-        size: bytes.
-        checksum: xxh3_64 of the bytes in pass 1; 0 where it did not read them.
-        key: whatever the caller tells this record by.
+        source: Number of the source.
+        offset: First byte.
+        size: Bytes.
+        checksum: Xxh3_64 of the bytes in pass 1; 0 where it did not read them.
+        key: Whatever the caller tells this record by.
     """
 
     source: int
@@ -49,7 +47,7 @@ def read_ranges(
     """Yields records with their bytes, by source and offset.
 
     Raises:
-        SourceChangedError: a source is not what it was in pass 1.
+        SourceChangedError: A source is not what it was in pass 1.
     """
     ordered = sorted(ranges)
     descriptors: dict[int, int] = {}

@@ -15,8 +15,6 @@ from packkit.base.errors import InputError
 from packkit.samples import Sample
 from packkit.sources import InputFile, find_inputs
 
-__all__ = ["Inputs", "Intake", "file_stamp", "take_in"]
-
 Inputs = str | Path | Sequence[str | Path] | io.BufferedIOBase | Iterable[Sample]
 """Paths (files, folders, globs), an open binary stream of JSON lines, or samples."""
 
@@ -27,9 +25,9 @@ class Intake(NamedTuple):
     """The input files of a run.
 
     Attributes:
-        files: the files, in order.
-        identity: what tells these inputs from changed ones, for resuming.
-        data_root: where image paths of staged lines are resolved; None for files of their own.
+        files: The files, in order.
+        identity: What tells these inputs from changed ones, for resuming.
+        data_root: Where image paths of staged lines are resolved; None for files of their own.
     """
 
     files: list[InputFile]
@@ -41,12 +39,12 @@ def take_in(inputs: Inputs, staging: Path) -> Intake:
     """Lists the input files of a run.
 
     Args:
-        inputs: paths, a stream, or samples.
-        staging: folder for the lines of a stream or of samples.
+        inputs: Paths, a stream, or samples.
+        staging: Folder for the lines of a stream or of samples.
 
     Raises:
-        InputError: an input names nothing.
-        SampleError: an image of a sample cannot be read.
+        InputError: An input names nothing.
+        SampleError: An image of a sample cannot be read.
     """
     if isinstance(inputs, str | Path):
         inputs = [inputs]

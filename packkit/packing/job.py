@@ -22,8 +22,6 @@ from packkit.packing.selection import Origins, Selection
 from packkit.packing.span import Reject
 from packkit.sources import Source, open_source
 
-__all__ = ["pack"]
-
 
 def pack(
     inputs: Inputs,
@@ -45,20 +43,20 @@ def pack(
     and options, and ends with the same bytes.
 
     Args:
-        inputs: paths (files, folders, globs), an open binary stream of JSON lines, or samples.
-        out: folder of the pack set.
-        config: options; the defaults are those of the command line.
-        encoder: decides the lengths; by default made from `config`.
-        engine: runs the tasks; by default threads of this process.
-        on_progress: is told how far the run has come.
+        inputs: Paths (files, folders, globs), an open binary stream of JSON lines, or samples.
+        out: Folder of the pack set.
+        config: Options; the defaults are those of the command line.
+        encoder: Decides the lengths; by default made from `config`.
+        engine: Runs the tasks; by default threads of this process.
+        on_progress: Is told how far the run has come.
 
     Raises:
-        InputError: inputs or options do not make sense.
+        InputError: Inputs or options do not make sense.
         OutputExistsError: `out` already holds something else.
-        LockedError: another process packs into `out`.
-        SampleError: a sample is rejected and `config.strict` is set.
-        SourceChangedError: an input changed between the two passes.
-        RejectRateError: more than `config.max_reject_rate` were rejected; the pack set is whole.
+        LockedError: Another process packs into `out`.
+        SampleError: A sample is rejected and `config.strict` is set.
+        SourceChangedError: An input changed between the two passes.
+        RejectRateError: More than `config.max_reject_rate` were rejected; the pack set is whole.
     """
     config = config or PackConfig()
     encoder = encoder or config.encoder()

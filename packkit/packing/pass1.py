@@ -26,8 +26,6 @@ from packkit.samples import Sample
 from packkit.samples.keys import ImageStamp
 from packkit.sources import Record, Source, container_named, layout_named
 
-__all__ = ["SpanMeasurer"]
-
 # One call of the tokenizer for this many samples or bytes, whichever comes first.
 _BATCH_SAMPLES = 256
 _BATCH_BYTES = 16 << 20
@@ -54,10 +52,10 @@ class SpanMeasurer:
     """Measures spans; safe to call from several threads.
 
     Args:
-        sources: all inputs.
-        encoder: decides the lengths.
-        config: options of the run.
-        notes: what else is noted of every sample.
+        sources: All inputs.
+        encoder: Decides the lengths.
+        config: Options of the run.
+        notes: What else is noted of every sample.
     """
 
     def __init__(
@@ -76,7 +74,7 @@ class SpanMeasurer:
         """Measures one span.
 
         Raises:
-            SampleError: a sample would be rejected and the run is strict.
+            SampleError: A sample would be rejected and the run is strict.
         """
         source = self._sources[task.source]
         return _SpanPass(source, task, self._encoder, self._config, self._notes).run()

@@ -25,18 +25,16 @@ from packkit.samples import Origin, Sample
 from packkit.shards import MeasuredSample, ShardEntry, ShardWriter
 from packkit.sources import Source, container_named, layout_named
 
-__all__ = ["ShardMaker", "read_sample"]
-
 
 class ShardMaker:
     """Writes shards; safe to call from several threads.
 
     Args:
-        out: folder of the pack set.
-        sources: all inputs.
-        measured: the samples to write.
-        origins: names of what they are identified by.
-        config: options of the run.
+        out: Folder of the pack set.
+        sources: All inputs.
+        measured: The samples to write.
+        origins: Names of what they are identified by.
+        config: Options of the run.
     """
 
     def __init__(
@@ -57,7 +55,7 @@ class ShardMaker:
         """Writes one shard and commits it.
 
         Raises:
-            SourceChangedError: an input is not what it was in pass 1.
+            SourceChangedError: An input is not what it was in pass 1.
         """
         samples = self._gather(task.samples)
         name = f"shard-{task.number:05d}"
@@ -137,7 +135,7 @@ def read_sample(source: Source, measured: SampleTable, row: int) -> Sample:
     """Reads one sample again, its images by reference.
 
     Raises:
-        SourceChangedError: the input is not what it was in pass 1.
+        SourceChangedError: The input is not what it was in pass 1.
     """
     item = ReadRange(
         0,

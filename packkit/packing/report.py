@@ -7,30 +7,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["PackReport"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackReport:
     """The figures of one run.
 
     Attributes:
-        samples_read: records found in the inputs.
-        samples_packed: samples that stand in a pack.
-        samples_rejected: samples left out; read = packed + rejected.
-        rejects: number of rejected samples by reason.
-        sources: one entry an input: name, layout, read, packed, rejected, rejects by reason.
-        duplicate_ids: samples whose id another sample before them has.
-        packs: packs written.
-        tokens: tokens of all packed samples.
-        images: images that take tokens.
-        efficiency: tokens / (packs x capacity), in [0, 1].
-        lower_bound: packs that any packing needs at least.
+        samples_read: Records found in the inputs.
+        samples_packed: Samples that stand in a pack.
+        samples_rejected: Samples left out; read = packed + rejected.
+        rejects: Number of rejected samples by reason.
+        sources: One entry an input: name, layout, read, packed, rejected, rejects by reason.
+        duplicate_ids: Samples whose id another sample before them has.
+        packs: Packs written.
+        tokens: Tokens of all packed samples.
+        images: Images that take tokens.
+        efficiency: Tokens / (packs x capacity), in [0, 1].
+        lower_bound: Packs that any packing needs at least.
         gap: (packs - lower_bound) / lower_bound.
-        fill_packs: packs that ``--algorithm fill`` needs; None where it does not apply.
-        shards: files (or folders) of packs.
-        bytes: size of all shards.
-        seconds: time of this run.
+        fill_packs: Packs that ``--algorithm fill`` needs; None where it does not apply.
+        shards: Files (or folders) of packs.
+        bytes: Size of all shards.
+        seconds: Time of this run.
     """
 
     samples_read: int

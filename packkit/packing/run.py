@@ -32,8 +32,6 @@ from packkit.planning.arrange import Arrangement, ShardTask, arrange
 from packkit.shards import MANIFEST, REJECTS, Manifest, ShardEntry, encoder_checksums
 from packkit.sources import Source, container_named
 
-__all__ = ["PackRun", "Pass1Result", "open_run"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -42,9 +40,9 @@ class Pass1Result(NamedTuple):
     """What pass 1 found.
 
     Attributes:
-        measured: the samples that can be packed.
-        reads: records of each source.
-        rejects: the others, in the order of the sources.
+        measured: The samples that can be packed.
+        reads: Records of each source.
+        rejects: The others, in the order of the sources.
     """
 
     measured: SampleTable
@@ -57,13 +55,13 @@ class PackRun:
     """One run, in the order of its methods.
 
     Attributes:
-        out: folder of the pack set.
-        config: options.
-        encoder: decides the lengths.
-        engine: runs the tasks.
-        work: its half-finished state.
-        on_progress: is told how far the run has come.
-        started: when it began, seconds since 1970.
+        out: Folder of the pack set.
+        config: Options.
+        encoder: Decides the lengths.
+        engine: Runs the tasks.
+        work: Its half-finished state.
+        on_progress: Is told how far the run has come.
+        started: When it began, seconds since 1970.
     """
 
     out: Path
@@ -78,7 +76,7 @@ class PackRun:
         """Runs pass 1 over all sources.
 
         Raises:
-            SampleError: a sample is rejected and the run is strict.
+            SampleError: A sample is rejected and the run is strict.
         """
         tasks = list(_span_tasks(sources))
         measurements = self._resumed(
@@ -104,8 +102,8 @@ class PackRun:
         """Plans, runs pass 2, and writes the manifest last.
 
         Raises:
-            SourceChangedError: a source is not what it was in pass 1.
-            RejectRateError: too many samples were rejected; the pack set is whole.
+            SourceChangedError: A source is not what it was in pass 1.
+            RejectRateError: Too many samples were rejected; the pack set is whole.
         """
         measured = chosen.measured
         arrangement = arrange(
@@ -248,14 +246,14 @@ def open_run(
     """Opens the output folder of a run, and locks it until the run is over.
 
     Args:
-        out: folder of the pack set.
-        config: options.
-        encoder: decides the lengths.
-        engine: runs the tasks; by default threads of this process.
-        on_progress: is told how far the run has come.
+        out: Folder of the pack set.
+        config: Options.
+        encoder: Decides the lengths.
+        engine: Runs the tasks; by default threads of this process.
+        on_progress: Is told how far the run has come.
 
     Raises:
-        LockedError: another process packs into `out`.
+        LockedError: Another process packs into `out`.
     """
     with WorkFolder(out) as work:
         yield PackRun(

@@ -12,20 +12,18 @@ from numpy.typing import NDArray
 
 from packkit.packing.span import SAMPLE_SCHEMA
 
-__all__ = ["SampleTable"]
-
 
 class SampleTable:
     """The accepted samples of all spans, in the order of the inputs.
 
     Args:
-        table: one row a sample, `SAMPLE_SCHEMA` and what else was noted.
+        table: One row a sample, `SAMPLE_SCHEMA` and what else was noted.
         origin: int32 [n], number of the origin that a sample is identified by; by default its
             source.
         position: int64 [n], its number in that origin; by default that of its record.
 
     Attributes:
-        table: the rows.
+        table: The rows.
         source: int32 [n], number of the source.
         origin: int32 [n].
         position: int64 [n].
@@ -70,8 +68,8 @@ class SampleTable:
         """Puts the tables of all spans together.
 
         Args:
-            tables: one a span, whose positions count from its first record.
-            bases: number of that record in its source.
+            tables: One a span, whose positions count from its first record.
+            bases: Number of that record in its source.
         """
         table = pa.concat_tables(tables) if tables else SAMPLE_SCHEMA.empty_table()
         first = np.repeat(np.asarray(bases, np.int64), [part.num_rows for part in tables])

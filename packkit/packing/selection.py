@@ -10,16 +10,14 @@ from typing import Any, NamedTuple
 from packkit.packing.sample_table import SampleTable
 from packkit.packing.span import Reject
 
-__all__ = ["Origins", "Selection"]
-
 
 class Origins(NamedTuple):
     """What samples are identified by: the inputs, in order.
 
     Attributes:
-        names: of each.
-        layouts: layout of each.
-        reads: samples read of each.
+        names: Of each.
+        layouts: Layout of each.
+        reads: Samples read of each.
     """
 
     names: Sequence[str]
@@ -32,11 +30,11 @@ class Selection:
     """What a run packs.
 
     Attributes:
-        measured: the samples.
-        origins: what their origins are.
-        rejects: samples that were read and are not packed.
-        duplicate_ids: samples whose id an earlier sample has.
-        options: what else decided the packs, for the manifest.
+        measured: The samples.
+        origins: What their origins are.
+        rejects: Samples that were read and are not packed.
+        duplicate_ids: Samples whose id an earlier sample has.
+        options: What else decided the packs, for the manifest.
     """
 
     measured: SampleTable

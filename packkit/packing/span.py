@@ -12,8 +12,6 @@ from packkit.samples import Sample
 from packkit.samples.keys import ImageStamp
 from packkit.sources import Span
 
-__all__ = ["SAMPLE_SCHEMA", "Notes", "Reject", "SpanResult", "SpanTask", "reject_lines"]
-
 _IMAGE_FIELDS = [
     ("width", pa.int32()),
     ("height", pa.int32()),
@@ -53,9 +51,9 @@ class Notes(Protocol):
         """Returns a value for each column; safe to call from several threads.
 
         Args:
-            source: number of the source.
-            sample: a sample that can be packed.
-            stamps: what is known of its images.
+            source: Number of the source.
+            sample: A sample that can be packed.
+            stamps: What is known of its images.
         """
 
 
@@ -63,8 +61,8 @@ class SpanTask(NamedTuple):
     """One task of pass 1.
 
     Attributes:
-        source: number of the source.
-        span: bytes of the source to read.
+        source: Number of the source.
+        span: Bytes of the source to read.
     """
 
     source: int
@@ -75,11 +73,11 @@ class Reject(NamedTuple):
     """A sample left out.
 
     Attributes:
-        source: name of the source.
-        position: number of the record; within the span, until all spans are counted.
-        id: the sample's id where it could be read.
-        reason: the rule it breaks.
-        detail: what was found.
+        source: Name of the source.
+        position: Number of the record; within the span, until all spans are counted.
+        id: The sample's id where it could be read.
+        reason: The rule it breaks.
+        detail: What was found.
     """
 
     source: str
@@ -98,9 +96,9 @@ class SpanResult(NamedTuple):
     """What a span holds.
 
     Attributes:
-        read: records.
-        table: accepted samples, `SAMPLE_SCHEMA` and notes; positions count from the span's start.
-        rejects: the others.
+        read: Records.
+        table: Accepted samples, `SAMPLE_SCHEMA` and notes; positions count from the span's start.
+        rejects: The others.
     """
 
     read: int

@@ -23,8 +23,6 @@ from packkit.base.files import write_atomically
 from packkit.packing.span import Reject, SpanResult
 from packkit.shards import MANIFEST, REJECTS, ShardEntry
 
-__all__ = ["WorkFolder"]
-
 _NAME = ".work"
 _SET_FILES = (MANIFEST, REJECTS, "run.json")
 _READ_KEY, _REJECTS_KEY = b"packkit.read", b"packkit.rejects"
@@ -34,10 +32,10 @@ class WorkFolder:
     """The work folder of one output folder, locked while it is open.
 
     Args:
-        out: folder of the pack set.
+        out: Folder of the pack set.
 
     Raises:
-        LockedError: another process packs into `out`.
+        LockedError: Another process packs into `out`.
     """
 
     def __init__(self, out: Path) -> None:
@@ -63,11 +61,11 @@ class WorkFolder:
         """Goes on with the run that left this folder, or starts a new one.
 
         Args:
-            identity: everything that the output depends on.
-            overwrite: whether another run's output may be removed.
+            identity: Everything that the output depends on.
+            overwrite: Whether another run's output may be removed.
 
         Raises:
-            OutputExistsError: the folder holds a pack set, or another run's half.
+            OutputExistsError: The folder holds a pack set, or another run's half.
         """
         wanted = orjson.dumps(identity, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
         record = self.path / "run.json"

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from packkit.base.orders import hashes, seeded_key, seeded_order
 from packkit.planning.plan import Algorithm, PackPlan, plan_packs
 
-__all__ = ["Arrangement", "ShardTask", "arrange"]
-
 # Every use of the seed draws from a stream of its own.
 _SAMPLES, _INSIDE, _PACKS = range(3)
 
@@ -30,8 +28,8 @@ class ShardTask(NamedTuple):
     """One task of pass 2.
 
     Attributes:
-        number: number of the shard.
-        first_pack: number of its first pack in the set.
+        number: Number of the shard.
+        first_pack: Number of its first pack in the set.
         samples: int64 [n], rows of the measured samples in the order they are written.
         bin_offsets: int64 [packs+1], where each pack begins in `samples`.
     """
@@ -47,8 +45,8 @@ class Arrangement:
     """The plan of a pack set, in the order in which it is written.
 
     Attributes:
-        plan: what the planner gave, over permuted samples.
-        shards: the tasks of pass 2.
+        plan: What the planner gave, over permuted samples.
+        shards: The tasks of pass 2.
     """
 
     plan: PackPlan

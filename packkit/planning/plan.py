@@ -33,8 +33,6 @@ from packkit_kernels.groups import (
 )
 from packkit_kernels.placements import count_bins
 
-__all__ = ["Algorithm", "HistogramPlan", "PackPlan", "plan_histogram", "plan_packs"]
-
 Algorithm = Literal["ffd", "fill", "best"]
 
 
@@ -44,12 +42,12 @@ class HistogramPlan:
 
     Attributes:
         counts: int64 [capacity+1], samples of 0, 1, ... tokens.
-        capacity: tokens that a bin holds.
-        max_images: images that a bin holds; None is no limit.
-        max_samples: samples that a bin holds; None is no limit.
+        capacity: Tokens that a bin holds.
+        max_images: Images that a bin holds; None is no limit.
+        max_samples: Samples that a bin holds; None is no limit.
         algorithm: ``ffd`` or ``fill``; of ``best``, the one that was kept.
-        packs: bins used.
-        lower_bound: packs that any packing of these samples must use at least.
+        packs: Bins used.
+        lower_bound: Packs that any packing of these samples must use at least.
     """
 
     counts: NDArray[np.int64]
@@ -130,18 +128,18 @@ def plan_packs(
     bin where tokens, images and samples fit.
 
     Args:
-        lengths: integer [n], tokens, each in 1..capacity.
-        capacity: tokens that a bin holds.
+        lengths: Integer [n], tokens, each in 1..capacity.
+        capacity: Tokens that a bin holds.
         algorithm: ``ffd``; ``fill``, which takes neither `max_images` nor `max_samples`; or
             ``best``: ``fill`` where it may be used and needs fewer packs, else ``ffd``.
-        images: integer [n], images of each sample, each in 0..max_images; not looked at without
+        images: Integer [n], images of each sample, each in 0..max_images; not looked at without
             `max_images`.
-        max_images: images that a bin holds.
-        max_samples: samples that a bin holds.
+        max_images: Images that a bin holds.
+        max_samples: Samples that a bin holds.
 
     Raises:
-        LengthError: a length is out of range; the error names its index.
-        InputError: another argument is not legal.
+        LengthError: A length is out of range; the error names its index.
+        InputError: Another argument is not legal.
 
     >>> plan = plan_packs([3, 5, 7, 2], capacity=10)
     >>> [indices.tolist() for indices in plan]
@@ -184,13 +182,13 @@ def plan_histogram(
     """Tells what a plan comes to from the number of samples of each length, whatever that is.
 
     Args:
-        counts: integer [k], k at most capacity + 1, samples of 0, 1, ... tokens; of 0 there can
+        counts: Integer [k], k at most capacity + 1, samples of 0, 1, ... tokens; of 0 there can
             be none.
-        capacity: tokens that a bin holds.
+        capacity: Tokens that a bin holds.
         algorithm: ``ffd``, ``fill`` or ``best``.
 
     Raises:
-        InputError: an argument is not legal.
+        InputError: An argument is not legal.
 
     >>> ten_billion = [0, 0, 0, 10**10]
     >>> plan_histogram(ten_billion, capacity=10).packs

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from packkit.planning.plan import Algorithm, plan_histogram
 
-__all__ = ["WhatIf", "what_if"]
-
 _ALGORITHMS: tuple[Algorithm, ...] = ("ffd", "fill")
 
 
@@ -25,13 +23,13 @@ class WhatIf:
     """One capacity and algorithm.
 
     Attributes:
-        capacity: tokens a pack holds.
+        capacity: Tokens a pack holds.
         algorithm: ``ffd`` or ``fill``.
-        samples: samples that fit.
-        overlong: samples longer than `capacity`, left out.
-        packs: packs.
-        efficiency: tokens / (packs x capacity), in [0, 1].
-        lower_bound: packs that any packing needs at least.
+        samples: Samples that fit.
+        overlong: Samples longer than `capacity`, left out.
+        packs: Packs.
+        efficiency: Tokens / (packs x capacity), in [0, 1].
+        lower_bound: Packs that any packing needs at least.
         gap: (packs - lower_bound) / lower_bound.
     """
 
@@ -54,7 +52,7 @@ def what_if(lengths: NDArray[Any], capacities: Sequence[int]) -> list[WhatIf]:
 
     Args:
         lengths: int [n], tokens, at least 1.
-        capacities: tokens a pack holds.
+        capacities: Tokens a pack holds.
 
     >>> [row.packs for row in what_if(np.array([6, 4, 3, 3]), [8, 10])]
     [3, 3, 2, 2]

@@ -11,16 +11,14 @@ import xxhash
 from packkit.images import ImageRef, peek_header
 from packkit.samples import Sample
 
-__all__ = ["ImageStamp", "sample_key"]
-
 
 class ImageStamp(NamedTuple):
     """What is known of an image from its header.
 
     Attributes:
-        size: bytes of the file.
-        width: pixels, as displayed.
-        height: pixels.
+        size: Bytes of the file.
+        width: Pixels, as displayed.
+        height: Pixels.
     """
 
     size: int
@@ -36,14 +34,14 @@ def sample_key(sample: Sample, stamps: Sequence[ImageStamp] | None = None) -> in
     must not read all their images.
 
     Args:
-        sample: the sample.
-        stamps: those of its images, where they are known already.
+        sample: The sample.
+        stamps: Those of its images, where they are known already.
 
     Returns:
         An unsigned integer of 64 bits: xxh3_64 of canonical JSON.
 
     Raises:
-        SampleError: an image cannot be read.
+        SampleError: An image cannot be read.
 
     >>> f"{sample_key(Sample(id='1', content=('Axial CT.',))):016x}"
     'd0e64f2ce555db2c'

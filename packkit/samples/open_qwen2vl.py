@@ -13,8 +13,6 @@ from packkit.base.errors import RejectReason, SampleError
 from packkit.images import Base64Image
 from packkit.samples import Sample
 
-__all__ = ["is_open_qwen2vl", "sample_from_open_qwen2vl"]
-
 _ID_KEYS = ("key", "uid", "__key__")
 
 
@@ -34,7 +32,7 @@ def sample_from_open_qwen2vl(record: Mapping[str, Any]) -> Sample:
     stands beside ``image_base64``.
 
     Raises:
-        SampleError: texts and images do not line up.
+        SampleError: Texts and images do not line up.
 
     >>> sample_from_open_qwen2vl({"texts": ["A caption."], "image_info": [None]}).content
     ('A caption.',)

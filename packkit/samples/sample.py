@@ -36,8 +36,6 @@ from packkit.samples.sample_json import (
     origin_from_json,
 )
 
-__all__ = ["ROLES", "Message", "Pack", "Sample"]
-
 ROLES = ("system", "user", "assistant")
 
 _MESSAGE_KEYS = frozenset({"role", "content", "train"})
@@ -49,8 +47,8 @@ class Message:
 
     Attributes:
         role: ``system``, ``user`` or ``assistant``.
-        content: its text and images in reading order.
-        train: whether its text is trained; None means that assistant turns are, others not.
+        content: Its text and images in reading order.
+        train: Whether its text is trained; None means that assistant turns are, others not.
     """
 
     role: str
@@ -71,7 +69,7 @@ class Message:
         """Reads a message from its JSON form.
 
         Raises:
-            SampleError: it is not a legal message.
+            SampleError: It is not a legal message.
         """
         if not isinstance(message, dict):
             raise illegal(f"a message must be an object, got {kind_of(message)}")
@@ -95,16 +93,16 @@ class Sample:
     """One training example: a document or messages, and its images.
 
     Attributes:
-        id: the user's name for it; ids may repeat.
-        messages: turns of a conversation; exactly one of `messages` and `content` is given.
-        content: parts of a caption or an interleaved document.
-        images: one encoded image file for each image part, in order.
-        meta: anything the user wants to keep beside the sample.
-        token_limit: the sample is trained on its first `token_limit` tokens only.
-        origin: where it was read, once it is in a pack.
+        id: The user's name for it; ids may repeat.
+        messages: Turns of a conversation; exactly one of `messages` and `content` is given.
+        content: Parts of a caption or an interleaved document.
+        images: One encoded image file for each image part, in order.
+        meta: Anything the user wants to keep beside the sample.
+        token_limit: The sample is trained on its first `token_limit` tokens only.
+        origin: Where it was read, once it is in a pack.
 
     Raises:
-        SampleError: the parts do not make a legal sample.
+        SampleError: The parts do not make a legal sample.
 
     >>> caption = Sample(content=(None, "Axial CT of the chest."), images=(b"\\x89PNG...",))
     >>> caption.image_count
@@ -167,7 +165,7 @@ class Sample:
         """Returns the bytes of one image file, reading it where it stands.
 
         Raises:
-            SampleError: the image cannot be read.
+            SampleError: The image cannot be read.
         """
         image = self.images[index]
         return image if isinstance(image, bytes) else image.read()
@@ -179,11 +177,11 @@ class Sample:
         Keys that the form does not know are kept under ``meta``.
 
         Args:
-            record: the parsed JSON.
-            images: the images, where they do not stand in the record as base64.
+            record: The parsed JSON.
+            images: The images, where they do not stand in the record as base64.
 
         Raises:
-            SampleError: it is not a legal sample.
+            SampleError: It is not a legal sample.
         """
         if not isinstance(record, dict):
             raise illegal(f"a sample must be an object, got {kind_of(record)}")
@@ -207,7 +205,7 @@ class Sample:
             with_images: False leaves ``images`` out, for writers that place them themselves.
 
         Raises:
-            SampleError: an image cannot be read.
+            SampleError: An image cannot be read.
         """
         record: dict[str, Any] = {}
         if self.id is not None:
@@ -234,8 +232,8 @@ class Pack:
     """A closed bin: samples that are trained side by side in one sequence.
 
     Attributes:
-        data: the samples in the order of their segments.
-        lengths: tokens of each sample.
+        data: The samples in the order of their segments.
+        lengths: Tokens of each sample.
 
     Raises:
         ValueError: `data` and `lengths` differ in number.

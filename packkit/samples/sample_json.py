@@ -7,20 +7,6 @@ from typing import Any, NamedTuple
 from packkit.base.errors import RejectReason, SampleError
 from packkit.images import Base64Image
 
-__all__ = [
-    "Content",
-    "Origin",
-    "content_from_json",
-    "content_to_json",
-    "id_from_json",
-    "illegal",
-    "images_from_json",
-    "kind_of",
-    "limit_from_json",
-    "meta_from_json",
-    "origin_from_json",
-]
-
 Content = tuple[str | None, ...]
 """Parts of a turn or a document in reading order: a string is text, None is the next image."""
 
@@ -32,8 +18,8 @@ class Origin(NamedTuple):
     """Where a sample was read: its identity, since ids may repeat.
 
     Attributes:
-        source: name of the input file, relative to the folder that all inputs share.
-        position: number of the record in that file, from 0.
+        source: Name of the input file, relative to the folder that all inputs share.
+        position: Number of the record in that file, from 0.
     """
 
     source: str
@@ -55,7 +41,7 @@ def content_from_json(content: object) -> Content:
     """Reads a string or a list of parts.
 
     Raises:
-        SampleError: it is neither.
+        SampleError: It is neither.
     """
     if isinstance(content, str):
         return (content,)
@@ -91,7 +77,7 @@ def id_from_json(value: object) -> str | None:
     """Reads an id, which is a string, an integer or missing.
 
     Raises:
-        SampleError: it is something else.
+        SampleError: It is something else.
     """
     if value is None or isinstance(value, str):
         return value
@@ -105,7 +91,7 @@ def images_from_json(images: object) -> list[Base64Image]:
     """Reads a list of base64 strings, or nothing.
 
     Raises:
-        SampleError: it is something else.
+        SampleError: It is something else.
     """
     if images is None:
         return []
@@ -136,7 +122,7 @@ def limit_from_json(value: object) -> int | None:
     """Reads a token limit, which is an integer or missing.
 
     Raises:
-        SampleError: it is something else.
+        SampleError: It is something else.
     """
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
@@ -147,7 +133,7 @@ def origin_from_json(value: object) -> Origin | None:
     """Reads an origin, which has a source and a position, or is missing.
 
     Raises:
-        SampleError: it is something else.
+        SampleError: It is something else.
     """
     if value is None:
         return None

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from packkit.shards.index import ShardIndex
 
-__all__ = ["Conservation"]
-
 
 class Conservation:
     """Which records of which source stand in the packs or among the rejects."""
@@ -34,7 +32,7 @@ class Conservation:
         """Takes in rejects.jsonl; returns the number of its lines.
 
         Raises:
-            ValueError: a line is no reject.
+            ValueError: A line is no reject.
         """
         rejects = [_parse_reject(line) for line in lines.splitlines()]
         for source, position in rejects:

@@ -11,8 +11,6 @@ import weakref
 from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["FilePool"]
-
 _MOST_OPEN_FILES = 64
 
 
@@ -26,7 +24,7 @@ class FilePool:
         """Returns the bytes of a range; fewer where the file ends.
 
         Raises:
-            OSError: the file cannot be read.
+            OSError: The file cannot be read.
         """
         # Held by this frame, the file outlives its eviction by another thread.
         file = self._open(path)

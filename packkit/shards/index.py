@@ -23,22 +23,20 @@ from packkit.samples import Origin
 from packkit.shards.index_schema import ImageColumns, PackColumns, SampleColumns, index_labels
 from packkit.shards.rows import ImageRow, PackRow, SampleRow
 
-__all__ = ["ShardIndex"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ShardIndex:
     """The index of a shard as flat arrays.
 
     Attributes:
-        pack: columns with one value a pack.
-        sample: columns with one value a sample.
-        image: columns with one value an image.
+        pack: Columns with one value a pack.
+        sample: Columns with one value a sample.
+        image: Columns with one value an image.
         first_sample: int32 [packs+1], where the samples of each pack begin.
         first_image: int32 [packs+1], where the images of each pack begin.
-        groups: labels of samples, by number.
-        origins: names of inputs, by number.
-        files: name of the file of each pack, where every pack has its own.
+        groups: Labels of samples, by number.
+        origins: Names of inputs, by number.
+        files: Name of the file of each pack, where every pack has its own.
     """
 
     pack: PackColumns
@@ -55,12 +53,12 @@ class ShardIndex:
         """Maps an index file into memory.
 
         Args:
-            path: the file.
-            checksum: xxh3_64 of the whole file in hex, where it is known.
+            path: The file.
+            checksum: Xxh3_64 of the whole file in hex, where it is known.
 
         Raises:
-            ChecksumError: the file is not the one that was written.
-            FormatError: it is no index.
+            ChecksumError: The file is not the one that was written.
+            FormatError: It is no index.
         """
         try:
             with pa.memory_map(str(path)) as file:
@@ -76,11 +74,11 @@ class ShardIndex:
         """Reads an index; its arrays are views of `data`.
 
         Args:
-            data: the bytes of the file.
-            path: where it stands, for the error.
+            data: The bytes of the file.
+            path: Where it stands, for the error.
 
         Raises:
-            FormatError: it is no index.
+            FormatError: It is no index.
         """
         try:
             batch = _only_batch(data)
@@ -166,7 +164,7 @@ def _only_batch(data: bytes | pa.Buffer) -> pa.RecordBatch:
     """Returns the record batch of an index file.
 
     Raises:
-        ValueError: it is none.
+        ValueError: It is none.
     """
     reader = pa.ipc.open_file(pa.BufferReader(data))
     index_labels(reader.schema)

@@ -12,14 +12,12 @@ from packkit.samples import Origin
 from packkit.shards.index_schema import PackColumns, index_schema
 from packkit.shards.rows import PackRow
 
-__all__ = ["IndexBuilder"]
-
 
 class IndexBuilder:
     """The index of a shard while it grows; a row takes no more memory than it will in the file.
 
     Args:
-        is_folder: whether every pack has a file of its own.
+        is_folder: Whether every pack has a file of its own.
     """
 
     def __init__(self, *, is_folder: bool) -> None:

@@ -11,16 +11,6 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = [
-    "FORMAT_VERSION",
-    "ImageColumns",
-    "PackColumns",
-    "SampleColumns",
-    "index_labels",
-    "index_path",
-    "index_schema",
-]
-
 FORMAT_VERSION = 2
 """Of the whole pack set; raised when a reader of the old one would misread the new one."""
 
@@ -92,9 +82,9 @@ def index_schema(*, is_folder: bool, groups: Sequence[str], origins: Sequence[st
     """Returns the schema of an index.
 
     Args:
-        is_folder: whether every pack has a file of its own, named in a column.
-        groups: labels of samples, by number.
-        origins: names of inputs, by number.
+        is_folder: Whether every pack has a file of its own, named in a column.
+        groups: Labels of samples, by number.
+        origins: Names of inputs, by number.
     """
     fields = _required(PackColumns._fields, _PACK_TYPES)
     if is_folder:
@@ -117,7 +107,7 @@ def index_labels(schema: pa.Schema) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Returns groups and origins, once the schema is seen to be that of an index.
 
     Raises:
-        ValueError: it is another.
+        ValueError: It is another.
     """
     metadata = schema.metadata or {}
     if (version := metadata.get(_VERSION)) != b"%d" % FORMAT_VERSION:
@@ -132,8 +122,8 @@ def index_path(shard: Path, *, is_folder: bool) -> Path:
     """Returns where the index of a shard stands.
 
     Args:
-        shard: a file of packs, or a folder of files with one pack each.
-        is_folder: which of them it is.
+        shard: A file of packs, or a folder of files with one pack each.
+        is_folder: Which of them it is.
 
     >>> index_path(Path("packs/shard-00000.jsonl"), is_folder=False).as_posix()
     'packs/shard-00000.index.arrow'

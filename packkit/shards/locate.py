@@ -9,8 +9,6 @@ from packkit.base.errors import FormatError
 from packkit.shards.index_schema import index_path
 from packkit.shards.manifest import MANIFEST, Manifest
 
-__all__ = ["Shard", "locate"]
-
 _FOREIGN = "*_packed.json"
 
 
@@ -19,10 +17,10 @@ class Shard:
     """Where one shard of a set stands.
 
     Attributes:
-        name: how errors call it.
-        path: a file of packs, or the folder that the names of pack files start from.
-        is_folder: whether every pack has a file of its own.
-        index_checksum: xxh3_64 of the index, where a manifest states it.
+        name: How errors call it.
+        path: A file of packs, or the folder that the names of pack files start from.
+        is_folder: Whether every pack has a file of its own.
+        index_checksum: Xxh3_64 of the index, where a manifest states it.
     """
 
     name: str
@@ -49,8 +47,8 @@ class Shard:
         """Returns how errors call one of its packs.
 
         Args:
-            pack: its number in the shard.
-            file: name of its file, where every pack has its own.
+            pack: Its number in the shard.
+            file: Name of its file, where every pack has its own.
         """
         return f"{self.name}: pack {pack}" if file is None else f"{self.name}/{file}"
 
@@ -64,13 +62,13 @@ def locate(path: Path) -> tuple[list[Shard], Manifest | None]:
     """Finds the shards under a path.
 
     Args:
-        path: a pack set, a ``.jsonl`` of packs, or a folder of Open-Qwen2VL's pack files.
+        path: A pack set, a ``.jsonl`` of packs, or a folder of Open-Qwen2VL's pack files.
 
     Returns:
         The shards, and the manifest of a set of our own.
 
     Raises:
-        FormatError: there are no packs, or the set is not whole.
+        FormatError: There are no packs, or the set is not whole.
     """
     if path.is_file():
         return [Shard(path.name, path, False, None)], None

@@ -17,8 +17,6 @@ import xxhash
 from packkit.base.errors import ChecksumError, FormatError
 from packkit.shards.index_schema import FORMAT_VERSION
 
-__all__ = ["MANIFEST", "REJECTS", "Manifest", "ShardEntry"]
-
 MANIFEST = "manifest.json"
 REJECTS = "rejects.jsonl"
 _FORMAT = "packkit"
@@ -30,13 +28,13 @@ class ShardEntry:
 
     Attributes:
         name: ``shard-00000``; what its files or folder are called without their ending.
-        packs: packs.
-        samples: samples.
-        images: images stored.
-        tokens: tokens of its samples.
-        bytes: size of its packs on disk.
-        sha256: of the shard; with the storage ``files``, of its files one after another.
-        index_checksum: xxh3_64 of the sidecar, hexadecimal.
+        packs: Packs.
+        samples: Samples.
+        images: Images stored.
+        tokens: Tokens of its samples.
+        bytes: Size of its packs on disk.
+        sha256: Of the shard; with the storage ``files``, of its files one after another.
+        index_checksum: Xxh3_64 of the sidecar, hexadecimal.
     """
 
     name: str
@@ -54,28 +52,28 @@ class Manifest:
     """A whole pack set.
 
     Attributes:
-        capacity: tokens that a pack can hold.
+        capacity: Tokens that a pack can hold.
         storage: ``shards`` or ``files``.
         encoder: `SampleEncoder.describe()`; None where the packs were written without one.
-        options: what decided the packs, as the writer states it.
-        samples_read: records found in the inputs.
-        samples_packed: samples that stand in a pack.
-        samples_rejected: samples left out; read = packed + rejected.
-        rejects: number of rejected samples by reason.
-        duplicate_ids: samples whose id an earlier sample has.
-        packs: packs.
-        tokens: tokens of all packed samples.
-        images: images that take tokens.
-        efficiency: tokens / (packs x capacity), in [0, 1].
-        lower_bound: packs that any packing needs at least.
+        options: What decided the packs, as the writer states it.
+        samples_read: Records found in the inputs.
+        samples_packed: Samples that stand in a pack.
+        samples_rejected: Samples left out; read = packed + rejected.
+        rejects: Number of rejected samples by reason.
+        duplicate_ids: Samples whose id an earlier sample has.
+        packs: Packs.
+        tokens: Tokens of all packed samples.
+        images: Images that take tokens.
+        efficiency: Tokens / (packs x capacity), in [0, 1].
+        lower_bound: Packs that any packing needs at least.
         gap: (packs - lower_bound) / lower_bound.
-        sources: one entry an input: name, layout, read, packed, rejected, rejects by reason.
-        shards: one entry a shard, in order.
-        rejects_sha256: of rejects.jsonl.
-        encoder_sha256: of each file under encoder/, by name.
+        sources: One entry an input: name, layout, read, packed, rejected, rejects by reason.
+        shards: One entry a shard, in order.
+        rejects_sha256: Of rejects.jsonl.
+        encoder_sha256: Of each file under encoder/, by name.
 
     Raises:
-        FormatError: the counts contradict one another.
+        FormatError: The counts contradict one another.
     """
 
     capacity: int
@@ -125,12 +123,12 @@ class Manifest:
         """Reads manifest.json.
 
         Args:
-            data: its bytes.
-            place: its path, for errors.
+            data: Its bytes.
+            place: Its path, for errors.
 
         Raises:
-            FormatError: it is not the manifest of a pack set of this format version.
-            ChecksumError: it was changed after it was written.
+            FormatError: It is not the manifest of a pack set of this format version.
+            ChecksumError: It was changed after it was written.
         """
         try:
             fields = orjson.loads(data)
@@ -160,7 +158,7 @@ class Manifest:
         """Reads the manifest of a pack set.
 
         Raises:
-            FormatError: there is none, or it cannot be read.
+            FormatError: There is none, or it cannot be read.
         """
         path = folder / MANIFEST
         try:

@@ -18,8 +18,6 @@ from packkit.shards.index import ShardIndex
 from packkit.shards.locate import Shard
 from packkit.shards.pack_json import cut_images, pack_from_record, parse_record, sample_name
 
-__all__ = ["OpenShard"]
-
 
 class _StoredImage:
     """An image that stands in the text of its pack, in memory, until its bytes are wanted."""
@@ -36,7 +34,7 @@ class _StoredImage:
         """Returns the bytes of the image file.
 
         Raises:
-            ChecksumError: they are not those that were written.
+            ChecksumError: They are not those that were written.
         """
         return self._shard.decode(self._base64, self._pack, self._row)
 
@@ -50,9 +48,9 @@ class OpenShard:
     """Reads one shard; packs are numbered from its start.
 
     Args:
-        shard: where it stands.
-        files: reads its bytes.
-        verify: whether every checksum is compared when its bytes are read.
+        shard: Where it stands.
+        files: Reads its bytes.
+        verify: Whether every checksum is compared when its bytes are read.
     """
 
     def __init__(self, shard: Shard, files: FilePool, *, verify: bool) -> None:
@@ -69,8 +67,8 @@ class OpenShard:
         """Its index, opened on first use.
 
         Raises:
-            ChecksumError: it is not the one that was written.
-            FormatError: it cannot be read.
+            ChecksumError: It is not the one that was written.
+            FormatError: It cannot be read.
         """
         # Two threads may both open it: either result serves.
         if self._index is None:
@@ -85,8 +83,8 @@ class OpenShard:
         """Returns the JSON text of a pack.
 
         Raises:
-            ChecksumError: it is not what was written.
-            FormatError: its file is missing or cut short.
+            ChecksumError: It is not what was written.
+            FormatError: Its file is missing or cut short.
         """
         column = self.index.pack
         text = self._read(pack, int(column.size[pack]), int(column.offset[pack]))
@@ -98,8 +96,8 @@ class OpenShard:
         """Returns a pack, its images in memory.
 
         Raises:
-            ChecksumError: it is not what was written.
-            FormatError: it is no pack.
+            ChecksumError: It is not what was written.
+            FormatError: It is no pack.
         """
         return self._parse(pack, self.decode)
 
@@ -107,8 +105,8 @@ class OpenShard:
         """Returns a pack whose images are decoded from its text when their bytes are wanted.
 
         Raises:
-            ChecksumError: it is not what was written.
-            FormatError: it is no pack.
+            ChecksumError: It is not what was written.
+            FormatError: It is no pack.
         """
         return self._parse(pack, lambda base64, pack, row: _StoredImage(self, pack, row, base64))
 
@@ -140,9 +138,9 @@ class OpenShard:
         """Returns the bytes of one image file; the pack around it is not read.
 
         Raises:
-            IndexError: there is no such image.
-            ChecksumError: it is not what was written.
-            FormatError: its file is missing or cut short.
+            IndexError: There is no such image.
+            ChecksumError: It is not what was written.
+            FormatError: Its file is missing or cut short.
         """
         rows = self.index.images_of(pack)
         own = np.flatnonzero(self.index.image.sample[rows] == sample)
@@ -188,7 +186,7 @@ class OpenShard:
         """Returns the bytes of an image, given its base64 from the text of its pack.
 
         Raises:
-            ChecksumError: it is not what was written.
+            ChecksumError: It is not what was written.
         """
         check = self._verify and not self._text_vouches_for_images
         return self._decode(base64, pack, row, check=check)

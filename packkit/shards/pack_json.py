@@ -22,16 +22,6 @@ from packkit.samples import Pack, Sample
 from packkit.samples.open_qwen2vl import is_open_qwen2vl, sample_from_open_qwen2vl
 from packkit.shards.rows import ImagePlace
 
-__all__ = [
-    "base64_of",
-    "cut_images",
-    "encode_pack",
-    "pack_from_record",
-    "parse_record",
-    "sample_name",
-    "stored_images",
-]
-
 
 def encode_pack(
     samples: Sequence[Sample], lengths: Sequence[int]
@@ -39,7 +29,7 @@ def encode_pack(
     """Returns the text of a pack, without a line end, and where its images stand in it.
 
     Raises:
-        SampleError: an image cannot be read, or the sample holds what JSON cannot.
+        SampleError: An image cannot be read, or the sample holds what JSON cannot.
 
     >>> text, places = encode_pack([Sample(content=(None,), images=(b"GIF",))], [144])
     >>> text
@@ -73,8 +63,8 @@ def cut_images(text: bytes, ranges: Iterable[tuple[int, int]]) -> tuple[bytes, l
     """Takes the images out of the text of a pack.
 
     Args:
-        text: the text of a pack.
-        ranges: offset and size of the base64 of each image in it, in order.
+        text: The text of a pack.
+        ranges: Offset and size of the base64 of each image in it, in order.
 
     Returns:
         The text with empty strings for images, and the base64 of each.
@@ -100,13 +90,13 @@ def parse_record(text: bytes, place: str) -> dict[str, Any]:
 
     Args:
         text: JSON.
-        place: where it stands, for the error.
+        place: Where it stands, for the error.
 
     Returns:
         The pack as it is stored: ``data`` is a list of objects, ``lengths`` one of as many tokens.
 
     Raises:
-        FormatError: it is not a pack.
+        FormatError: It is not a pack.
     """
     try:
         record = orjson.loads(text)
@@ -152,12 +142,12 @@ def pack_from_record(
     """Returns the pack that was stored.
 
     Args:
-        record: what `parse_record` gave, the base64 of the images there or cut out.
-        images: the images of each sample, decoded or still to be.
-        place: where the pack stands, for the error.
+        record: What `parse_record` gave, the base64 of the images there or cut out.
+        images: The images of each sample, decoded or still to be.
+        place: Where the pack stands, for the error.
 
     Raises:
-        FormatError: a sample is not legal.
+        FormatError: A sample is not legal.
     """
     samples: list[Sample] = []
     for number, (sample, own) in enumerate(zip(record["data"], images, strict=True)):

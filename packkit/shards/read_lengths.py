@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from packkit.base.errors import FormatError
 from packkit.shards.reader import PackReader
 
-__all__ = ["read_lengths"]
-
 
 def read_lengths(source: str | Path) -> NDArray[np.int64]:
     """Reads lengths from a NumPy file or a pack set.
@@ -23,7 +21,7 @@ def read_lengths(source: str | Path) -> NDArray[np.int64]:
         int [n], tokens.
 
     Raises:
-        FormatError: the file holds something else.
+        FormatError: The file holds something else.
     """
     if Path(source).suffix != ".npy":
         with PackReader(source) as reader:

@@ -37,8 +37,6 @@ from packkit.shards.locate import Shard, locate
 from packkit.shards.manifest import MANIFEST
 from packkit.shards.open_shard import OpenShard
 
-__all__ = ["PackReader"]
-
 _DEFAULT_CAPACITY = 4096
 
 
@@ -46,23 +44,23 @@ class PackReader:
     """The packs of a set.
 
     Args:
-        path: a pack set, a ``.jsonl`` of packs, or a folder of Open-Qwen2VL's ``*_packed.json``.
+        path: A pack set, a ``.jsonl`` of packs, or a folder of Open-Qwen2VL's ``*_packed.json``.
             Packs without an index are scanned once, now and after unpickling; for many of them
             ``packkit index`` spares that.
-        encoder: for packs without a fingerprint: their lengths are counted again with it as they
+        encoder: For packs without a fingerprint: their lengths are counted again with it as they
             are read. For a set with an encoder of its own, it must be the same.
-        capacity: tokens that a pack may hold; by default the set's own, or 4,096.
-        verify: whether every checksum is compared when its bytes are read.
+        capacity: Tokens that a pack may hold; by default the set's own, or 4,096.
+        verify: Whether every checksum is compared when its bytes are read.
 
     Attributes:
-        path: the path.
-        manifest: what the set says of itself; None for packs that others wrote.
-        capacity: tokens that a pack may hold.
+        path: The path.
+        manifest: What the set says of itself; None for packs that others wrote.
+        capacity: Tokens that a pack may hold.
 
     Raises:
-        FormatError: there are no packs, or the set is not whole.
+        FormatError: There are no packs, or the set is not whole.
         FingerprintError: `encoder` is not the one that the set was made with.
-        InputError: the set was made for a larger capacity.
+        InputError: The set was made for a larger capacity.
     """
 
     def __init__(
@@ -121,12 +119,12 @@ class PackReader:
         """Returns one pack, its images in memory.
 
         Args:
-            number: of the pack; negative numbers count from the end.
+            number: Of the pack; negative numbers count from the end.
 
         Raises:
-            IndexError: there is no such pack.
-            ChecksumError: its bytes are not those that were written.
-            FormatError: it is no pack, or it is over the capacity once counted again.
+            IndexError: There is no such pack.
+            ChecksumError: Its bytes are not those that were written.
+            FormatError: It is no pack, or it is over the capacity once counted again.
         """
         shard, row = self._find(number)
         pack = shard.pack(row)
@@ -141,12 +139,12 @@ class PackReader:
         Lengths are those stored.
 
         Args:
-            number: of the pack; negative numbers count from the end.
+            number: Of the pack; negative numbers count from the end.
 
         Raises:
-            IndexError: there is no such pack.
-            ChecksumError: its bytes are not those that were written.
-            FormatError: it is no pack.
+            IndexError: There is no such pack.
+            ChecksumError: Its bytes are not those that were written.
+            FormatError: It is no pack.
         """
         shard, row = self._find(number)
         return shard.lazy_pack(row)
@@ -155,7 +153,7 @@ class PackReader:
         """Returns width and height of the images of each sample of a pack, from its index.
 
         Raises:
-            IndexError: there is no such pack.
+            IndexError: There is no such pack.
         """
         shard, row = self._find(number)
         return shard.image_sizes(row)
@@ -174,13 +172,13 @@ class PackReader:
         """Returns the bytes of one image file; the pack around it is not read.
 
         Args:
-            pack: number of the pack; negative numbers count from the end.
-            sample: number of the sample in the pack.
-            image: number of the image in the sample.
+            pack: Number of the pack; negative numbers count from the end.
+            sample: Number of the sample in the pack.
+            image: Number of the image in the sample.
 
         Raises:
-            IndexError: there is no such image.
-            ChecksumError: its bytes are not those that were written.
+            IndexError: There is no such image.
+            ChecksumError: Its bytes are not those that were written.
         """
         shard, row = self._find(pack)
         return shard.image(row, sample, image)
@@ -189,8 +187,8 @@ class PackReader:
         """Returns the JSON text of a pack as it is stored, without a line end.
 
         Raises:
-            IndexError: there is no such pack.
-            ChecksumError: its bytes are not those that were written.
+            IndexError: There is no such pack.
+            ChecksumError: Its bytes are not those that were written.
         """
         shard, row = self._find(number)
         return shard.text(row)
@@ -212,7 +210,7 @@ class PackReader:
         """Returns the index of one shard as flat arrays, opened on first use.
 
         Raises:
-            ChecksumError: it is not the one that was written.
+            ChecksumError: It is not the one that was written.
         """
         return self._shards[shard].index
 
@@ -220,8 +218,8 @@ class PackReader:
         """Returns the index that a pack stands in, and the pack's row there.
 
         Raises:
-            IndexError: there is no such pack.
-            ChecksumError: the index is not the one that was written.
+            IndexError: There is no such pack.
+            ChecksumError: The index is not the one that was written.
         """
         shard, row = self._find(number)
         return shard.index, row
@@ -247,9 +245,9 @@ class PackReader:
         """Returns the encoder that the packs were made with.
 
         Raises:
-            FormatError: the set holds none.
-            ChecksumError: a file under encoder/ is not the one that was written.
-            FingerprintError: this version of packkit makes another encoder of the files.
+            FormatError: The set holds none.
+            ChecksumError: A file under encoder/ is not the one that was written.
+            FingerprintError: This version of packkit makes another encoder of the files.
         """
         if self.manifest is None or self.manifest.encoder is None:
             raise FormatError(self.path, "holds no encoder; name a tokenizer")
@@ -299,7 +297,7 @@ class PackReader:
         """Returns the pack with the lengths that it is trained with, which others' need not be.
 
         Raises:
-            FormatError: it is over the capacity, or holds a sample that cannot be trained on.
+            FormatError: It is over the capacity, or holds a sample that cannot be trained on.
         """
         try:
             counted = Pack(pack.data, tuple(map(encoder.length, pack.data)))

@@ -8,21 +8,19 @@ from packkit.base.files import write_atomically
 from packkit.encoding import SampleEncoder
 from packkit.shards.locate import locate
 
-__all__ = ["rebuild_index"]
-
 
 def rebuild_index(path: str | Path, *, encoder: SampleEncoder | None = None) -> list[Path]:
     """Writes the index of every shard from its packs alone.
 
     Args:
-        path: a pack set, a ``.jsonl`` of packs, or a folder of ``*_packed.json`` files.
-        encoder: counts the tokens of images; by default the set's own. Without one they are -1.
+        path: A pack set, a ``.jsonl`` of packs, or a folder of ``*_packed.json`` files.
+        encoder: Counts the tokens of images; by default the set's own. Without one they are -1.
 
     Returns:
         The files written. For a pack set their bytes are those that its writer wrote.
 
     Raises:
-        FormatError: a pack cannot be read.
+        FormatError: A pack cannot be read.
     """
     # Numba takes half a second to load, and readers of packs with an index do without it.
     from packkit.shards.scan import scan_shard

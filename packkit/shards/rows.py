@@ -13,16 +13,6 @@ import xxhash
 
 from packkit.samples import Origin, Sample
 
-__all__ = [
-    "UNKNOWN_TOKENS",
-    "ImagePlace",
-    "ImageRow",
-    "MeasuredSample",
-    "PackRow",
-    "SampleRow",
-    "make_row",
-]
-
 UNKNOWN_TOKENS = -1
 """Tokens of an image in packs made without an encoder; 0 means that it lies past the cut."""
 
@@ -31,10 +21,10 @@ class MeasuredSample(NamedTuple):
     """A sample with what was measured of it, ready to be written.
 
     Attributes:
-        sample: its images are read when it is written.
-        length: tokens.
-        image_sizes: width and height of each image as displayed, pixels.
-        image_tokens: tokens of each image; 0 past the cut, -1 where there is no encoder.
+        sample: Its images are read when it is written.
+        length: Tokens.
+        image_sizes: Width and height of each image as displayed, pixels.
+        image_tokens: Tokens of each image; 0 past the cut, -1 where there is no encoder.
     """
 
     sample: Sample
@@ -47,10 +37,10 @@ class ImagePlace(NamedTuple):
     """Where an image stands in the text of its pack.
 
     Attributes:
-        sample: number of its sample in the pack.
-        offset: first byte of its base64 in the text.
-        size: bytes of its base64.
-        checksum: xxh3_64 of the decoded bytes.
+        sample: Number of its sample in the pack.
+        offset: First byte of its base64 in the text.
+        size: Bytes of its base64.
+        checksum: Xxh3_64 of the decoded bytes.
     """
 
     sample: int
@@ -63,9 +53,9 @@ class SampleRow(NamedTuple):
     """What the index says of a sample.
 
     Attributes:
-        length: tokens.
-        group: the label that statistics count it under, if it has one.
-        origin: where it was read, if that is known.
+        length: Tokens.
+        group: The label that statistics count it under, if it has one.
+        origin: Where it was read, if that is known.
     """
 
     length: int
@@ -77,13 +67,13 @@ class ImageRow(NamedTuple):
     """What the index says of an image.
 
     Attributes:
-        sample: number of its sample in the pack.
-        offset: first byte of its base64 in the file, the quote left out.
-        size: bytes of its base64.
-        width: pixels as displayed; 0 where another writer's image has no readable header.
-        height: pixels as displayed; 0 likewise.
-        tokens: tokens it takes; 0 past the cut, -1 where that is unknown.
-        checksum: xxh3_64 of the decoded bytes.
+        sample: Number of its sample in the pack.
+        offset: First byte of its base64 in the file, the quote left out.
+        size: Bytes of its base64.
+        width: Pixels as displayed; 0 where another writer's image has no readable header.
+        height: Pixels as displayed; 0 likewise.
+        tokens: Tokens it takes; 0 past the cut, -1 where that is unknown.
+        checksum: Xxh3_64 of the decoded bytes.
     """
 
     sample: int
@@ -99,13 +89,13 @@ class PackRow(NamedTuple):
     """What the index says of a pack.
 
     Attributes:
-        offset: first byte of its JSON text in the file.
-        size: bytes of the text, line end left out.
-        tokens: sum of its lengths.
-        checksum: xxh3_64 of the text.
-        samples: one row a sample.
-        images: one row an image, in the order of the text.
-        file: name of its file, where every pack has its own.
+        offset: First byte of its JSON text in the file.
+        size: Bytes of the text, line end left out.
+        tokens: Sum of its lengths.
+        checksum: Xxh3_64 of the text.
+        samples: One row a sample.
+        images: One row an image, in the order of the text.
+        file: Name of its file, where every pack has its own.
     """
 
     offset: int
@@ -128,14 +118,14 @@ def make_row(
     """Returns the row of a pack.
 
     Args:
-        text: its JSON text.
-        items: its samples, measured.
-        places: where the images stand in the text, in order.
-        offset: where the text begins in its file.
-        file: name of the file, where every pack has its own.
+        text: Its JSON text.
+        items: Its samples, measured.
+        places: Where the images stand in the text, in order.
+        offset: Where the text begins in its file.
+        file: Name of the file, where every pack has its own.
 
     Raises:
-        ValueError: the numbers of images, sizes and token counts differ.
+        ValueError: The numbers of images, sizes and token counts differ.
     """
     sizes = [size for item in items for size in item.image_sizes]
     tokens = [count for item in items for count in item.image_tokens]

@@ -31,8 +31,6 @@ from packkit.shards.pack_json import (
 from packkit.shards.rows import UNKNOWN_TOKENS, ImagePlace, MeasuredSample, make_row
 from packkit_kernels.json_elements import ElementScanner
 
-__all__ = ["PackText", "ScannedPack", "encode_samples", "image_tokens", "scan_pack", "scan_shard"]
-
 _LINE_BUFFER_BYTES = 1 << 20
 
 # The pack, its data, a sample, an array in it.
@@ -46,9 +44,9 @@ class PackText(NamedTuple):
 
     Attributes:
         text: JSON, white space around it left out.
-        offset: where it begins.
-        file: name of its file, where every pack has its own.
-        place: how errors call it.
+        offset: Where it begins.
+        file: Name of its file, where every pack has its own.
+        place: How errors call it.
     """
 
     text: bytes
@@ -61,9 +59,9 @@ class ScannedPack(NamedTuple):
     """What the text of a pack holds.
 
     Attributes:
-        pack: the pack, its images in memory.
-        sizes: width and height of every image of each sample; 0 where a header cannot be read.
-        places: where the images stand in the text.
+        pack: The pack, its images in memory.
+        sizes: Width and height of every image of each sample; 0 where a header cannot be read.
+        places: Where the images stand in the text.
     """
 
     pack: Pack
@@ -75,11 +73,11 @@ def scan_shard(shard: Shard, *, encoder: SampleEncoder | None) -> bytes:
     """Returns the bytes of the index of a shard.
 
     Args:
-        shard: where its packs stand.
-        encoder: counts the tokens of images; without one they stay unknown.
+        shard: Where its packs stand.
+        encoder: Counts the tokens of images; without one they stay unknown.
 
     Raises:
-        FormatError: a pack cannot be read.
+        FormatError: A pack cannot be read.
     """
     index = IndexBuilder(is_folder=shard.is_folder)
     for item in _texts(shard):
@@ -98,10 +96,10 @@ def scan_pack(text: bytes, place: str) -> ScannedPack:
 
     Args:
         text: JSON.
-        place: where it stands, for errors.
+        place: Where it stands, for errors.
 
     Raises:
-        FormatError: it is no pack, or an image of it is not plain base64.
+        FormatError: It is no pack, or an image of it is not plain base64.
     """
     record = parse_record(text, place)
     ranges = _element_ranges(text, record, place)
@@ -123,9 +121,9 @@ def encode_samples(
     """Encodes the samples of a pack; one whose image has no readable size may be an error.
 
     Args:
-        encoder: encodes them.
-        samples: the samples.
-        sizes: width and height of the images of each; 0 where a header cannot be read.
+        encoder: Encodes them.
+        samples: The samples.
+        sizes: Width and height of the images of each; 0 where a header cannot be read.
     """
     # The encoder then looks for itself, if it needs sizes at all, and says what is wrong.
     known = [None if _NO_SIZE in own else own for own in sizes]
@@ -136,8 +134,8 @@ def image_tokens(encoded: EncodedSample | SampleError, sizes: ImageSizes) -> lis
     """Returns the tokens of each image of a sample.
 
     Args:
-        encoded: what the encoder gave for the sample.
-        sizes: one for each image.
+        encoded: What the encoder gave for the sample.
+        sizes: One for each image.
 
     Returns:
         0 for images past the cut; -1 for all where the sample cannot be trained on.

@@ -16,17 +16,15 @@ from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
 from packkit.shards.rows import UNKNOWN_TOKENS, MeasuredSample
 from packkit.shards.shard_writer import ShardWriter
 
-__all__ = ["PackWriter", "encoder_checksums"]
-
 
 class PackWriter:
     """Writes packs to a new pack set; the set is whole once it is closed without an error.
 
     Args:
-        out: folder of the set; made where it is missing.
-        capacity: tokens that a pack may hold.
-        encoder: checks the lengths and is kept in the set, so that a loader needs no other.
-        shard_size: bytes at which a shard is closed.
+        out: Folder of the set; made where it is missing.
+        capacity: Tokens that a pack may hold.
+        encoder: Checks the lengths and is kept in the set, so that a loader needs no other.
+        shard_size: Bytes at which a shard is closed.
         storage: ``shards`` or ``files``.
 
     Raises:
@@ -59,8 +57,8 @@ class PackWriter:
         """Writes one pack.
 
         Raises:
-            FormatError: it is over the capacity, or a length is not what the encoder counts.
-            SampleError: an image cannot be read, or a sample cannot be trained on.
+            FormatError: It is over the capacity, or a length is not what the encoder counts.
+            SampleError: An image cannot be read, or a sample cannot be trained on.
         """
         if pack.tokens > self._capacity:
             raise FormatError(self._out, f"{pack.tokens} tokens, capacity {self._capacity}")

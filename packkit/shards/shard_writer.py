@@ -27,20 +27,18 @@ from packkit.shards.manifest import ShardEntry
 from packkit.shards.pack_json import encode_pack
 from packkit.shards.rows import MeasuredSample, make_row
 
-__all__ = ["ShardWriter"]
-
 
 class ShardWriter:
     """Writes one shard. Leaving the ``with`` block without `commit` leaves nothing behind.
 
     Args:
-        folder: folder of the pack set.
+        folder: Folder of the pack set.
         name: ``shard-00000``.
         storage: ``shards`` for one file of JSON lines, ``files`` for a folder of one file a pack.
-        first_pack: number of its first pack in the set, for the names of files.
+        first_pack: Number of its first pack in the set, for the names of files.
 
     Raises:
-        InputError: there is no such storage.
+        InputError: There is no such storage.
     """
 
     def __init__(
@@ -68,10 +66,10 @@ class ShardWriter:
         """Writes one pack.
 
         Args:
-            items: its samples in the order of their segments, measured.
+            items: Its samples in the order of their segments, measured.
 
         Raises:
-            SampleError: an image cannot be read.
+            SampleError: An image cannot be read.
         """
         text, places = encode_pack([item.sample for item in items], [item.length for item in items])
         offset, file = self._store.append(text, self._sha256)

@@ -17,16 +17,6 @@ from packkit.planning import plan_histogram
 from packkit.shards.index import ShardIndex
 from packkit.shards.reader import PackReader
 
-__all__ = [
-    "GroupStats",
-    "Histogram",
-    "SetStats",
-    "group_stats",
-    "histogram",
-    "set_stats",
-    "single_group_share",
-]
-
 PACKS_PER_STEP = 256
 """Global batch of the paper's pretraining, packs."""
 
@@ -36,11 +26,11 @@ class Histogram:
     """Counts of values in bins of equal width.
 
     Attributes:
-        edges: lower edge of every bin, which it includes, and the upper edge of the last.
-        counts: values in each bin.
-        minimum: smallest value.
-        median: middle value.
-        maximum: largest value.
+        edges: Lower edge of every bin, which it includes, and the upper edge of the last.
+        counts: Values in each bin.
+        minimum: Smallest value.
+        median: Middle value.
+        maximum: Largest value.
     """
 
     edges: list[int]
@@ -56,11 +46,11 @@ class GroupStats:
 
     Attributes:
         name: ``meta.source`` of its samples, or the file they were read from.
-        samples: samples of it.
-        tokens: tokens of them.
-        share: its part of all tokens.
-        noise: standard deviation of that part from step to step; None with fewer than two steps.
-        independent_noise: what it would be if every sample were drawn independently.
+        samples: Samples of it.
+        tokens: Tokens of them.
+        share: Its part of all tokens.
+        noise: Standard deviation of that part from step to step; None with fewer than two steps.
+        independent_noise: What it would be if every sample were drawn independently.
     """
 
     name: str
@@ -76,21 +66,21 @@ class SetStats:
     """Figures of a pack set.
 
     Attributes:
-        packs: packs.
-        samples: samples.
-        images: images that take tokens.
-        tokens: tokens of all samples.
-        bytes: bytes of all packs.
-        capacity: tokens a pack can hold.
-        efficiency: tokens / (packs x capacity), in [0, 1].
-        lower_bound: packs that any packing of these lengths needs at least.
+        packs: Packs.
+        samples: Samples.
+        images: Images that take tokens.
+        tokens: Tokens of all samples.
+        bytes: Bytes of all packs.
+        capacity: Tokens a pack can hold.
+        efficiency: Tokens / (packs x capacity), in [0, 1].
+        lower_bound: Packs that any packing of these lengths needs at least.
         gap: (packs - lower_bound) / lower_bound.
-        lengths: tokens of each sample.
-        samples_per_pack: samples of each pack.
-        images_per_pack: images of each pack.
-        single_group_packs: share of packs whose samples all have one group.
-        packs_per_step: packs of a step, for the noise of the groups.
-        groups: one entry a group, most tokens first.
+        lengths: Tokens of each sample.
+        samples_per_pack: Samples of each pack.
+        images_per_pack: Images of each pack.
+        single_group_packs: Share of packs whose samples all have one group.
+        packs_per_step: Packs of a step, for the noise of the groups.
+        groups: One entry a group, most tokens first.
     """
 
     packs: int
@@ -118,8 +108,8 @@ def set_stats(reader: PackReader, *, packs_per_step: int = PACKS_PER_STEP) -> Se
     """Measures a pack set from its index.
 
     Args:
-        reader: the packs.
-        packs_per_step: packs of one step, for the noise of the groups.
+        reader: The packs.
+        packs_per_step: Packs of one step, for the noise of the groups.
     """
     indexes = [reader.index(number) for number in range(reader.shards)]
     lengths = reader.lengths
@@ -175,7 +165,7 @@ def histogram(values: NDArray[Any], *, bins: int = 12) -> Histogram:
 
     Args:
         values: int [n].
-        bins: bins at most.
+        bins: Bins at most.
 
     >>> histogram(np.array([1, 1, 2, 4]), bins=2).counts
     [3, 1]
@@ -208,9 +198,9 @@ def group_stats(
     Args:
         lengths: int32 [n], tokens of each sample, in the order of the packs.
         groups: int32 [n], number of each sample's group; -1 where it has none.
-        names: name of each group.
+        names: Name of each group.
         pack_offsets: int64 [packs+1], where each pack begins among the samples.
-        packs_per_step: packs of one step; the packs after the last full step are left out.
+        packs_per_step: Packs of one step; the packs after the last full step are left out.
 
     Returns:
         One entry a group, most tokens first.

@@ -25,8 +25,6 @@ from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
 from packkit.shards.reader import PackReader
 from packkit.shards.rows import UNKNOWN_TOKENS, MeasuredSample, PackRow, make_row
 
-__all__ = ["VerifyReport", "verify_packs"]
-
 _BLOCK_BYTES = 1 << 20
 
 
@@ -35,12 +33,12 @@ class VerifyReport:
     """What a verification looked at and found.
 
     Attributes:
-        packs: packs read.
-        samples: samples read.
-        images: images read.
-        bytes: bytes of packs.
-        encoded: samples whose length was counted again.
-        problems: one line each; empty means that the set is sound.
+        packs: Packs read.
+        samples: Samples read.
+        images: Images read.
+        bytes: Bytes of packs.
+        encoded: Samples whose length was counted again.
+        problems: One line each; empty means that the set is sound.
     """
 
     packs: int = 0
@@ -65,13 +63,13 @@ def verify_packs(
     """Compares all that a pack set says of itself with what it holds.
 
     Args:
-        path: a pack set, a ``.jsonl`` of packs, or a folder of ``*_packed.json`` files.
-        deep: whether every sample is encoded again, and its length and image tokens compared.
-        encoder: for `deep`, where the set holds none.
-        on_progress: is told how far it has come.
+        path: A pack set, a ``.jsonl`` of packs, or a folder of ``*_packed.json`` files.
+        deep: Whether every sample is encoded again, and its length and image tokens compared.
+        encoder: For `deep`, where the set holds none.
+        on_progress: Is told how far it has come.
 
     Raises:
-        FormatError: there is no pack set that could be verified.
+        FormatError: There is no pack set that could be verified.
         FingerprintError: `encoder` is not the one that the set was made with.
     """
     with PackReader(path) as reader:

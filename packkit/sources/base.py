@@ -19,19 +19,6 @@ from packkit.base.errors import RejectReason, SampleError
 from packkit.images import Base64Image, DataRoot, ImageRef
 from packkit.samples import Sample
 
-__all__ = [
-    "Container",
-    "Fields",
-    "Layout",
-    "Record",
-    "Span",
-    "add_text",
-    "id_from_field",
-    "image_from_field",
-    "rest_as_meta",
-    "text_from_field",
-]
-
 _PATH_CHARACTERS = 4096
 
 Fields = Mapping[str, Any]
@@ -42,8 +29,8 @@ class Span(NamedTuple):
     """A byte range of a file that begins and ends between records: one task of pass 1.
 
     Attributes:
-        start: first byte.
-        stop: first byte after it.
+        start: First byte.
+        stop: First byte after it.
     """
 
     start: int
@@ -54,10 +41,10 @@ class Record(NamedTuple):
     """One record of a file.
 
     Attributes:
-        offset: first byte in the file.
-        size: bytes.
-        checksum: xxh3_64 of those bytes; 0 where pass 1 does not read all of them.
-        fields: what it holds, or why that cannot be read.
+        offset: First byte in the file.
+        size: Bytes.
+        checksum: Xxh3_64 of those bytes; 0 where pass 1 does not read all of them.
+        fields: What it holds, or why that cannot be read.
     """
 
     offset: int
@@ -93,7 +80,7 @@ class Container(Protocol):
         """Reads one record from its bytes.
 
         Raises:
-            SampleError: they are not a record.
+            SampleError: They are not a record.
         """
 
 
@@ -114,11 +101,11 @@ class Layout(Protocol):
         """Reads a sample.
 
         Args:
-            fields: what the container gave.
-            root: the folder under which image paths are resolved.
+            fields: What the container gave.
+            root: The folder under which image paths are resolved.
 
         Raises:
-            SampleError: the record does not make a legal sample.
+            SampleError: The record does not make a legal sample.
         """
 
 
@@ -132,7 +119,7 @@ def text_from_field(fields: Fields, name: str) -> str:
     """Returns the text that a field holds, as it stands.
 
     Raises:
-        SampleError: it holds no text, or none but white space.
+        SampleError: It holds no text, or none but white space.
     """
     value = fields.get(name)
     if isinstance(value, str) and value.strip():
@@ -150,7 +137,7 @@ def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
     A string with a dot or a colon is a path or a URL, since base64 has neither.
 
     Raises:
-        SampleError: there is no image, or it cannot be told what the value means.
+        SampleError: There is no image, or it cannot be told what the value means.
     """
     match value:
         case bytes():
@@ -178,9 +165,9 @@ def add_text(content: list[str | None], text: str, between: str) -> None:
     """Adds text to the parts of a document; what follows other text becomes one part with it.
 
     Args:
-        content: the parts so far; it is changed.
-        text: what comes next; nothing is added where it is empty.
-        between: what separates it from text right before it.
+        content: The parts so far; it is changed.
+        text: What comes next; nothing is added where it is empty.
+        between: What separates it from text right before it.
     """
     if text and content and content[-1] is not None:
         content[-1] += between + text

@@ -12,8 +12,6 @@ from typing import NamedTuple
 from packkit.base.errors import InputError
 from packkit.sources.registry import installed_containers
 
-__all__ = ["COMPRESSIONS", "InputFile", "find_inputs", "inner_name"]
-
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 """Endings of compressed files, lower case, and what Arrow calls the compression."""
 
@@ -22,8 +20,8 @@ class InputFile(NamedTuple):
     """One file to read.
 
     Attributes:
-        name: its path below the folder that all inputs share; part of a sample's identity.
-        path: where it stands.
+        name: Its path below the folder that all inputs share; part of a sample's identity.
+        path: Where it stands.
     """
 
     name: str
@@ -38,10 +36,10 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[InputFile]:
     ``.txt``, do not count there. A glob stands for the files that it matches.
 
     Args:
-        inputs: paths; files of a folder or glob come in sorted order, the rest as given.
+        inputs: Paths; files of a folder or glob come in sorted order, the rest as given.
 
     Raises:
-        InputError: an input names nothing that can be read, or a file is named twice.
+        InputError: An input names nothing that can be read, or a file is named twice.
     """
     paths = [Path(os.path.abspath(path)) for item in inputs for path in _expand(item)]
     for path, count in Counter(paths).items():

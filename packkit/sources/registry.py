@@ -9,8 +9,6 @@ from importlib.metadata import entry_points
 from packkit.base.errors import InputError
 from packkit.sources.base import Container, Layout
 
-__all__ = ["container_named", "installed_containers", "installed_layouts", "layout_named"]
-
 
 @cache
 def installed_containers() -> Mapping[str, Container]:
@@ -30,7 +28,7 @@ def container_named(name: str) -> Container:
     """Returns a container.
 
     Raises:
-        InputError: none of that name is installed.
+        InputError: None of that name is installed.
     """
     if name not in installed_containers():
         raise InputError(
@@ -43,11 +41,11 @@ def layout_named(name: str, columns: Mapping[str, str]) -> Layout:
     """Returns a layout with the user's columns.
 
     Args:
-        name: the layout.
-        columns: role in the layout -> name of the field.
+        name: The layout.
+        columns: Role in the layout -> name of the field.
 
     Raises:
-        InputError: none of that name is installed, or it has no such role.
+        InputError: None of that name is installed, or it has no such role.
     """
     if name not in installed_layouts():
         raise InputError(

@@ -12,8 +12,6 @@ from packkit.sources.discover import find_inputs
 from packkit.sources.registry import container_named, layout_named
 from packkit.sources.source import AUTO, Source, open_source
 
-__all__ = ["read_samples"]
-
 
 def read_samples(
     inputs: Sequence[str | Path],
@@ -26,18 +24,18 @@ def read_samples(
     """Yields every sample that inputs hold, in the order of a packing run; images by reference.
 
     Args:
-        inputs: files, folders or globs.
-        staging: folder for copies of files that cannot be read by offset.
-        layout: name of the layout; ``auto`` tells it from the first record of each file.
-        columns: role in the layout -> name of the field.
-        data_root: folder of image paths; by default the folder of each file.
+        inputs: Files, folders or globs.
+        staging: Folder for copies of files that cannot be read by offset.
+        layout: Name of the layout; ``auto`` tells it from the first record of each file.
+        columns: Role in the layout -> name of the field.
+        data_root: Folder of image paths; by default the folder of each file.
 
     Yields:
         Where a record stands, and its sample or why it makes none.
 
     Raises:
-        InputError: an input names nothing, or its container or layout cannot be told.
-        FormatError: a file cannot be read as its name says.
+        InputError: An input names nothing, or its container or layout cannot be told.
+        FormatError: A file cannot be read as its name says.
     """
     for file in find_inputs(inputs):
         source = open_source(

@@ -20,8 +20,6 @@ from packkit.sources.registry import (
     layout_named,
 )
 
-__all__ = ["Source", "open_source"]
-
 AUTO = "auto"
 
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
@@ -35,14 +33,14 @@ class Source:
     """One input file as both passes read it.
 
     Attributes:
-        name: its name in identities, rejects and the manifest.
-        path: the file that is read: the user's own, or its staged copy.
-        container: name of its container.
-        layout: name of its layout.
-        columns: role in the layout -> name of the field.
-        root: folder under which its image paths are resolved.
-        size: bytes of `path`.
-        mtime_ns: modification time of `path`, nanoseconds.
+        name: Its name in identities, rejects and the manifest.
+        path: The file that is read: the user's own, or its staged copy.
+        container: Name of its container.
+        layout: Name of its layout.
+        columns: Role in the layout -> name of the field.
+        root: Folder under which its image paths are resolved.
+        size: Bytes of `path`.
+        mtime_ns: Modification time of `path`, nanoseconds.
     """
 
     name: str
@@ -58,7 +56,7 @@ class Source:
         """Looks whether the file is still the one that was opened first.
 
         Raises:
-            SourceChangedError: its size or its time differ.
+            SourceChangedError: Its size or its time differ.
         """
         try:
             status = os.stat(self.path)
@@ -81,15 +79,15 @@ def open_source(
     """Makes a file readable by offset and tells its container and layout.
 
     Args:
-        file: the input.
-        staging: folder for copies of files that cannot be read by offset.
-        layout: name of the layout; ``auto`` tells it from the first records.
-        columns: role in the layout -> name of the field.
-        data_root: folder of image paths; by default the folder of the file.
+        file: The input.
+        staging: Folder for copies of files that cannot be read by offset.
+        layout: Name of the layout; ``auto`` tells it from the first records.
+        columns: Role in the layout -> name of the field.
+        data_root: Folder of image paths; by default the folder of the file.
 
     Raises:
-        InputError: the container or the layout cannot be told.
-        FormatError: the file cannot be read as its name says.
+        InputError: The container or the layout cannot be told.
+        FormatError: The file cannot be read as its name says.
     """
     path, container = _staged(file, staging)
     columns = columns or {}
@@ -160,7 +158,7 @@ def _tell_container(name: str, path: Path) -> Container:
     """Returns the container of a file, by its ending and, for JSON, by its first bytes.
 
     Raises:
-        InputError: no container has this ending.
+        InputError: No container has this ending.
     """
     lower = inner_name(name).lower()
     if lower.endswith(_JSON_SUFFIXES):
@@ -205,7 +203,7 @@ def _tell_layout(name: str, path: Path, container: Container, columns: Mapping[s
     """Returns the layout of a file's first record that can be read.
 
     Raises:
-        InputError: no layout fits it, or several do.
+        InputError: No layout fits it, or several do.
     """
     candidates = [
         layout for layout in installed_layouts().values() if columns.keys() <= set(layout.roles)

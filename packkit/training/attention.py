@@ -16,8 +16,6 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from packkit.loading import PackBatch
 from packkit.varlen import block_mask, dense_mask
 
-__all__ = ["Attention", "attention_inputs", "choose_attention"]
-
 Attention = Literal["auto", "varlen", "flex", "sdpa"]
 
 _VARLEN = "packkit_varlen"
@@ -29,8 +27,8 @@ def choose_attention(attention: Attention, device: torch.device, dtype: torch.dt
 
     Args:
         attention: ``auto`` is ``varlen`` wherever that can be: on a CPU, and on a GPU in 16 bits.
-        device: where the model runs.
-        dtype: in which it runs.
+        device: Where the model runs.
+        dtype: In which it runs.
     """
     if attention == "auto":
         has_varlen = device.type == "cpu" or dtype in (torch.bfloat16, torch.float16)
@@ -43,7 +41,7 @@ def attention_inputs(batch: PackBatch, implementation: str, *, isolate: bool) ->
 
     Args:
         batch: T tokens on one axis.
-        implementation: what `choose_attention` gave; the model must be set to the same.
+        implementation: What `choose_attention` gave; the model must be set to the same.
         isolate: False lets every token see all before it, and positions run on: so do trainers
             that only put an end token between samples.
 
@@ -79,14 +77,14 @@ def _attend(
     """Attends causally inside segments; transformers calls it in every layer.
 
     Args:
-        module: the layer.
+        module: The layer.
         query: [1, heads, T, channels].
         key: [1, key heads, T, channels].
-        value: as `key`.
+        value: As `key`.
         attention_mask: None.
-        scaling: of the scores.
+        scaling: Of the scores.
         cu_seqlens: int32 [N+1], where each segment begins.
-        max_seqlen: tokens of the longest.
+        max_seqlen: Tokens of the longest.
 
     Returns:
         [1, T, heads, channels], and no weights.

@@ -7,8 +7,6 @@ as it was trained: with ``qwen3`` and a question before it, one with an empty th
 
 from __future__ import annotations
 
-__all__ = ["chat_template"]
-
 _CONTENT = """
 {%- macro written(content) -%}
   {%- if content is string -%}{{- content -}}
@@ -72,6 +70,6 @@ def chat_template(name: str, image_slot: str) -> str:
 
     Args:
         name: ``chatml`` or ``qwen3``.
-        image_slot: the token that stands for an image.
+        image_slot: The token that stands for an image.
     """
     return (_CONTENT + _TEMPLATES[name]).replace("IMAGE_SLOT", image_slot)

@@ -39,17 +39,6 @@ from packkit.base.files import sync_folder, write_atomically
 from packkit.encoding import SampleEncoder
 from packkit.training.parallel import Ranks
 
-__all__ = [
-    "CheckpointInfo",
-    "checkpoint_name",
-    "find_checkpoint",
-    "load_checkpoint",
-    "newest_checkpoint",
-    "read_info",
-    "read_weights",
-    "save_checkpoint",
-]
-
 CHECKPOINT_VERSION = 1
 
 _NAME = re.compile(r"step-(\d{8,})")
@@ -60,9 +49,9 @@ class CheckpointInfo:
     """What a checkpoint says beside its tensors.
 
     Attributes:
-        step: steps that were made.
-        loader: state of the loader.
-        recipe: the recipe of the run.
+        step: Steps that were made.
+        loader: State of the loader.
+        recipe: The recipe of the run.
     """
 
     step: int
@@ -107,17 +96,17 @@ def save_checkpoint(
     """Saves a checkpoint from all ranks; it has its name once all of it is on disk.
 
     Args:
-        folder: of checkpoints.
-        info: what it says beside tensors.
-        model: sharded or not.
-        optimizer: its optimizer.
-        config: of the model.
-        encoder: of the packs.
-        ranks: the processes, which all must call this.
-        keep: how many of the newest are kept.
+        folder: Of checkpoints.
+        info: What it says beside tensors.
+        model: Sharded or not.
+        optimizer: Its optimizer.
+        config: Of the model.
+        encoder: Of the packs.
+        ranks: The processes, which all must call this.
+        keep: How many of the newest are kept.
 
     Raises:
-        CheckpointError: it cannot be written; those before it are as they were.
+        CheckpointError: It cannot be written; those before it are as they were.
     """
     path = folder / checkpoint_name(info.step)
     temporary = folder / f".{path.name}.tmp"
@@ -153,7 +142,7 @@ def load_checkpoint(
     Of the optimizer its moments are loaded; its options stay those of the recipe at hand.
 
     Raises:
-        CheckpointError: it cannot be read, or is of another model.
+        CheckpointError: It cannot be read, or is of another model.
     """
     info = read_info(path)
     options = [{**group, "params": None} for group in optimizer.param_groups]
@@ -176,7 +165,7 @@ def read_weights(path: Path) -> LlavaForConditionalGeneration:
     """Reads the model of a checkpoint, in this process alone, in float32.
 
     Raises:
-        CheckpointError: it cannot be read.
+        CheckpointError: It cannot be read.
     """
     try:
         config = LlavaConfig.from_json_file(path / "config.json")
@@ -195,7 +184,7 @@ def read_info(path: Path) -> CheckpointInfo:
     """Reads run.json.
 
     Raises:
-        FormatError: it cannot be read, or is of another version.
+        FormatError: It cannot be read, or is of another version.
     """
     place = path / "run.json"
     try:

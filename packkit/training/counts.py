@@ -13,21 +13,19 @@ from packkit.training.flops import batch_flops, peak_flops
 from packkit.training.metrics import StepMetrics
 from packkit.training.parallel import Ranks
 
-__all__ = ["StepCounts", "count_step"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCounts:
     """Sums over the batches of all ranks.
 
     Attributes:
-        targets: tokens that are trained.
-        tokens: of samples, without padding.
-        images: images.
-        capacity: tokens that the packs could hold; fillers are none.
-        flops: floating point operations of the model.
+        targets: Tokens that are trained.
+        tokens: Of samples, without padding.
+        images: Images.
+        capacity: Tokens that the packs could hold; fillers are none.
+        flops: Floating point operations of the model.
         peak: FLOP/s of all devices, or None where it is not known.
-        data_seconds: what ranks waited for data, on average.
+        data_seconds: What ranks waited for data, on average.
     """
 
     targets: int
@@ -73,12 +71,12 @@ def count_step(
     """Counts what a step holds; all ranks must call it.
 
     Args:
-        batches: of this rank, still on the CPU.
-        config: of the model.
-        image_tokens: tokens an image takes.
-        capacity: tokens that a pack can hold.
-        waited: what this rank waited for them, seconds.
-        ranks: the processes.
+        batches: Of this rank, still on the CPU.
+        config: Of the model.
+        image_tokens: Tokens an image takes.
+        capacity: Tokens that a pack can hold.
+        waited: What this rank waited for them, seconds.
+        ranks: The processes.
     """
     own = (
         sum(batch.num_targets for batch in batches),

@@ -20,8 +20,6 @@ from packkit.training.chat_templates import chat_template
 from packkit.training.checkpoints import find_checkpoint, read_info, read_weights
 from packkit.training.model import count_features
 
-__all__ = ["export"]
-
 _DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -31,18 +29,18 @@ def export(
     """Writes a checkpoint as ``LlavaForConditionalGeneration``: safetensors, tokenizer, processor.
 
     Args:
-        run: a run, whose newest checkpoint is taken, or a checkpoint.
-        out: a new folder.
-        precision: of the weights.
+        run: A run, whose newest checkpoint is taken, or a checkpoint.
+        out: A new folder.
+        precision: Of the weights.
 
     Returns:
         The folder.
 
     Raises:
-        InputError: there is no checkpoint, or no class of transformers can express the model.
-        CheckpointError: it cannot be read.
-        FormatError: likewise, or it is of another version.
-        OutputExistsError: the folder is there already.
+        InputError: There is no checkpoint, or no class of transformers can express the model.
+        CheckpointError: It cannot be read.
+        FormatError: Likewise, or it is of another version.
+        OutputExistsError: The folder is there already.
     """
     checkpoint, out = find_checkpoint(Path(run)), Path(out)
     if checkpoint is None:

@@ -14,8 +14,6 @@ from transformers import LlavaConfig
 from packkit.loading import PackBatch
 from packkit.training.model import count_features
 
-__all__ = ["batch_flops", "peak_flops"]
-
 # Dense bf16 FLOP/s by the makers' data sheets.
 _PEAKS = {
     "GB200": 2500e12,

@@ -22,8 +22,6 @@ from packkit.training.checkpoints import find_checkpoint, read_info, read_weight
 from packkit.training.model import PackModel, count_features
 from packkit.training.weights import read_llava
 
-__all__ = ["Generator", "Prompt", "Written"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
@@ -45,9 +43,9 @@ class Written:
     """What a model wrote.
 
     Attributes:
-        text: without special tokens.
-        tokens: their number, with the one that ended it.
-        is_cut: whether it did not come to its end.
+        text: Without special tokens.
+        tokens: Their number, with the one that ended it.
+        is_cut: Whether it did not come to its end.
     """
 
     text: str
@@ -61,9 +59,9 @@ class Written:
         """Reads a row of ids, which is padding after the first that ends it.
 
         Args:
-            ids: of the row, without its prompt.
-            end_ids: what ends a text.
-            decode: returns the text of ids, without special tokens.
+            ids: Of the row, without its prompt.
+            end_ids: What ends a text.
+            decode: Returns the text of ids, without special tokens.
         """
         end = next((place for place, one in enumerate(ids) if one in end_ids), None)
         kept = ids if end is None else ids[: end + 1]
@@ -74,8 +72,8 @@ class Generator:
     """A trained model that goes on with what it is given, always with the likeliest token.
 
     Args:
-        model: the model.
-        encoder: what turns a prompt into ids.
+        model: The model.
+        encoder: What turns a prompt into ids.
     """
 
     def __init__(self, model: PackModel, encoder: SampleEncoder) -> None:
@@ -90,8 +88,8 @@ class Generator:
         """Loads a run, a checkpoint, or a folder of transformers' LLaVA.
 
         Raises:
-            InputError: there is none.
-            CheckpointError: it cannot be read.
+            InputError: There is none.
+            CheckpointError: It cannot be read.
         """
         is_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
         llava, encoder, tokens = _read(Path(path))
@@ -108,12 +106,12 @@ class Generator:
         """Returns what the model answers to a prompt, or, without one, writes of images.
 
         Args:
-            prompt: see `encode`.
-            images: encoded images.
-            max_new_tokens: where it ends at the latest.
+            prompt: See `encode`.
+            images: Encoded images.
+            max_new_tokens: Where it ends at the latest.
 
         Raises:
-            SampleError: an image cannot be decoded, or the prompt is not valid UTF-8.
+            SampleError: An image cannot be decoded, or the prompt is not valid UTF-8.
         """
         encoded = self.encode(prompt, images)
         (written,) = self.generate_batch([encoded], max_new_tokens=max_new_tokens)
@@ -123,12 +121,12 @@ class Generator:
         """Makes what `generate_batch` takes.
 
         Args:
-            prompt: what the user says, after the images; None: a document is to be gone on with
+            prompt: What the user says, after the images; None: a document is to be gone on with
                 that begins with the images, as captions are.
-            images: encoded images.
+            images: Encoded images.
 
         Raises:
-            SampleError: an image cannot be decoded, or the prompt is not valid UTF-8.
+            SampleError: An image cannot be decoded, or the prompt is not valid UTF-8.
         """
         parts = (*[None] * len(images), *([] if prompt is None else [prompt]))
         sample = (
@@ -152,8 +150,8 @@ class Generator:
         length waste least on padding.
 
         Args:
-            prompts: at least one, with any number of images each.
-            max_new_tokens: where each ends at the latest.
+            prompts: At least one, with any number of images each.
+            max_new_tokens: Where each ends at the latest.
         """
         embedded, mask = self._embed(prompts)
         end_ids = self._encoder.end_ids

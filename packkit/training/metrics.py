@@ -12,29 +12,27 @@ import orjson
 from packkit.base.errors import FormatError, MissingExtraError
 from packkit.base.files import write_atomically
 
-__all__ = ["MetricsLog", "StepMetrics", "plot_loss", "read_metrics"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepMetrics:
     """A line of metrics.jsonl: one step of the optimizer, over all ranks.
 
     Attributes:
-        step: which, from 1.
-        epoch: in which it began.
-        loss: mean over targets, nats.
-        lr: learning rate.
-        grad_norm: of the gradients, before they are clipped.
-        tokens: of samples, without padding.
-        targets: tokens that are trained.
-        images: images.
-        efficiency: tokens / (packs x capacity).
-        seconds: wall time.
-        data_seconds: of it, what ranks waited for data, on average.
-        tokens_per_second: tokens / seconds.
-        targets_per_second: targets / seconds.
-        images_per_second: images / seconds.
-        mfu: share of the GPUs' peak that the model's arithmetic is, or None where that is unknown.
+        step: Which, from 1.
+        epoch: In which it began.
+        loss: Mean over targets, nats.
+        lr: Learning rate.
+        grad_norm: Of the gradients, before they are clipped.
+        tokens: Of samples, without padding.
+        targets: Tokens that are trained.
+        images: Images.
+        efficiency: Tokens / (packs x capacity).
+        seconds: Wall time.
+        data_seconds: Of it, what ranks waited for data, on average.
+        tokens_per_second: Tokens / seconds.
+        targets_per_second: Targets / seconds.
+        images_per_second: Images / seconds.
+        mfu: Share of the GPUs' peak that the model's arithmetic is, or None where that is unknown.
     """
 
     step: int
@@ -58,9 +56,9 @@ class MetricsLog:
     """Writes metrics.jsonl, and the same for TensorBoard where it is asked for.
 
     Args:
-        folder: of the run.
-        step: after which it goes on; lines of later steps, which a stop undid, are dropped.
-        tensorboard: whether to write for TensorBoard too.
+        folder: Of the run.
+        step: After which it goes on; lines of later steps, which a stop undid, are dropped.
+        tensorboard: Whether to write for TensorBoard too.
 
     Raises:
         MissingExtraError: TensorBoard is not installed.
@@ -104,7 +102,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Reads metrics.jsonl; a last line that a killed run left half written is left out.
 
     Raises:
-        FormatError: another line is not the metrics of a step.
+        FormatError: Another line is not the metrics of a step.
     """
     if not path.exists():
         return []
@@ -126,7 +124,7 @@ def plot_loss(metrics: Path, out: Path) -> None:
     """Draws the loss over the steps as PNG.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
+        MissingExtraError: Matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure

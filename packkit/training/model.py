@@ -21,8 +21,6 @@ from packkit.loading import PackBatch
 from packkit.training.attention import Attention, attention_inputs, choose_attention
 from packkit.varlen import normalize_pixels, pack_tokens, pool_image_tokens, splice_image_tokens
 
-__all__ = ["ModelConfig", "PackModel", "count_features"]
-
 # Rows of logits that exist at once: 0.3 GB in float32 with Qwen3's vocabulary.
 _LOGIT_ROWS = 512
 
@@ -37,11 +35,11 @@ class ModelConfig:
         weights: ``pretrained``: those of `language` and `vision`, and a new projector; ``random``;
             or all three of an earlier run, of one of its checkpoints, or of a folder of
             transformers' LLaVA, which bring their configs: `language` and `vision` are left out.
-        image_tokens: tokens an image takes; as many as the vision encoder has features, or fewer,
+        image_tokens: Tokens an image takes; as many as the vision encoder has features, or fewer,
             to which they are pooled.
         attention: ``auto``, ``varlen``, ``flex`` or ``sdpa``.
-        isolate: whether samples of a pack are kept apart.
-        activation_checkpointing: whether layers are run again backward, to save memory.
+        isolate: Whether samples of a pack are kept apart.
+        activation_checkpointing: Whether layers are run again backward, to save memory.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
@@ -69,15 +67,15 @@ class PackModel(nn.Module):
     """A vision-language model that takes packs and gives their loss.
 
     Args:
-        llava: the weights. Those of its vision encoder are frozen.
-        image_tokens: tokens an image takes.
-        attention: see `ModelConfig`.
-        isolate: whether samples of a pack are kept apart.
-        device: where it will run, by default where it is; decides what attention can be had.
-        dtype: in which it will run; likewise.
+        llava: The weights. Those of its vision encoder are frozen.
+        image_tokens: Tokens an image takes.
+        attention: See `ModelConfig`.
+        isolate: Whether samples of a pack are kept apart.
+        device: Where it will run, by default where it is; decides what attention can be had.
+        dtype: In which it will run; likewise.
 
     Raises:
-        InputError: an image has fewer features than tokens.
+        InputError: An image has fewer features than tokens.
     """
 
     def __init__(
@@ -121,7 +119,7 @@ class PackModel(nn.Module):
         """Checks that a batch, which is still on the CPU, fits the model.
 
         Raises:
-            InputError: an image has other tokens than those of the model, pixels and slots differ
+            InputError: An image has other tokens than those of the model, pixels and slots differ
                 in number, or an id has no embedding.
         """
         largest = int(batch.input_ids.max())

@@ -11,20 +11,18 @@ from torch import nn
 
 from packkit.base.errors import InputError
 
-__all__ = ["OptimizerConfig", "make_optimizer"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerConfig:
     """The ``[optimizer]`` table of a recipe.
 
     Attributes:
-        lr: the highest learning rate.
-        weight_decay: of matrices; vectors (norms, biases) have none.
-        warmup: share of the steps in which the rate rises, in [0, 1].
-        betas: of AdamW.
-        eps: of AdamW.
-        max_grad_norm: gradients are scaled down to this norm; ``inf`` leaves them as they are.
+        lr: The highest learning rate.
+        weight_decay: Of matrices; vectors (norms, biases) have none.
+        warmup: Share of the steps in which the rate rises, in [0, 1].
+        betas: Of AdamW.
+        eps: Of AdamW.
+        max_grad_norm: Gradients are scaled down to this norm; ``inf`` leaves them as they are.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
@@ -53,8 +51,8 @@ class OptimizerConfig:
         """Returns the rate of a step: up in a line, then down along half a cosine, towards 0.
 
         Args:
-            step: which step, from 0.
-            steps: how many the run has.
+            step: Which step, from 0.
+            steps: How many the run has.
 
         >>> config = OptimizerConfig(lr=1.0, warmup=0.2)
         >>> [round(config.lr_at(step, 10), 2) for step in (0, 1, 2, 6, 9)]

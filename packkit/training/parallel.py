@@ -16,17 +16,15 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from packkit.base.errors import InputError
 from packkit.training.model import PackModel
 
-__all__ = ["Ranks", "shard", "start_ranks"]
-
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
     """The processes of a run, seen from one of them.
 
     Attributes:
-        rank: number of this process.
-        world_size: how many there are.
-        device: where this one computes.
+        rank: Number of this process.
+        world_size: How many there are.
+        device: Where this one computes.
     """
 
     rank: int
@@ -59,7 +57,7 @@ def start_ranks(device: Literal["auto", "cpu", "cuda"] = "auto") -> Iterator[Ran
         device: ``auto``: a GPU where there is one.
 
     Raises:
-        InputError: there is no GPU, and one was asked for.
+        InputError: There is no GPU, and one was asked for.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("run.device must be cpu or auto, got cuda: torch sees no GPU")
@@ -95,10 +93,10 @@ def shard(
     take part in anything that it would do.
 
     Args:
-        model: with master weights in float32.
-        ranks: the processes.
+        model: With master weights in float32.
+        ranks: The processes.
         sharding: ``full``: each holds a part; ``none``: each holds all.
-        dtype: in which layers run. Gradients are reduced in float32.
+        dtype: In which layers run. Gradients are reduced in float32.
     """
     vision = model.llava.model.vision_tower.to(ranks.device, dtype)
     if sharding == "full":

@@ -13,23 +13,21 @@ from packkit.base.errors import InputError
 from packkit.training.model import ModelConfig
 from packkit.training.optimizer import OptimizerConfig
 
-__all__ = ["DataConfig", "Recipe", "RunConfig", "read_recipe"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
     """The ``[data]`` table of a recipe.
 
     Attributes:
-        packs: a pack set, several, or a mapping from each to its share; see `PackLoader`.
-        packs_per_step: packs of a step of the optimizer, over all ranks.
-        micro_packs: packs that a rank runs at once; the rest of a step is accumulated.
-        epochs: how often every pack is taken.
+        packs: A pack set, several, or a mapping from each to its share; see `PackLoader`.
+        packs_per_step: Packs of a step of the optimizer, over all ranks.
+        micro_packs: Packs that a rank runs at once; the rest of a step is accumulated.
+        epochs: How often every pack is taken.
         shuffle: ``global``, ``shards`` or ``none``; see `PackLoader`.
         decoder: ``pillow`` or ``turbo``; see `PackLoader`.
         on_bad_image: ``raise`` or ``mask``; see `PackLoader`.
-        balance: whether ranks get nearly equal work in every step; see `PackLoader`.
-        threads: threads of a rank that read and decode.
+        balance: Whether ranks get nearly equal work in every step; see `PackLoader`.
+        threads: Threads of a rank that read and decode.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
@@ -55,15 +53,15 @@ class RunConfig:
     """The ``[run]`` table of a recipe.
 
     Attributes:
-        out: folder of the run: checkpoints, metrics, ledger.
-        seed: of new weights and of the order of packs.
+        out: Folder of the run: checkpoints, metrics, ledger.
+        seed: Of new weights and of the order of packs.
         device: ``auto``: a GPU where there is one.
-        precision: in which the model runs: ``bf16``, with master weights in float32, or ``fp32``.
+        precision: In which the model runs: ``bf16``, with master weights in float32, or ``fp32``.
         sharding: ``full``: every rank holds a part of weights and optimizer (FSDP2); ``none``:
             every rank holds all of it.
-        checkpoint_every: steps between checkpoints; there is always one at the end.
-        keep: newest checkpoints that are kept.
-        tensorboard: whether metrics are written for TensorBoard too.
+        checkpoint_every: Steps between checkpoints; there is always one at the end.
+        keep: Newest checkpoints that are kept.
+        tensorboard: Whether metrics are written for TensorBoard too.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
@@ -92,10 +90,10 @@ class Recipe:
     """All of a run.
 
     Attributes:
-        run: where and how it runs.
-        data: packs.
-        model: what is trained.
-        optimizer: how.
+        run: Where and how it runs.
+        data: Packs.
+        model: What is trained.
+        optimizer: How.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
@@ -113,12 +111,12 @@ def read_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
     has none of its own.
 
     Args:
-        path: the TOML file.
-        changes: keys to set otherwise, as ``optimizer.lr=3e-5``; what is no TOML value is a string.
+        path: The TOML file.
+        changes: Keys to set otherwise, as ``optimizer.lr=3e-5``; what is no TOML value is a string.
 
     Raises:
-        InputError: it cannot be read, a key is unknown, missing or not legal; the key is named.
-        MissingExtraError: pydantic is not installed.
+        InputError: It cannot be read, a key is unknown, missing or not legal; the key is named.
+        MissingExtraError: Pydantic is not installed.
     """
     tables = _read_tables(Path(path))
     for change in changes:

@@ -33,8 +33,6 @@ from packkit.training.parallel import Ranks, shard, start_ranks
 from packkit.training.recipe import Recipe
 from packkit.training.weights import check_tokenizer, starting_llava
 
-__all__ = ["Trainer", "train"]
-
 OnStep = Callable[[StepMetrics, int], None]
 
 
@@ -47,20 +45,20 @@ def train(
     """Trains as a recipe says, on this process or on all that torchrun started.
 
     Args:
-        recipe: the run.
+        recipe: The run.
         resume: ``auto``: from the newest checkpoint of the run, where it has one; ``never``: from
             the beginning; or from a checkpoint or another run, which must be of the same packs.
-        on_step: called on the first rank with the metrics of each step and the number of steps.
+        on_step: Called on the first rank with the metrics of each step and the number of steps.
 
     Returns:
         The last checkpoint.
 
     Raises:
-        InputError: the recipe does not fit packs, model or ranks.
+        InputError: The recipe does not fit packs, model or ranks.
         OutputExistsError: `resume` is ``never`` and the run has checkpoints.
-        FingerprintError: packs, tokenizer or order are not those of the checkpoint.
-        CheckpointError: a checkpoint cannot be written or read.
-        DivergedError: a loss or a gradient is not finite; the last checkpoint is from before.
+        FingerprintError: Packs, tokenizer or order are not those of the checkpoint.
+        CheckpointError: A checkpoint cannot be written or read.
+        DivergedError: A loss or a gradient is not finite; the last checkpoint is from before.
     """
     out = Path(recipe.run.out)
     start = _starting_point(out, resume)
@@ -102,18 +100,18 @@ class Trainer:
     """A run on one rank; iterating makes the steps that are left.
 
     Args:
-        recipe: the run.
-        ranks: the processes.
+        recipe: The run.
+        ranks: The processes.
 
     Attributes:
-        step: steps made.
-        steps: steps of the whole run.
-        model: what is trained.
-        loader: its packs.
+        step: Steps made.
+        steps: Steps of the whole run.
+        model: What is trained.
+        loader: Its packs.
 
     Raises:
-        InputError: the recipe does not fit packs, model or ranks.
-        FingerprintError: weights come from a run with another tokenizer.
+        InputError: The recipe does not fit packs, model or ranks.
+        FingerprintError: Weights come from a run with another tokenizer.
     """
 
     def __init__(self, recipe: Recipe, ranks: Ranks) -> None:
@@ -136,8 +134,8 @@ class Trainer:
         """Goes on where a checkpoint was saved, on as many ranks or on others.
 
         Raises:
-            FingerprintError: it was saved with other packs, another order or other pixels.
-            CheckpointError: it cannot be read, or is of another model.
+            FingerprintError: It was saved with other packs, another order or other pixels.
+            CheckpointError: It cannot be read, or is of another model.
         """
         info = load_checkpoint(
             checkpoint, model=self.model, optimizer=self.optimizer, ranks=self.ranks
@@ -162,7 +160,7 @@ class Trainer:
         """Saves a checkpoint; all ranks must call it.
 
         Raises:
-            CheckpointError: it cannot be written; those before it are as they were.
+            CheckpointError: It cannot be written; those before it are as they were.
         """
         recipe = dataclasses.asdict(self.recipe)
         return save_checkpoint(

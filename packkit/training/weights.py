@@ -24,19 +24,17 @@ from packkit.encoding import SampleEncoder
 from packkit.training.checkpoints import find_checkpoint, read_weights
 from packkit.training.model import ModelConfig, count_features
 
-__all__ = ["check_tokenizer", "llava_config", "read_llava", "starting_llava"]
-
 
 def starting_llava(config: ModelConfig, seed: int) -> LlavaForConditionalGeneration:
     """Makes the model that a run starts with, in float32.
 
     Args:
-        config: the model.
-        seed: of new weights.
+        config: The model.
+        seed: Of new weights.
 
     Raises:
-        InputError: config or weights of a part are not to be had, or are of another kind.
-        CheckpointError: weights are those of a checkpoint that cannot be read.
+        InputError: Config or weights of a part are not to be had, or are of another kind.
+        CheckpointError: Weights are those of a checkpoint that cannot be read.
     """
     if config.weights in ("random", "pretrained"):
         parts = llava_config(config)
@@ -55,7 +53,7 @@ def llava_config(config: ModelConfig) -> LlavaConfig:
     """Puts the configs of the parts together.
 
     Raises:
-        InputError: a part is not to be had, or is of another kind.
+        InputError: A part is not to be had, or is of another kind.
     """
     language = _part(config.language, "model.language", Qwen3Config)
     vision = _part(config.vision, "model.vision", SiglipVisionConfig)
@@ -80,12 +78,12 @@ def read_llava(folder: str | Path, *, key: str = "model.weights") -> LlavaForCon
     """Reads a run, a checkpoint, or a folder that transformers' LLaVA can be loaded from.
 
     Args:
-        folder: the folder.
-        key: what the user calls it, for messages.
+        folder: The folder.
+        key: What the user calls it, for messages.
 
     Raises:
-        InputError: there is none, it holds another architecture, or weights are missing.
-        CheckpointError: it is a checkpoint that cannot be read.
+        InputError: There is none, it holds another architecture, or weights are missing.
+        CheckpointError: It is a checkpoint that cannot be read.
     """
     checkpoint = find_checkpoint(Path(folder))
     if checkpoint is not None:
@@ -109,11 +107,11 @@ def check_tokenizer(weights: str, encoder: SampleEncoder) -> None:
     Template and tokens of an image may be others: stages differ in them.
 
     Args:
-        weights: what ``model.weights`` names.
-        encoder: of the packs.
+        weights: What ``model.weights`` names.
+        encoder: Of the packs.
 
     Raises:
-        FingerprintError: the tokenizer was another.
+        FingerprintError: The tokenizer was another.
     """
     checkpoint = find_checkpoint(Path(weights))
     path = (Path(weights) if checkpoint is None else checkpoint / "encoder") / "encoder.json"

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from packkit.base.errors import InputError, MissingExtraError
 
-__all__ = ["Backend", "choose_twin", "twin"]
-
 Backend = Literal["auto", "reference", "triton"]
 """``auto`` is Triton for tensors on CUDA and plain torch for all others."""
 
@@ -26,12 +24,12 @@ def choose_twin(backend: Backend, tensor: Tensor) -> str:
     """Returns ``reference`` or ``triton``.
 
     Args:
-        backend: as the caller asked.
-        tensor: what is computed on.
+        backend: As the caller asked.
+        tensor: What is computed on.
 
     Raises:
         InputError: `backend` is none, or Triton cannot run on the tensor.
-        MissingExtraError: triton is to run and is not installed.
+        MissingExtraError: Triton is to run and is not installed.
     """
     if backend not in ("auto", *_MODULES):
         raise InputError(f"backend must be 'auto', 'reference' or 'triton', got {backend!r}")

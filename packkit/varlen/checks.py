@@ -13,15 +13,6 @@ from torch import Tensor
 
 from packkit.base.errors import InputError
 
-__all__ = [
-    "check_cu_seqlens",
-    "check_ids",
-    "check_segments",
-    "check_slots",
-    "check_tensor",
-    "square_side",
-]
-
 
 def check_tensor(
     name: str, tensor: Tensor, *, dtype: torch.dtype, dim: int, device: torch.device

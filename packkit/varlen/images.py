@@ -12,8 +12,6 @@ from packkit.base.errors import InputError
 from packkit.varlen.backend import Backend, choose_twin, twin
 from packkit.varlen.checks import check_ids, check_slots, check_tensor, square_side
 
-__all__ = ["normalize_pixels", "pool_image_tokens", "splice_image_tokens"]
-
 
 def splice_image_tokens(
     input_ids: Tensor,
@@ -41,7 +39,7 @@ def splice_image_tokens(
         beforehand, a token whose row is not there is NaN.
 
     Raises:
-        InputError: an argument is of another shape, type or device; on a CPU also where slots
+        InputError: An argument is of another shape, type or device; on a CPU also where slots
             overlap or leave the tokens, where they and the features differ in number, or where an
             id has no row.
 
@@ -83,14 +81,14 @@ def pool_image_tokens(features: Tensor, tokens: int = 144, *, backend: Backend =
 
     Args:
         features: [M, S, C], S a square number, rows of the grid one after another.
-        tokens: tokens of an image afterwards, a square number, at most S.
+        tokens: Tokens of an image afterwards, a square number, at most S.
         backend: ``auto``, ``reference`` or ``triton``; the gradient is torch's with any.
 
     Returns:
         [M, tokens, C].
 
     Raises:
-        InputError: a number of tokens is no square, or would grow.
+        InputError: A number of tokens is no square, or would grow.
 
     Example:
         >>> import torch
@@ -120,14 +118,14 @@ def normalize_pixels(
 
     Args:
         pixels: uint8, as `PackBatch.pixel_values` [M, 3, S, S].
-        dtype: of the result: bfloat16, float16 or float32.
+        dtype: Of the result: bfloat16, float16 or float32.
         backend: ``auto``, ``reference`` or ``triton``.
 
     Returns:
         The shape of `pixels`, in [-1, 1].
 
     Raises:
-        InputError: the pixels are not uint8, or `dtype` is none of the three.
+        InputError: The pixels are not uint8, or `dtype` is none of the three.
 
     Example:
         >>> import torch

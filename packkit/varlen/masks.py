@@ -14,8 +14,6 @@ from packkit.base.errors import InputError
 from packkit.varlen.backend import Backend, choose_twin, twin
 from packkit.varlen.checks import check_cu_seqlens, check_segments, check_tensor
 
-__all__ = ["PackedTokens", "block_mask", "dense_mask", "pack_tokens"]
-
 
 class PackedTokens(NamedTuple):
     """What follows from where segments begin.
@@ -46,12 +44,12 @@ def pack_tokens(
     Args:
         cu_seqlens: int32 [N+1], where each segment begins; the last entry is T.
         labels: int64 [T], unshifted; -100 where a token is not trained.
-        num_segments: how many segments, from the first, are samples, the rest being padding; all
+        num_segments: How many segments, from the first, are samples, the rest being padding; all
             if not given. `PackBatch.num_segments` is this.
         backend: ``auto``, ``reference`` or ``triton``.
 
     Raises:
-        InputError: an argument is of another shape, type or device; on a CPU also where
+        InputError: An argument is of another shape, type or device; on a CPU also where
             `cu_seqlens` does not rise from 0 to T.
 
     Example:
@@ -86,17 +84,17 @@ def block_mask(
     Args:
         cu_seqlens: int32 [N+1], where each segment begins; the last entry is T.
         total: T. A Python number, so that no device need be asked.
-        block_size: tokens of a block, a multiple of 16, as FlexAttention's tiles are.
+        block_size: Tokens of a block, a multiple of 16, as FlexAttention's tiles are.
         isolate: False lets every token see all before it: plain causal attention, as trainers have
             that do not keep samples apart. (To keep packs apart all the same, give where packs
-            begin as `cu_seqlens`.)
+            begin as `cu_seqlens`.).
         backend: ``auto``, ``reference`` or ``triton``.
 
     Returns:
         A mask for one batch row and all heads.
 
     Raises:
-        InputError: an argument is of another shape or type; on a CPU also where `cu_seqlens` does
+        InputError: An argument is of another shape or type; on a CPU also where `cu_seqlens` does
             not rise from 0 to T.
 
     Example:
@@ -141,18 +139,18 @@ def dense_mask(
     Args:
         cu_seqlens: int32 [N+1], where each segment begins; the last entry is T.
         total: T.
-        dtype: bool for `torch.nn.functional.scaled_dot_product_attention`: True where a query sees
+        dtype: Bool for `torch.nn.functional.scaled_dot_product_attention`: True where a query sees
             a key. A floating point type for a mask that is added to scores, as eager attention of
             transformers takes it (it would add a bool one as 0 and 1): 0 there, and the lowest
             number of the type elsewhere.
-        isolate: see `block_mask`.
+        isolate: See `block_mask`.
         backend: ``auto``, ``reference`` or ``triton``.
 
     Returns:
         [1, 1, T, T], batch, heads, queries, keys.
 
     Raises:
-        InputError: an argument is of another shape or type; on a CPU also where `cu_seqlens` does
+        InputError: An argument is of another shape or type; on a CPU also where `cu_seqlens` does
             not rise from 0 to T.
 
     Example:

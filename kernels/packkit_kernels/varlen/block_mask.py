@@ -16,8 +16,6 @@ from torch import Tensor
 from packkit_kernels.varlen.options import EXACT
 from packkit_kernels.varlen.search import search_steps, segment_at
 
-__all__ = ["block_ranges"]
-
 _CHUNK = 128
 
 

@@ -10,8 +10,6 @@ from torch import Tensor
 from packkit_kernels.varlen.options import EXACT
 from packkit_kernels.varlen.search import search_steps, segment_at
 
-__all__ = ["dense_mask"]
-
 _ROWS, _COLUMNS = 16, 128
 
 

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from packkit_kernels.varlen.options import EXACT
 
-__all__ = ["normalize_pixels"]
-
 _BLOCK = 2048
 
 

@@ -1,7 +1,5 @@
 """How all kernels are compiled."""
 
-__all__ = ["EXACT"]
-
 EXACT = {"enable_fp_fusion": False}
 """No multiplication is fused with an addition: numbers are rounded as those of the twins.
 

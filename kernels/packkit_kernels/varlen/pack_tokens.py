@@ -10,8 +10,6 @@ from torch import Tensor
 from packkit_kernels.varlen.options import EXACT
 from packkit_kernels.varlen.search import search_steps, segment_at
 
-__all__ = ["pack_tokens"]
-
 _IGNORED = tl.constexpr(-100)
 # Small enough for the 16 to 32 programs of one pack of 4,096 to spread over a GPU.
 _BLOCK = 256

@@ -8,8 +8,6 @@ from torch import Tensor
 
 from packkit_kernels.varlen.options import EXACT
 
-__all__ = ["pool_image_tokens"]
-
 _CHANNELS = 512
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-__all__ = ["search_steps", "segment_at"]
-
 
 @triton.jit
 def segment_at(starts, segments, steps, tokens):
@@ -16,10 +14,10 @@ def segment_at(starts, segments, steps, tokens):
     that start at the same token, which all but the last are empty, that is the last.
 
     Args:
-        starts: pointer to int32 [segments], where each segment starts, never falling.
-        segments: their number; may be 0.
+        starts: Pointer to int32 [segments], where each segment starts, never falling.
+        segments: Their number; may be 0.
         steps: `search_steps(segments)`.
-        tokens: int32 block or scalar.
+        tokens: Int32 block or scalar.
     """
     found = tokens * 0
     for step in range(steps):

@@ -15,8 +15,6 @@ from packkit_kernels.reference import slot_offsets
 from packkit_kernels.varlen.options import EXACT
 from packkit_kernels.varlen.search import search_steps, segment_at
 
-__all__ = ["feature_rows", "gather_rows", "scatter_rows"]
-
 _TOKENS = 256
 _CHANNELS = 1024
 

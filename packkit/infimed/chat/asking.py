@@ -23,17 +23,6 @@ from packkit.infimed.chat.chat_model import (
 from packkit.infimed.chat.gate import Gate
 from packkit.infimed.chat.spending import NOTHING, Spending
 
-__all__ = [
-    "Asker",
-    "KeepResult",
-    "RefusedError",
-    "RetryPolicy",
-    "State",
-    "Task",
-    "TaskResult",
-    "UnreadableError",
-]
-
 T = TypeVar("T")
 
 State = Literal["ok", "parse_error", "refused", "http_error"]
@@ -52,13 +41,13 @@ class RetryPolicy:
     """How often a task is tried, and how long is waited in between.
 
     Attributes:
-        attempts: requests that may fail in a task: lost connections, time-outs, 429, 5xx.
-        unreadable: replies that may be unreadable in a task.
-        base: seconds waited after the first failure, doubled with each; half of it is random.
-        longest: seconds waited at most. A server that asks for more is not waited for.
+        attempts: Requests that may fail in a task: lost connections, time-outs, 429, 5xx.
+        unreadable: Replies that may be unreadable in a task.
+        base: Seconds waited after the first failure, doubled with each; half of it is random.
+        longest: Seconds waited at most. A server that asks for more is not waited for.
 
     Raises:
-        InputError: a number makes no sense.
+        InputError: A number makes no sense.
     """
 
     attempts: int = 6
@@ -74,8 +63,8 @@ class RetryPolicy:
         """Returns how long to wait after a failure, seconds; None where that is too long.
 
         Args:
-            failures: of this task so far, at least 1.
-            asked: seconds that the server asks for, if it does.
+            failures: Of this task so far, at least 1.
+            asked: Seconds that the server asks for, if it does.
         """
         if asked is not None and asked > self.longest:
             return None
@@ -89,9 +78,9 @@ class Task:
     """One thing to ask.
 
     Attributes:
-        request: what tells it from other tasks.
-        messages: makes the conversation, in another thread, when its turn comes.
-        prompt_tokens: that it is estimated to have.
+        request: What tells it from other tasks.
+        messages: Makes the conversation, in another thread, when its turn comes.
+        prompt_tokens: That it is estimated to have.
     """
 
     request: str
@@ -105,10 +94,10 @@ class TaskResult(Generic[T]):
 
     Attributes:
         state: ``ok``, or why there is no value.
-        value: what was read from the reply, if ok.
-        reply: what the judge wrote, where it could not be read; else empty.
-        error: what went wrong; empty if ok.
-        spent: by all requests of the task in this run.
+        value: What was read from the reply, if ok.
+        reply: What the judge wrote, where it could not be read; else empty.
+        error: What went wrong; empty if ok.
+        spent: By all requests of the task in this run.
     """
 
     state: State
@@ -153,13 +142,13 @@ class Asker(Generic[T]):
     """Asks a judge for the outcome of tasks.
 
     Attributes:
-        judge: whom to ask; it has been entered.
-        schema: of the object that replies are to hold; None: they are free text.
-        read: makes of a reply what it says.
-        record: keeps what came of a task so far.
-        gate: lets requests out.
-        is_metered: whether every reply must say how many tokens it took.
-        policy: how often a task is tried.
+        judge: Whom to ask; it has been entered.
+        schema: Of the object that replies are to hold; None: they are free text.
+        read: Makes of a reply what it says.
+        record: Keeps what came of a task so far.
+        gate: Lets requests out.
+        is_metered: Whether every reply must say how many tokens it took.
+        policy: How often a task is tried.
     """
 
     judge: ChatModel
@@ -177,7 +166,7 @@ class Asker(Generic[T]):
             The outcome; None where not one request was let out.
 
         Raises:
-            AccessError: no request will be answered.
+            AccessError: No request will be answered.
         """
         messages = await asyncio.to_thread(task.messages)
         patience, outcome = _Patience(self.policy), None

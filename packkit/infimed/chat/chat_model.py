@@ -9,18 +9,6 @@ from typing import Any, Protocol, Self
 
 from packkit.base.errors import PackkitError
 
-__all__ = [
-    "AccessError",
-    "AdaptedError",
-    "ChatError",
-    "ChatModel",
-    "FilteredError",
-    "Messages",
-    "Reply",
-    "RetryableError",
-    "Schema",
-]
-
 Messages = Sequence[Mapping[str, Any]]
 """A conversation as OpenAI's chat completions take it."""
 
@@ -33,11 +21,11 @@ class Reply:
     """What a judge answered to one request.
 
     Attributes:
-        text: what it wrote; empty where it wrote nothing.
-        refusal: what it says in place of an answer, where the server tells that apart.
-        finish_reason: why it stopped, such as ``stop``, ``length`` or ``content_filter``.
-        prompt_tokens: as the server counted; None where it does not say.
-        completion_tokens: as the server counted; None where it does not say.
+        text: What it wrote; empty where it wrote nothing.
+        refusal: What it says in place of an answer, where the server tells that apart.
+        finish_reason: Why it stopped, such as ``stop``, ``length`` or ``content_filter``.
+        prompt_tokens: As the server counted; None where it does not say.
+        completion_tokens: As the server counted; None where it does not say.
     """
 
     text: str
@@ -55,7 +43,7 @@ class RetryableError(ChatError):
     """One request failed, and may succeed later.
 
     Attributes:
-        retry_after: seconds that the server asks to wait; None where it does not.
+        retry_after: Seconds that the server asks to wait; None where it does not.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -93,16 +81,16 @@ class ChatModel(Protocol):
         """Sends exactly one request.
 
         Args:
-            messages: the conversation.
-            schema: of the object that the reply is to hold, which a judge may be unable to
+            messages: The conversation.
+            schema: Of the object that the reply is to hold, which a judge may be unable to
                 promise; None: the reply is free text.
 
         Raises:
-            RetryableError: it may succeed later.
-            AdaptedError: it may succeed at once, with other parameters.
-            FilteredError: a content filter stopped it.
-            AccessError: no request will succeed.
-            ChatError: this request will never succeed.
+            RetryableError: It may succeed later.
+            AdaptedError: It may succeed at once, with other parameters.
+            FilteredError: A content filter stopped it.
+            AccessError: No request will succeed.
+            ChatError: This request will never succeed.
         """
 
     async def __aenter__(self) -> Self:

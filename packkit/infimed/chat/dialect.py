@@ -15,8 +15,6 @@ from typing import Any
 
 from packkit.infimed.chat.chat_model import Schema
 
-__all__ = ["Dialect", "Refusal"]
-
 # Around the name of a parameter, in the same sentence: words that say that it is not taken.
 _REFUSING = (
     r"unsupported|not supported|n[o']t support|unrecogni[sz]ed|unknown|unexpected|not permitted"
@@ -42,9 +40,9 @@ class Refusal:
     """How a server turned a request down.
 
     Attributes:
-        message: what it says.
-        param: the parameter that it names in a field of its own, if it does.
-        code: its code for the reason, if it has one.
+        message: What it says.
+        param: The parameter that it names in a field of its own, if it does.
+        code: Its code for the reason, if it has one.
     """
 
     message: str
@@ -70,9 +68,9 @@ class Dialect:
     """The parameters that requests to one endpoint carry.
 
     Attributes:
-        format: how the reply is held to be JSON: by ``json_schema``, ``json_object``, or not.
-        limit: name of the parameter that limits the tokens of a reply.
-        has_temperature: whether a temperature may be given.
+        format: How the reply is held to be JSON: by ``json_schema``, ``json_object``, or not.
+        limit: Name of the parameter that limits the tokens of a reply.
+        has_temperature: Whether a temperature may be given.
     """
 
     format: str | None = "json_schema"
@@ -83,8 +81,8 @@ class Dialect:
         """Returns the parameters of a request, beside model and messages.
 
         Args:
-            schema: of the object that the reply is to hold; None: it is free text.
-            max_tokens: that the reply may have.
+            schema: Of the object that the reply is to hold; None: it is free text.
+            max_tokens: That the reply may have.
         """
         parameters: dict[str, Any] = {self.limit: max_tokens}
         if self.has_temperature:

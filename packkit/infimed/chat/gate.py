@@ -8,8 +8,6 @@ from typing import Literal
 from packkit.infimed.chat.chat_model import Reply
 from packkit.infimed.chat.spending import NOTHING, Limits, Spending
 
-__all__ = ["Gate", "Limit"]
-
 Limit = Literal["max_requests", "max_cost"]
 
 
@@ -20,8 +18,8 @@ class Gate:
     costs holds although replies are still on their way.
 
     Args:
-        limits: how much may be spent.
-        spent: what earlier runs spent.
+        limits: How much may be spent.
+        spent: What earlier runs spent.
     """
 
     def __init__(self, limits: Limits, spent: Spending) -> None:
@@ -56,8 +54,8 @@ class Gate:
         """Waits until a request may be sent.
 
         Args:
-            prompt_tokens: that it is estimated to have.
-            completion_tokens: that its reply may have at most.
+            prompt_tokens: That it is estimated to have.
+            completion_tokens: That its reply may have at most.
 
         Returns:
             Whether it may; else it will not fit any more, or the gate is closed.
@@ -84,9 +82,9 @@ class Gate:
         """Takes back a request that was let out with these figures; returns what it came to.
 
         Args:
-            prompt_tokens: that it was estimated to have.
-            completion_tokens: that its reply might have at most.
-            reply: its reply, if it brought one.
+            prompt_tokens: That it was estimated to have.
+            completion_tokens: That its reply might have at most.
+            reply: Its reply, if it brought one.
         """
         self.out -= 1
         # No dust of rounding may be left once all are back.

@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-__all__ = ["encodable", "find_json", "without_thoughts"]
-
 _THINK, _END_THINK = "<think>", "</think>"
 
 
@@ -40,8 +38,8 @@ def find_json(text: str, accept: Callable[[dict[str, Any]], bool]) -> dict[str, 
     in strings are let pass, which models write and JSON forbids.
 
     Args:
-        text: what was written: fences, prose, and reasoning before it may stand around the object.
-        accept: the check.
+        text: What was written: fences, prose, and reasoning before it may stand around the object.
+        accept: The check.
 
     >>> find_json('Here:\\n```json\\n{"score": 4}\\n``` Hope it helps {:-)', lambda _: True)
     {'score': 4}

@@ -20,8 +20,6 @@ import orjson
 from packkit.base.errors import FormatError, PackkitError
 from packkit.base.files import sync_folder
 
-__all__ = ["AnswerLog", "LogInUseError", "read_answers"]
-
 Identity = tuple[Any, ...]
 
 
@@ -29,7 +27,7 @@ class LogInUseError(PackkitError, BlockingIOError):
     """Another process writes to this file of answers.
 
     Attributes:
-        path: the file.
+        path: The file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,12 +39,12 @@ class AnswerLog:
     """A file of answers, open for more; at most one process has it open.
 
     Args:
-        path: the file; made where it is missing.
-        identity: fields that tell what a line is of. They stand first in every line.
+        path: The file; made where it is missing.
+        identity: Fields that tell what a line is of. They stand first in every line.
 
     Raises:
-        LogInUseError: another process has it open.
-        FormatError: it holds something else than such lines.
+        LogInUseError: Another process has it open.
+        FormatError: It holds something else than such lines.
     """
 
     def __init__(self, path: Path, identity: Sequence[str]) -> None:
@@ -69,10 +67,10 @@ class AnswerLog:
         """Adds a line, and returns once it is on disk.
 
         Args:
-            record: the line; it holds every field of the identity.
+            record: The line; it holds every field of the identity.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: It cannot be written.
         """
         identity = {name: record[name] for name in self._identity}
         line = {**identity, **record}
@@ -123,12 +121,12 @@ def read_answers(path: Path, identity: Sequence[str]) -> list[dict[str, Any]]:
     It may be read while it is written: an unfinished last line is left out.
 
     Args:
-        path: the file.
-        identity: fields that tell what a line is of.
+        path: The file.
+        identity: Fields that tell what a line is of.
 
     Raises:
-        FormatError: it holds something else than such lines.
-        OSError: it cannot be read.
+        FormatError: It holds something else than such lines.
+        OSError: It cannot be read.
     """
     return list(_last_records(path, path.read_bytes(), tuple(identity)).values())
 

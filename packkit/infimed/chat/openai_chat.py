@@ -29,8 +29,6 @@ from packkit.infimed.chat.json_text import encodable
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
 
-__all__ = ["OpenAIChat"]
-
 _RETRYABLE = frozenset({408, 409, 425, 429})
 # 402 is how several providers say that an account is empty.
 _NO_ACCESS = frozenset({401, 402, 403, 404})
@@ -47,15 +45,15 @@ class OpenAIChat:
     """Sends requests to one endpoint and learns which parameters it takes.
 
     Args:
-        model: name of the model there.
-        base_url: of the endpoint, such as ``http://localhost:8000/v1``; by default that of the
+        model: Name of the model there.
+        base_url: Of the endpoint, such as ``http://localhost:8000/v1``; by default that of the
             environment variable OPENAI_BASE_URL, else OpenAI's own.
-        api_key: by default that of OPENAI_API_KEY; an endpoint that is not OpenAI's needs none.
-        timeout: seconds that one request may take.
-        max_tokens: tokens that a reply may have, those of its reasoning included.
+        api_key: By default that of OPENAI_API_KEY; an endpoint that is not OpenAI's needs none.
+        timeout: Seconds that one request may take.
+        max_tokens: Tokens that a reply may have, those of its reasoning included.
 
     Raises:
-        MissingExtraError: openai is not installed.
+        MissingExtraError: Openai is not installed.
         InputError: OpenAI's own endpoint is meant and there is no key, or a number is under 1.
     """
 

@@ -9,8 +9,6 @@ import pybase64
 from packkit.images import read_header
 from packkit.images.pixels import displayed_image
 
-__all__ = ["data_url", "sent_size"]
-
 _QUALITY = 90
 
 
@@ -18,9 +16,9 @@ def sent_size(width: int, height: int, side: int) -> tuple[int, int]:
     """Returns the size in which an image is sent, pixels.
 
     Args:
-        width: of the image as displayed, pixels.
-        height: pixels.
-        side: pixels that its longer side may have.
+        width: Of the image as displayed, pixels.
+        height: Pixels.
+        side: Pixels that its longer side may have.
 
     >>> sent_size(4000, 3000, 1024), sent_size(640, 480, 1024)
     ((1024, 768), (640, 480))
@@ -38,11 +36,11 @@ def data_url(data: bytes, side: int) -> str:
     turned upright, laid over white, made smaller and sent as JPEG.
 
     Args:
-        data: a JPEG, PNG or WebP file.
-        side: pixels that its longer side may have.
+        data: A JPEG, PNG or WebP file.
+        side: Pixels that its longer side may have.
 
     Raises:
-        SampleError: it is none of those, or is too large and cannot be decoded.
+        SampleError: It is none of those, or is too large and cannot be decoded.
     """
     header = read_header(data)
     size = sent_size(header.width, header.height, side)

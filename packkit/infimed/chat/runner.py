@@ -16,8 +16,6 @@ from packkit.infimed.chat.chat_model import ChatModel, Schema
 from packkit.infimed.chat.gate import Gate, Limit
 from packkit.infimed.chat.spending import NOTHING, Limits, Spending
 
-__all__ = ["RunProgress", "TasksReport", "run_tasks"]
-
 T = TypeVar("T")
 
 
@@ -26,10 +24,10 @@ class RunProgress:
     """How far a run is.
 
     Attributes:
-        states: how many tasks ended in which state.
-        spent: by this run.
-        out: requests on their way.
-        is_stopping: whether it only waits for those.
+        states: How many tasks ended in which state.
+        spent: By this run.
+        out: Requests on their way.
+        is_stopping: Whether it only waits for those.
     """
 
     states: dict[State, int]
@@ -43,10 +41,10 @@ class TasksReport:
     """What a run came to.
 
     Attributes:
-        states: how many tasks ended in which state.
-        spent: by this run.
-        reached: the limit that left tasks without a request, or without another one, if one did.
-        unmetered: replies for which the server did not say how many tokens they took.
+        states: How many tasks ended in which state.
+        spent: By this run.
+        reached: The limit that left tasks without a request, or without another one, if one did.
+        unmetered: Replies for which the server did not say how many tokens they took.
     """
 
     states: dict[State, int] = field(default_factory=dict)
@@ -74,19 +72,19 @@ def run_tasks(
     one abandons them; both end in KeyboardInterrupt.
 
     Args:
-        judge: whom to ask; it is entered and left.
-        tasks: each request once.
-        schema: of the object that replies are to hold; None: they are free text.
-        read: makes of a reply what it says.
-        record: keeps what came of a task so far; called after each of its requests.
-        concurrency: tasks asked at the same time.
-        limits: how much may be spent.
-        spent: what earlier runs spent of it.
-        policy: how often a task is tried.
-        on_progress: called whenever a task has its outcome.
+        judge: Whom to ask; it is entered and left.
+        tasks: Each request once.
+        schema: Of the object that replies are to hold; None: they are free text.
+        read: Makes of a reply what it says.
+        record: Keeps what came of a task so far; called after each of its requests.
+        concurrency: Tasks asked at the same time.
+        limits: How much may be spent.
+        spent: What earlier runs spent of it.
+        policy: How often a task is tried.
+        on_progress: Called whenever a task has its outcome.
 
     Raises:
-        AccessError: no request will be answered; what came before is recorded.
+        AccessError: No request will be answered; what came before is recorded.
         InputError: `concurrency` is under 1.
     """
     if concurrency < 1:

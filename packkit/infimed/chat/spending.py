@@ -7,8 +7,6 @@ from typing import Any
 
 from packkit.base.errors import InputError
 
-__all__ = ["NOTHING", "Limits", "Prices", "Spending"]
-
 _MILLION = 1_000_000
 
 
@@ -17,11 +15,11 @@ class Prices:
     """What tokens cost, in any currency.
 
     Attributes:
-        prompt: of a million tokens sent.
-        completion: of a million tokens written.
+        prompt: Of a million tokens sent.
+        completion: Of a million tokens written.
 
     Raises:
-        InputError: a price is negative.
+        InputError: A price is negative.
 
     >>> Prices(2.5, 10.0).of(1000, 100)
     0.0035
@@ -44,9 +42,9 @@ class Limits:
     """How much may be spent; what earlier runs spent counts.
 
     Attributes:
-        max_requests: requests sent, failed ones too.
-        max_cost: in the currency of `prices`.
-        prices: of tokens; needed for `max_cost`.
+        max_requests: Requests sent, failed ones too.
+        max_cost: In the currency of `prices`.
+        prices: Of tokens; needed for `max_cost`.
 
     Raises:
         InputError: `max_cost` is given without prices, or a limit is not over 0.
@@ -70,10 +68,10 @@ class Spending:
     """What some requests came to.
 
     Attributes:
-        attempts: requests sent.
-        prompt_tokens: sent, as the server counted.
-        completion_tokens: written, as the server counted.
-        cost: in the currency of the prices; None where there are none.
+        attempts: Requests sent.
+        prompt_tokens: Sent, as the server counted.
+        completion_tokens: Written, as the server counted.
+        cost: In the currency of the prices; None where there are none.
     """
 
     attempts: int = 0

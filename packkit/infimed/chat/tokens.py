@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from math import ceil
 
-__all__ = ["estimate_image_tokens", "estimate_text_tokens"]
-
 _ASCII_PER_TOKEN = 4
 _PATCH = 28
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from packkit.infimed.curation.assess import OnProgress
     from packkit.infimed.curation.assess_run import AssessProgress, AssessRun, CostEstimate
 
-__all__ = ["assessing", "show_assessment", "show_estimate"]
-
 _STATES: tuple[State, ...] = get_args(State)
 
 

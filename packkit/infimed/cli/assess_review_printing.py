@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from packkit.infimed.curation.sheet import SheetReport
     from packkit.infimed.curation.summaries import DataSetSummary, ScoreSummary
 
-__all__ = ["show_quality_report", "show_sheet"]
-
 
 def show_quality_report(report: QualityReport) -> None:
     """Prints the scores of each data set, how far people agree, and the verdicts."""

@@ -10,8 +10,6 @@ from rich.table import Table
 from packkit.cli.tables import plain_table
 from packkit.infimed.data.catalog import DataSet
 
-__all__ = ["show_data_set", "show_data_sets"]
-
 
 def show_data_sets(data_sets: Iterable[DataSet]) -> None:
     """Prints a line for each data set."""

@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from packkit.infimed.evaluation.score_file import ScoreFile
     from packkit.infimed.evaluation.tables import Table
 
-__all__ = [
-    "answering",
-    "judging",
-    "show_cases",
-    "show_comparison",
-    "show_results",
-    "show_run",
-    "show_scores",
-]
-
 
 @contextmanager
 def answering() -> Iterator[OnAnswer]:

@@ -11,8 +11,6 @@ from packkit.infimed.curation.ratings import Ratings
 from packkit.infimed.curation.results import Assessment
 from packkit.infimed.curation.rubric import IMAGING_RELEVANCE, RUBRIC
 
-__all__ = ["Agreement", "Kappa", "agreements", "weighted_kappa"]
-
 _ScoresByKey = Mapping[str, Mapping[str, int]]
 
 
@@ -21,8 +19,8 @@ class Kappa:
     """Agreement in one criterion.
 
     Attributes:
-        n: samples that both scored.
-        kappa: see `weighted_kappa`.
+        n: Samples that both scored.
+        kappa: See `weighted_kappa`.
     """
 
     n: int
@@ -34,9 +32,9 @@ class Agreement:
     """Agreement of two who scored.
 
     Attributes:
-        first: a rater.
-        second: another one, or the model that judged.
-        kappas: for each criterion of the rubric, the overall score last.
+        first: A rater.
+        second: Another one, or the model that judged.
+        kappas: For each criterion of the rubric, the overall score last.
     """
 
     first: str
@@ -53,15 +51,15 @@ def weighted_kappa(first: Sequence[int], second: Sequence[int]) -> float | None:
     full agreement, 0 what chance gives.
 
     Args:
-        first: scores, integers.
-        second: scores of the same samples in the same order.
+        first: Scores, integers.
+        second: Scores of the same samples in the same order.
 
     Returns:
         At most 1; None where chance alone makes no difference and so kappa is not defined: there
         are no samples, or both gave one and the same score to all.
 
     Raises:
-        ValueError: they are not equally many.
+        ValueError: They are not equally many.
 
     >>> weighted_kappa([1, 2, 3, 4], [1, 2, 3, 5])
     0.9285714285714286
@@ -84,9 +82,9 @@ def agreements(
     it is left out.
 
     Args:
-        ratings: of one rater each.
-        assessments: of one judge.
-        judge: its name.
+        ratings: Of one rater each.
+        assessments: Of one judge.
+        judge: Its name.
     """
     scored = [one for one in assessments if one.state == "ok"]
     without_image = {one.key for one in scored if not one.has_image}

@@ -23,16 +23,14 @@ from packkit.infimed.curation.results import IDENTITY, Assessment
 from packkit.infimed.curation.rubric import RUBRIC_VERSION
 from packkit.infimed.curation.sampling import Drawn
 
-__all__ = ["Answers", "Item", "open_requests"]
-
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """A sample to be judged.
 
     Attributes:
-        dataset: name of the data set that it was drawn from.
-        drawn: the sample.
+        dataset: Name of the data set that it was drawn from.
+        drawn: The sample.
         request: `request_hash` of it.
     """
 
@@ -58,8 +56,8 @@ def open_requests(
     """Returns the requests that have no scores yet, each with the samples that share it.
 
     Args:
-        items: the samples.
-        answered: all results so far.
+        items: The samples.
+        answered: All results so far.
     """
     done = {one.request for one in answered if one.state == "ok"}
     groups: dict[str, tuple[Item, ...]] = {}
@@ -73,13 +71,13 @@ class Answers:
     """The results of one run.
 
     Args:
-        log: where they are kept.
-        items: the samples of the run.
-        model: the judge.
-        prices: of tokens, where they are known.
+        log: Where they are kept.
+        items: The samples of the run.
+        model: The judge.
+        prices: Of tokens, where they are known.
 
     Raises:
-        FormatError: the log holds something else than results.
+        FormatError: The log holds something else than results.
     """
 
     def __init__(

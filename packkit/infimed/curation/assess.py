@@ -24,8 +24,6 @@ from packkit.infimed.curation.results import IDENTITY, read_assessments
 from packkit.infimed.curation.rubric import REPLY_SCHEMA, RUBRIC_VERSION
 from packkit.infimed.curation.sampling import Draw, data_sets, draw
 
-__all__ = ["REPLY_TOKENS", "AssessConfig", "OnProgress", "assess", "estimate"]
-
 REPLY_TOKENS = 400
 """Tokens that a reply is estimated to have: six comments of a sentence, and their scores."""
 
@@ -35,22 +33,22 @@ class AssessConfig:
     """Options of `assess`.
 
     Attributes:
-        model: the judge.
-        base_url: of its endpoint; by default that of OPENAI_BASE_URL, else OpenAI's own.
-        samples: drawn from each data set at most.
-        seed: decides which.
-        concurrency: requests on their way at the same time.
-        max_requests: that may be sent; those of earlier runs into the same file count.
-        max_cost: that may be spent, in the currency of the prices; earlier runs count.
-        price_in: of a million tokens sent.
-        price_out: of a million tokens written.
-        max_tokens: that a reply may have, those of its reasoning included.
-        layout: layout of the records, or ``auto``.
-        columns: role in the layout -> name of the field, for tables.
-        data_root: folder of image paths; by default that of each input file.
+        model: The judge.
+        base_url: Of its endpoint; by default that of OPENAI_BASE_URL, else OpenAI's own.
+        samples: Drawn from each data set at most.
+        seed: Decides which.
+        concurrency: Requests on their way at the same time.
+        max_requests: That may be sent; those of earlier runs into the same file count.
+        max_cost: That may be spent, in the currency of the prices; earlier runs count.
+        price_in: Of a million tokens sent.
+        price_out: Of a million tokens written.
+        max_tokens: That a reply may have, those of its reasoning included.
+        layout: Layout of the records, or ``auto``.
+        columns: Role in the layout -> name of the field, for tables.
+        data_root: Folder of image paths; by default that of each input file.
 
     Raises:
-        InputError: a value is out of range, or one price is given without the other.
+        InputError: A value is out of range, or one price is given without the other.
     """
 
     model: str
@@ -108,18 +106,18 @@ def assess(
     requests on their way and nothing else. What is not ``ok`` is asked again by the next run.
 
     Args:
-        inputs: files, folders or globs, whose stem names the data set, or ``NAME=PATH``.
-        out: file of the results; those that it holds are not asked for again.
-        config: options.
-        judge: whom to ask; by default an `OpenAIChat` of the model that `config` names.
-        on_progress: called as the run goes on.
+        inputs: Files, folders or globs, whose stem names the data set, or ``NAME=PATH``.
+        out: File of the results; those that it holds are not asked for again.
+        config: Options.
+        judge: Whom to ask; by default an `OpenAIChat` of the model that `config` names.
+        on_progress: Called as the run goes on.
 
     Raises:
-        InputError: inputs or options make no sense, or a data set holds no sample.
-        AccessError: the judge answers no request at all.
-        LogInUseError: another run writes to `out`.
-        FormatError: an input or `out` is not what it should be.
-        MissingExtraError: openai is not installed.
+        InputError: Inputs or options make no sense, or a data set holds no sample.
+        AccessError: The judge answers no request at all.
+        LogInUseError: Another run writes to `out`.
+        FormatError: An input or `out` is not what it should be.
+        MissingExtraError: Openai is not installed.
         KeyboardInterrupt: Ctrl-C ended the run; the results hold what came before.
     """
     start = monotonic()
@@ -166,14 +164,14 @@ def estimate(
     """Says what `assess` would send and cost, without sending or writing anything.
 
     Args:
-        inputs: as for `assess`.
-        out: file of the results; there may be none yet.
-        config: options; its limits are not applied.
-        on_progress: called as data sets are read.
+        inputs: As for `assess`.
+        out: File of the results; there may be none yet.
+        config: Options; its limits are not applied.
+        on_progress: Called as data sets are read.
 
     Raises:
-        InputError: inputs or options make no sense, or a data set holds no sample.
-        FormatError: an input or `out` is not what it should be.
+        InputError: Inputs or options make no sense, or a data set holds no sample.
+        FormatError: An input or `out` is not what it should be.
     """
     answered = read_assessments(out) if Path(out).exists() else []
     with _drawn(inputs, config, on_progress or (lambda progress: None)) as draws:

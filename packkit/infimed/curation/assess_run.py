@@ -8,22 +8,20 @@ from typing import Any
 
 from packkit.infimed.chat import Limit, RunProgress, Spending, State
 
-__all__ = ["AssessProgress", "AssessRun", "CostEstimate", "DataSetReport"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSetReport:
     """What became of one data set.
 
     Attributes:
-        name: of the data set.
-        read: records read.
-        repeated: records that say the same as one drawn, id included.
-        unreadable: records that make no sample or whose images cannot be decoded, by reason.
-        examples: the first few of those, with place and reason.
-        drawn: samples drawn.
-        states: how many of them are in which state.
-        left: samples that nothing was asked about yet. Every sample drawn is in one state or left.
+        name: Of the data set.
+        read: Records read.
+        repeated: Records that say the same as one drawn, id included.
+        unreadable: Records that make no sample or whose images cannot be decoded, by reason.
+        examples: The first few of those, with place and reason.
+        drawn: Samples drawn.
+        states: How many of them are in which state.
+        left: Samples that nothing was asked about yet. Every sample drawn is in one state or left.
     """
 
     name: str
@@ -41,16 +39,16 @@ class AssessRun:
     """What a run of `assess` came to.
 
     Attributes:
-        out: file of the results.
-        model: the judge.
-        prompt_version: of the rubric and its prompt.
-        data_sets: what became of each data set.
-        reached: the limit that ended the run, if one did.
-        spent: by this run.
-        total: by all runs into the file.
-        unmetered: replies of this run for which the server did not say how many tokens they took.
-        torn_bytes: of an unfinished last line, left by a run that was killed and now cut off.
-        seconds: that the run took.
+        out: File of the results.
+        model: The judge.
+        prompt_version: Of the rubric and its prompt.
+        data_sets: What became of each data set.
+        reached: The limit that ended the run, if one did.
+        spent: By this run.
+        total: By all runs into the file.
+        unmetered: Replies of this run for which the server did not say how many tokens they took.
+        torn_bytes: Of an unfinished last line, left by a run that was killed and now cut off.
+        seconds: That the run took.
     """
 
     out: str
@@ -79,13 +77,13 @@ class CostEstimate:
     """What a run would come to, if every request were answered at once.
 
     Attributes:
-        model: the judge.
-        samples: drawn from each data set.
-        answered: samples that have scores already, or share them with one that has.
-        requests: that would be sent.
-        prompt_tokens: of all of them.
-        completion_tokens: of all replies, `packkit.infimed.curation.assess.REPLY_TOKENS` each.
-        cost: in the currency of the prices; None without prices.
+        model: The judge.
+        samples: Drawn from each data set.
+        answered: Samples that have scores already, or share them with one that has.
+        requests: That would be sent.
+        prompt_tokens: Of all of them.
+        completion_tokens: Of all replies, `packkit.infimed.curation.assess.REPLY_TOKENS` each.
+        cost: In the currency of the prices; None without prices.
     """
 
     model: str
@@ -106,9 +104,9 @@ class AssessProgress:
     """How far a run of `assess` is.
 
     Attributes:
-        drawing: name of the data set that is being read; empty once all are.
-        total: requests of the run.
-        run: how far they are; None before the first outcome.
+        drawing: Name of the data set that is being read; empty once all are.
+        total: Requests of the run.
+        run: How far they are; None before the first outcome.
     """
 
     drawing: str = ""

@@ -14,8 +14,6 @@ from packkit.infimed.curation.summaries import ScoreSummary
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_report"]
-
 _DPI = 150
 _INCHES_A_ROW = 0.34
 _COLORS: dict[Decision, str] = {"keep": "#1f7a4d", "drop": "#b3261e", "undecided": "#7a7a7a"}
@@ -25,12 +23,12 @@ def plot_report(report: QualityReport, path: str | Path) -> None:
     """Draws a row for each data set: the mean of each criterion with its interval, and the verdict.
 
     Args:
-        report: what to draw; data sets in its order, from the top.
-        path: the PNG.
+        report: What to draw; data sets in its order, from the top.
+        path: The PNG.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
-        OSError: the file cannot be written.
+        MissingExtraError: Matplotlib is not installed.
+        OSError: The file cannot be written.
     """
     try:
         from matplotlib.figure import Figure

@@ -18,16 +18,6 @@ from packkit.infimed.chat import (
 from packkit.infimed.curation.rubric import IMAGING_RELEVANCE, RUBRIC, RUBRIC_VERSION, SCORES
 from packkit.samples import Content, Sample
 
-__all__ = [
-    "IMAGE_SIDE",
-    "SYSTEM_PROMPT",
-    "Turns",
-    "estimated_tokens",
-    "messages_for",
-    "request_hash",
-    "turns_of",
-]
-
 IMAGE_SIDE = 1024
 """Pixels that the longer side of an image has at most when it is sent."""
 
@@ -76,10 +66,10 @@ def messages_for(sample: Sample) -> Messages:
     text in it can end the frame; its images stand where they stand in the sample.
 
     Args:
-        sample: the sample; its images are read, and made smaller than `IMAGE_SIDE`.
+        sample: The sample; its images are read, and made smaller than `IMAGE_SIDE`.
 
     Raises:
-        SampleError: an image cannot be read, or not be made smaller.
+        SampleError: An image cannot be read, or not be made smaller.
     """
     mark = _content_hash(turns_of(sample), [])[:_MARK_DIGITS]
     parts: list[dict[str, Any]] = []
@@ -100,7 +90,7 @@ def estimated_tokens(sample: Sample) -> int:
     """Returns about how many tokens the conversation for a sample has.
 
     Raises:
-        SampleError: an image cannot be read.
+        SampleError: An image cannot be read.
     """
     texts = [
         SYSTEM_PROMPT,
@@ -122,7 +112,7 @@ def request_hash(sample: Sample, model: str) -> str:
     id and ``meta`` have no part in it. Equal requests are paid for once.
 
     Raises:
-        SampleError: an image cannot be read.
+        SampleError: An image cannot be read.
     """
     images = [
         hashlib.sha256(sample.image_bytes(index)).hexdigest() for index in range(len(sample.images))

@@ -14,20 +14,18 @@ from packkit.infimed.curation.results import Assessment, read_assessments
 from packkit.infimed.curation.rules import DataSetVerdict, Rules, decide, shipped_rules
 from packkit.infimed.curation.summaries import DataSetSummary, summarize
 
-__all__ = ["QualityReport", "report_on"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityReport:
     """What the results of a judge come to.
 
     Attributes:
-        model: the judge.
-        prompt_version: of the rubric and its prompt.
-        rules: name of the rules that decided.
-        data_sets: what their scores are.
-        verdicts: what the rules say of them, in the same order.
-        agreements: of each rater with the judge, then of each two raters.
+        model: The judge.
+        prompt_version: Of the rubric and its prompt.
+        rules: Name of the rules that decided.
+        data_sets: What their scores are.
+        verdicts: What the rules say of them, in the same order.
+        agreements: Of each rater with the judge, then of each two raters.
     """
 
     model: str
@@ -48,15 +46,15 @@ def report_on(
     """Sums up the results of `packkit assess`, and decides about each data set.
 
     Args:
-        scores: the results; all of one judge.
-        rules: what decides; by default `packkit.infimed.curation.rules.shipped_rules`.
-        ratings: files of people who rated a sheet.
+        scores: The results; all of one judge.
+        rules: What decides; by default `packkit.infimed.curation.rules.shipped_rules`.
+        ratings: Files of people who rated a sheet.
 
     Raises:
-        FormatError: the results or a file of ratings are something else.
-        InputError: there are no results, or of several judges, or a rater has several files.
-        MissingExtraError: the shipped rules are needed and pydantic is not installed.
-        OSError: a file cannot be read.
+        FormatError: The results or a file of ratings are something else.
+        InputError: There are no results, or of several judges, or a rater has several files.
+        MissingExtraError: The shipped rules are needed and pydantic is not installed.
+        OSError: A file cannot be read.
     """
     found = read_assessments(scores)
     model, prompt_version = _judge(scores, found)

@@ -12,8 +12,6 @@ import orjson
 from packkit.base.errors import FormatError, InputError
 from packkit.infimed.curation.rubric import IMAGING_RELEVANCE, RUBRIC, SCORES
 
-__all__ = ["Ratings", "read_all_ratings", "read_ratings"]
-
 _FIELDS = ("sheet", "rater", "ratings")
 _RATING_FIELDS = ("key", "scores", "comment")
 
@@ -23,11 +21,11 @@ class Ratings:
     """What one rater said.
 
     Attributes:
-        sheet: id of the sheet.
-        rater: who said it.
-        scores: key of a sample -> criterion -> 1 to 5. Imaging relevance is missing where the
+        sheet: Id of the sheet.
+        rater: Who said it.
+        scores: Key of a sample -> criterion -> 1 to 5. Imaging relevance is missing where the
             sample has no image.
-        comments: key of a sample -> a remark, where there is one.
+        comments: Key of a sample -> a remark, where there is one.
     """
 
     sheet: str
@@ -43,8 +41,8 @@ def read_ratings(path: str | Path) -> Ratings:
         path: ``{"sheet": id, "rater": name, "ratings": [{"key", "scores", "comment"}]}``.
 
     Raises:
-        FormatError: it is something else; the place is named.
-        OSError: it cannot be read.
+        FormatError: It is something else; the place is named.
+        OSError: It cannot be read.
     """
     try:
         record = orjson.loads(Path(path).read_bytes())
@@ -61,9 +59,9 @@ def read_all_ratings(paths: Iterable[str | Path]) -> list[Ratings]:
     """Reads files of several raters.
 
     Raises:
-        FormatError: one of them is something else.
-        InputError: a rater has more than one file.
-        OSError: one of them cannot be read.
+        FormatError: One of them is something else.
+        InputError: A rater has more than one file.
+        OSError: One of them cannot be read.
     """
     by_rater: dict[str, tuple[str | Path, Ratings]] = {}
     for path in paths:

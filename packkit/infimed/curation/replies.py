@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 from packkit.infimed.chat import RefusedError, Reply, UnreadableError, find_json, without_thoughts
 from packkit.infimed.curation.rubric import DIMENSIONS, IMAGING_RELEVANCE, OVERALL, RUBRIC, SCORES
 
-__all__ = ["JudgeScores", "read_reply"]
-
 _CRITERIA = (*DIMENSIONS, OVERALL)
 
 # Beside a criterion's own name and title; what is compared is lower case with single underscores.
@@ -48,7 +46,7 @@ class JudgeScores(NamedTuple):
 
     Attributes:
         scores: 1 to 5 for each of `DIMENSIONS` and `OVERALL`.
-        comments: a remark for each that has one.
+        comments: A remark for each that has one.
     """
 
     scores: dict[str, int]
@@ -62,13 +60,13 @@ def read_reply(reply: Reply, *, has_image: bool) -> JudgeScores:
     an object with ``score`` and ``comment``.
 
     Args:
-        reply: what the judge answered.
-        has_image: whether the sample has an image. If not, `IMAGING_RELEVANCE` is 1 whatever the
+        reply: What the judge answered.
+        has_image: Whether the sample has an image. If not, `IMAGING_RELEVANCE` is 1 whatever the
             judge says.
 
     Raises:
-        RefusedError: the judge will not answer.
-        UnreadableError: there is no score from 1 to 5 for every criterion.
+        RefusedError: The judge will not answer.
+        UnreadableError: There is no score from 1 to 5 for every criterion.
     """
     if reply.refusal is not None:
         raise RefusedError("the judge refused")

@@ -15,8 +15,6 @@ from packkit.base.errors import FormatError
 from packkit.infimed.chat import Spending, State, read_answers
 from packkit.infimed.curation.rubric import DIMENSIONS, OVERALL, SCORES
 
-__all__ = ["IDENTITY", "Assessment", "State", "read_assessments"]
-
 IDENTITY = ("request", "dataset", "key")
 """Fields that tell what a line is of: a request, and the sample that it was sent for."""
 
@@ -27,24 +25,24 @@ class Assessment:
 
     Attributes:
         key: `packkit.samples.keys.sample_key` of the sample, 16 hexadecimal digits.
-        request: hash of content (texts and image bytes), prompt version and model: what is paid
+        request: Hash of content (texts and image bytes), prompt version and model: what is paid
             for once. Where several samples share it, the others' lines have no attempts.
-        dataset: name of the data set that the sample was drawn from.
-        id: the sample's own, if it has one.
-        source: file that it was read from.
-        position: number of its record there.
-        has_image: whether it has one.
-        model: the judge.
-        prompt_version: of the rubric and its prompt.
+        dataset: Name of the data set that the sample was drawn from.
+        id: The sample's own, if it has one.
+        source: File that it was read from.
+        position: Number of its record there.
+        has_image: Whether it has one.
+        model: The judge.
+        prompt_version: Of the rubric and its prompt.
         state: ``ok``, or why there are no scores.
         scores: 1 to 5 for each of `DIMENSIONS` and `OVERALL`; empty unless ok.
-        comments: a remark for each that has one.
-        reply: what the judge wrote, where it could not be read; else empty.
-        error: what went wrong; empty if ok.
-        attempts: requests sent for it, in all runs.
-        prompt_tokens: of all attempts, as the server counted.
-        completion_tokens: of all attempts.
-        cost: of all attempts, in the currency of the prices given; None without prices.
+        comments: A remark for each that has one.
+        reply: What the judge wrote, where it could not be read; else empty.
+        error: What went wrong; empty if ok.
+        attempts: Requests sent for it, in all runs.
+        prompt_tokens: Of all attempts, as the server counted.
+        completion_tokens: Of all attempts.
+        cost: Of all attempts, in the currency of the prices given; None without prices.
     """
 
     key: str
@@ -90,7 +88,7 @@ class Assessment:
         """Reads a line.
 
         Raises:
-            ValueError: a field is missing, unknown or not legal.
+            ValueError: A field is missing, unknown or not legal.
         """
         names = {field.name for field in fields(cls)}
         if wrong := sorted(names ^ record.keys()):
@@ -106,12 +104,12 @@ def read_assessments(path: str | Path) -> list[Assessment]:
     """Reads results: the last line for each sample and request, in the order they first came.
 
     Args:
-        path: what `packkit assess` wrote. It may still be writing: a line that is not finished yet
+        path: What `packkit assess` wrote. It may still be writing: a line that is not finished yet
             is left out.
 
     Raises:
-        FormatError: it holds something else.
-        OSError: it cannot be read.
+        FormatError: It holds something else.
+        OSError: It cannot be read.
     """
     try:
         return [Assessment.from_dict(line) for line in read_answers(Path(path), IDENTITY)]

@@ -9,17 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = [
-    "DIMENSIONS",
-    "IMAGING_RELEVANCE",
-    "OVERALL",
-    "REPLY_SCHEMA",
-    "RUBRIC",
-    "RUBRIC_VERSION",
-    "SCORES",
-    "Criterion",
-]
-
 IMAGING_RELEVANCE = "imaging_relevance"
 """Fixed at 1 where a sample has no image, and then left out of averages."""
 
@@ -37,9 +26,9 @@ class Criterion(NamedTuple):
     """What one score says of a sample.
 
     Attributes:
-        title: its name, as people read it.
-        question: what is judged.
-        levels: what each score from 1 to 5 means.
+        title: Its name, as people read it.
+        question: What is judged.
+        levels: What each score from 1 to 5 means.
     """
 
     title: str

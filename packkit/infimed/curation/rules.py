@@ -15,19 +15,6 @@ from packkit.base.errors import InputError
 from packkit.infimed.curation.rubric import RUBRIC, SCORES
 from packkit.infimed.curation.summaries import DataSetSummary
 
-__all__ = [
-    "DataSetVerdict",
-    "Decision",
-    "Exclusion",
-    "Finding",
-    "Rules",
-    "Threshold",
-    "check_rules",
-    "decide",
-    "read_rules",
-    "shipped_rules",
-]
-
 _STRICT: Any = {"extra": "forbid", "strict": True}
 
 _SHIPPED = "infimed.toml"
@@ -41,10 +28,10 @@ class Threshold:
     """One ``[[thresholds]]`` table: what a data set must reach to be kept.
 
     Attributes:
-        criterion: of the rubric, or ``overall``.
-        measure: which figure of its scores; see `packkit.infimed.curation.summaries.ScoreSummary`.
-        at_least: the smallest value that holds; exactly one of this and `at_most` is given.
-        at_most: the largest one.
+        criterion: Of the rubric, or ``overall``.
+        measure: Which figure of its scores; see `packkit.infimed.curation.summaries.ScoreSummary`.
+        at_least: The smallest value that holds; exactly one of this and `at_most` is given.
+        at_most: The largest one.
     """
 
     __pydantic_config__ = _STRICT
@@ -87,8 +74,8 @@ class Exclusion:
     """One ``[[exclusions]]`` table: a data set that is dropped whatever its scores are.
 
     Attributes:
-        data_set: its name, as the results give it.
-        reason: why.
+        data_set: Its name, as the results give it.
+        reason: Why.
     """
 
     __pydantic_config__ = _STRICT
@@ -107,13 +94,13 @@ class Rules:
     """What decides about a data set.
 
     Attributes:
-        version: of this notation.
-        name: of the rules.
-        min_samples: samples scored below which nothing is decided, in each criterion that a
+        version: Of this notation.
+        name: Of the rules.
+        min_samples: Samples scored below which nothing is decided, in each criterion that a
             threshold is about.
-        min_coverage: share of the samples that must have scores for anything to be decided.
-        thresholds: all must hold for a data set to be kept.
-        exclusions: come before all else.
+        min_coverage: Share of the samples that must have scores for anything to be decided.
+        thresholds: All must hold for a data set to be kept.
+        exclusions: Come before all else.
     """
 
     __pydantic_config__ = _STRICT
@@ -143,10 +130,10 @@ class Finding:
     """What one threshold came to for one data set.
 
     Attributes:
-        rule: the threshold, as people read it.
-        value: what was found; None where nothing was scored.
-        n: samples that it was found of.
-        outcome: what follows.
+        rule: The threshold, as people read it.
+        value: What was found; None where nothing was scored.
+        n: Samples that it was found of.
+        outcome: What follows.
     """
 
     rule: str
@@ -166,10 +153,10 @@ class DataSetVerdict:
     """What the rules say of one data set.
 
     Attributes:
-        data_set: its name.
-        decision: keep, drop, or undecided where there are too few scores.
-        reason: which rule decided, and the value found.
-        findings: every threshold, whether it decided or not.
+        data_set: Its name.
+        decision: Keep, drop, or undecided where there are too few scores.
+        reason: Which rule decided, and the value found.
+        findings: Every threshold, whether it decided or not.
     """
 
     data_set: str
@@ -182,8 +169,8 @@ def read_rules(path: str | Path) -> Rules:
     """Reads a file of rules.
 
     Raises:
-        InputError: it cannot be read, or a key is unknown, missing or not legal; the key is named.
-        MissingExtraError: pydantic is not installed.
+        InputError: It cannot be read, or a key is unknown, missing or not legal; the key is named.
+        MissingExtraError: Pydantic is not installed.
     """
     return check_rules(read_tables(Path(path)), path)
 
@@ -192,7 +179,7 @@ def shipped_rules() -> Rules:
     """Returns the rules that hold where no others are named.
 
     Raises:
-        MissingExtraError: pydantic is not installed.
+        MissingExtraError: Pydantic is not installed.
     """
     text = files(__package__).joinpath(_SHIPPED).read_text("utf-8")
     return check_rules(tomllib.loads(text), _SHIPPED)
@@ -202,12 +189,12 @@ def check_rules(tables: Mapping[str, Any], place: str | Path) -> Rules:
     """Makes rules from what a file holds.
 
     Args:
-        tables: what it holds.
-        place: the file, for messages.
+        tables: What it holds.
+        place: The file, for messages.
 
     Raises:
-        InputError: a key is unknown, missing or not legal; the key is named.
-        MissingExtraError: pydantic is not installed.
+        InputError: A key is unknown, missing or not legal; the key is named.
+        MissingExtraError: Pydantic is not installed.
     """
     return check_tables(Rules, tables, place, extra="judge")
 

@@ -27,8 +27,6 @@ from packkit.samples.keys import sample_key
 from packkit.sources import read_samples
 from packkit.sources.discover import inner_name
 
-__all__ = ["Draw", "Drawn", "InputSet", "data_sets", "draw"]
-
 _NAME = re.compile(r"[^/*?\[\]]+")
 _SHOWN = 3
 
@@ -37,8 +35,8 @@ class InputSet(NamedTuple):
     """What samples are drawn from.
 
     Attributes:
-        name: as results name it.
-        paths: files, folders or globs.
+        name: As results name it.
+        paths: Files, folders or globs.
     """
 
     name: str
@@ -49,9 +47,9 @@ class Drawn(NamedTuple):
     """One sample that was drawn.
 
     Attributes:
-        key: its `sample_key`.
-        origin: where it was read.
-        sample: itself; images by reference.
+        key: Its `sample_key`.
+        origin: Where it was read.
+        sample: Itself; images by reference.
     """
 
     key: int
@@ -64,14 +62,14 @@ class Draw:
     """What was drawn from one data set.
 
     Attributes:
-        name: of the data set.
-        read: records read.
-        repeated: records that say the same as one before them, id included; none is drawn twice.
+        name: Of the data set.
+        read: Records read.
+        repeated: Records that say the same as one before them, id included; none is drawn twice.
             Only those are seen that would have been drawn.
-        unreadable: records that make no sample, or that were drawn and hold an image that cannot
+        unreadable: Records that make no sample, or that were drawn and hold an image that cannot
             be decoded, by reason.
-        examples: the first few of those, with place and reason.
-        samples: those drawn, by hash.
+        examples: The first few of those, with place and reason.
+        samples: Those drawn, by hash.
     """
 
     name: str
@@ -86,10 +84,10 @@ def data_sets(inputs: Sequence[str]) -> list[InputSet]:
     """Groups inputs by the data set that they belong to.
 
     Args:
-        inputs: each a path, whose stem names the data set, or ``NAME=PATH``.
+        inputs: Each a path, whose stem names the data set, or ``NAME=PATH``.
 
     Raises:
-        InputError: a glob has no name, or there is no input.
+        InputError: A glob has no name, or there is no input.
     """
     if not inputs:
         raise InputError("no input: name a file, a folder or NAME=PATH")
@@ -113,17 +111,17 @@ def draw(
     """Draws samples of a data set, and looks whether all their images can be decoded.
 
     Args:
-        data_set: what to draw from; every record of it is read, of images the headers alone.
-        samples: how many to draw at most.
-        seed: decides which.
-        staging: folder for what has to be copied; it must live as long as the samples.
-        layout: name of the layout, or ``auto``.
-        columns: role in the layout -> name of the field.
-        data_root: folder of image paths; by default that of each file.
+        data_set: What to draw from; every record of it is read, of images the headers alone.
+        samples: How many to draw at most.
+        seed: Decides which.
+        staging: Folder for what has to be copied; it must live as long as the samples.
+        layout: Name of the layout, or ``auto``.
+        columns: Role in the layout -> name of the field.
+        data_root: Folder of image paths; by default that of each file.
 
     Raises:
-        InputError: an input names nothing, or not one of its records makes a sample.
-        FormatError: a file cannot be read as its name says.
+        InputError: An input names nothing, or not one of its records makes a sample.
+        FormatError: A file cannot be read as its name says.
     """
     drawing = _Drawing(data_set.name, samples, seed)
     records = read_samples(

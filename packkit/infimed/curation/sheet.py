@@ -21,8 +21,6 @@ from packkit.infimed.curation.rubric import IMAGING_RELEVANCE, RUBRIC, RUBRIC_VE
 from packkit.infimed.curation.sampling import Draw, Drawn, data_sets, draw
 from packkit.samples import Sample
 
-__all__ = ["SheetConfig", "SheetReport", "make_sheet", "render_sheet"]
-
 _TEMPLATE = "sheet.html.j2"
 
 # Tells the order of a page from the other uses of its seed.
@@ -34,15 +32,15 @@ class SheetConfig:
     """Options of `make_sheet`.
 
     Attributes:
-        samples: drawn from each data set at most.
-        seed: decides which, and their order. With the seed of `packkit assess` they are among those
+        samples: Drawn from each data set at most.
+        seed: Decides which, and their order. With the seed of `packkit assess` they are among those
             that the judge scores, if those are as many.
-        layout: layout of the records, or ``auto``.
-        columns: role in the layout -> name of the field, for tables.
-        data_root: folder of image paths; by default that of each input file.
+        layout: Layout of the records, or ``auto``.
+        columns: Role in the layout -> name of the field, for tables.
+        data_root: Folder of image paths; by default that of each input file.
 
     Raises:
-        InputError: a value is out of range.
+        InputError: A value is out of range.
     """
 
     samples: int = 50
@@ -63,12 +61,12 @@ class SheetReport:
     """What a sheet holds.
 
     Attributes:
-        out: the page.
-        sheet: its id, which files of ratings name.
-        bytes: of the page.
-        samples: on the page. One that several data sets have stands there once.
-        drawn: from each data set.
-        unreadable: of each data set: records that make no sample, or whose images cannot be
+        out: The page.
+        sheet: Its id, which files of ratings name.
+        bytes: Of the page.
+        samples: On the page. One that several data sets have stands there once.
+        drawn: From each data set.
+        unreadable: Of each data set: records that make no sample, or whose images cannot be
             decoded.
     """
 
@@ -103,15 +101,15 @@ def make_sheet(inputs: Sequence[str], out: str | Path, config: SheetConfig) -> S
     """Draws samples and writes a page on which they can be scored.
 
     Args:
-        inputs: each a path, whose stem names the data set, or ``NAME=PATH``.
-        out: the page, HTML. It needs no other file and no network.
-        config: options.
+        inputs: Each a path, whose stem names the data set, or ``NAME=PATH``.
+        out: The page, HTML. It needs no other file and no network.
+        config: Options.
 
     Raises:
-        InputError: inputs make no sense, or a data set holds no sample.
-        FormatError: an input is not what it should be.
-        MissingExtraError: jinja2 is not installed.
-        OSError: the page cannot be written.
+        InputError: Inputs make no sense, or a data set holds no sample.
+        FormatError: An input is not what it should be.
+        MissingExtraError: Jinja2 is not installed.
+        OSError: The page cannot be written.
     """
     with TemporaryDirectory(prefix="packkit-sheet-") as staging:
         draws = list(_draws(inputs, config, Path(staging)))
@@ -133,12 +131,12 @@ def render_sheet(sheet: str, samples: Sequence[Drawn]) -> str:
     """Returns the page as HTML.
 
     Args:
-        sheet: its id.
-        samples: in the order in which they are shown; no key twice.
+        sheet: Its id.
+        samples: In the order in which they are shown; no key twice.
 
     Raises:
-        SampleError: an image cannot be read.
-        MissingExtraError: jinja2 is not installed.
+        SampleError: An image cannot be read.
+        MissingExtraError: Jinja2 is not installed.
     """
     return render_page(
         "packkit.infimed.curation",

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from packkit.infimed.curation.results import Assessment, State
+from packkit.infimed.chat import State
+from packkit.infimed.curation.results import Assessment
 from packkit.infimed.curation.rubric import IMAGING_RELEVANCE, RUBRIC, SCORES
-
-__all__ = ["LOW", "DataSetSummary", "ScoreSummary", "mean_interval", "summarize"]
 
 LOW = 2
 """The highest score that counts as low."""
@@ -27,14 +26,14 @@ class ScoreSummary:
     """The scores of one data set in one criterion.
 
     Attributes:
-        n: samples scored.
-        mean: of their scores; None without any.
-        sd: standard deviation of the scores, with n - 1; None for fewer than two.
-        ci_low: lower bound of the 95 % interval of the mean, see `mean_interval`; None for fewer
+        n: Samples scored.
+        mean: Of their scores; None without any.
+        sd: Standard deviation of the scores, with n - 1; None for fewer than two.
+        ci_low: Lower bound of the 95 % interval of the mean, see `mean_interval`; None for fewer
             than two.
-        ci_high: its upper bound.
-        histogram: samples with each score from 1 to 5.
-        share_low: share of scores of at most `LOW`; None without any.
+        ci_high: Its upper bound.
+        histogram: Samples with each score from 1 to 5.
+        share_low: Share of scores of at most `LOW`; None without any.
     """
 
     n: int
@@ -51,13 +50,13 @@ class DataSetSummary:
     """What became of the samples of one data set.
 
     Attributes:
-        name: of the data set.
-        samples: that the judge was asked about: every sample in the results.
-        states: how many of them are in which state.
-        coverage: share of them that have scores.
-        without_image: share of them that have no image. The imaging relevance of those is fixed
+        name: Of the data set.
+        samples: That the judge was asked about: every sample in the results.
+        states: How many of them are in which state.
+        coverage: Share of them that have scores.
+        without_image: Share of them that have no image. The imaging relevance of those is fixed
             and has no part in `scores`.
-        scores: for each criterion of the rubric, the overall score last.
+        scores: For each criterion of the rubric, the overall score last.
     """
 
     name: str
@@ -72,7 +71,7 @@ def summarize(assessments: Iterable[Assessment]) -> list[DataSetSummary]:
     """Sums up each data set, in the order in which they first come.
 
     Args:
-        assessments: of one judge.
+        assessments: Of one judge.
     """
     by_name: dict[str, list[Assessment]] = {}
     for one in assessments:
@@ -91,7 +90,7 @@ def mean_interval(histogram: Sequence[int]) -> tuple[float, float]:
     same.
 
     Args:
-        histogram: samples with each score from 1 to 5; one at least.
+        histogram: Samples with each score from 1 to 5; one at least.
 
     >>> mean_interval([0, 0, 0, 50, 50])
     (4.4, 4.6)

@@ -14,8 +14,6 @@ from typing import Any
 
 from packkit.base.errors import InputError
 
-__all__ = ["MODALITIES", "DataSet", "catalog", "data_set_named", "modality_catalog"]
-
 MODALITIES = (
     "CT",
     "MRI",
@@ -38,21 +36,21 @@ class DataSet:
     """What is known of a data set.
 
     Attributes:
-        name: what mixtures and commands call it.
-        title: what its authors call it.
-        layout: of its records.
-        files: the file or files to name as input; what else must stand beside them.
-        where: hub id or page.
-        samples: records of those files, as published; None where that is not stated.
-        licence: as its page states it.
-        note: what to know before using it.
-        excluded: whether the paper left it out of training after its audit.
-        modality: of every sample, one of `MODALITIES`; None where they differ or none is known.
-        modality_key: field of ``meta`` that tells a sample's modality.
-        modality_map: value of that field, whatever its case -> one of `MODALITIES`.
+        name: What mixtures and commands call it.
+        title: What its authors call it.
+        layout: Of its records.
+        files: The file or files to name as input; what else must stand beside them.
+        where: Hub id or page.
+        samples: Records of those files, as published; None where that is not stated.
+        licence: As its page states it.
+        note: What to know before using it.
+        excluded: Whether the paper left it out of training after its audit.
+        modality: Of every sample, one of `MODALITIES`; None where they differ or none is known.
+        modality_key: Field of ``meta`` that tells a sample's modality.
+        modality_map: Value of that field, whatever its case -> one of `MODALITIES`.
 
     Raises:
-        InputError: a modality is none of `MODALITIES`, or is told in two ways.
+        InputError: A modality is none of `MODALITIES`, or is told in two ways.
     """
 
     name: str
@@ -87,7 +85,7 @@ class DataSet:
         A field that is an object of booleans tells it by the only key that is true.
 
         Args:
-            meta: of the sample, as the layout gave it.
+            meta: Of the sample, as the layout gave it.
         """
         if self.modality is not None:
             return self.modality
@@ -115,7 +113,7 @@ def data_set_named(name: str) -> DataSet:
     """Returns a data set.
 
     Raises:
-        InputError: none of that name is known.
+        InputError: None of that name is known.
     """
     if name not in catalog():
         raise InputError(f"no data set {name!r} is known; there are {', '.join(catalog())}")

@@ -6,8 +6,6 @@ from typing import ClassVar
 
 from packkit.sources.containers.json_array import JsonSplits
 
-__all__ = ["LlavaMedDomains"]
-
 
 class LlavaMedDomains(JsonSplits):
     """LLaVA-Med's captions: one JSON object with an array of records for each domain."""

@@ -13,18 +13,16 @@ from packkit.infimed.curation.results import read_assessments
 from packkit.infimed.curation.rubric import DIMENSIONS, OVERALL
 from packkit.samples import Sample
 
-__all__ = ["MinScore", "MinScoreOptions"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinScoreOptions:
     """The options of ``min-score``.
 
     Attributes:
-        scores: results of ``packkit assess``, relative to the data folder.
-        min: least score that stays, 1 to 5.
-        dimension: which score: one of the rubric's, or ``overall``.
-        unscored: what happens to samples without a score: an error, or they are kept or dropped.
+        scores: Results of ``packkit assess``, relative to the data folder.
+        min: Least score that stays, 1 to 5.
+        dimension: Which score: one of the rubric's, or ``overall``.
+        unscored: What happens to samples without a score: an error, or they are kept or dropped.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
@@ -65,7 +63,7 @@ class MinScore:
         """Whether its score is too low, or it has none and such samples are dropped.
 
         Raises:
-            InputError: it has no score, and that is an error.
+            InputError: It has no score, and that is an error.
         """
         score = self._scores.get(key)
         if score is not None:

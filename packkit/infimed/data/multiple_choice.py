@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["multiple_choice_prompt"]
-
 
 def multiple_choice_prompt(question: str, options: Mapping[str, str]) -> str:
     r"""Returns what the user asks; the answer that it asks for is a letter.
 
     Args:
-        question: as the data set has it.
-        options: letter -> text, in the order in which they are shown.
+        question: As the data set has it.
+        options: Letter -> text, in the order in which they are shown.
 
     >>> print(multiple_choice_prompt("Which plane?", {"A": "Axial", "B": "Coronal"}))
     Question: Which plane?

@@ -23,8 +23,6 @@ from packkit.infimed.evaluation.results import GivenAnswer
 from packkit.infimed.evaluation.scored_results import ScoredResults
 from packkit.infimed.evaluation.verdicts import Verdict
 
-__all__ = ["CasesConfig", "CasesReport", "Shown", "write_cases"]
-
 Shown = Literal[WhoIsRight, "all"]
 """Which cases a page shows: those where one model alone is right, both are, none is, or all."""
 
@@ -40,14 +38,14 @@ class CasesConfig:
     """Options of `write_cases`.
 
     Attributes:
-        cases: on the page at most.
-        seed: decides which. Fewer cases of one seed are among more.
-        who: which are shown, by who is right.
-        benchmarks: from which they are drawn; by default all that both results have.
-        folders: benchmark -> where it stands now, if not where the first results name it.
+        cases: On the page at most.
+        seed: Decides which. Fewer cases of one seed are among more.
+        who: Which are shown, by who is right.
+        benchmarks: From which they are drawn; by default all that both results have.
+        folders: Benchmark -> where it stands now, if not where the first results name it.
 
     Raises:
-        InputError: a value is out of range.
+        InputError: A value is out of range.
     """
 
     cases: int = 50
@@ -71,10 +69,10 @@ class CasesReport:
     """What a page of cases holds.
 
     Attributes:
-        out: the page.
-        bytes: of it.
-        cases: who is right -> cases on the page.
-        found: who is right -> questions that could have been shown.
+        out: The page.
+        bytes: Of it.
+        cases: Who is right -> cases on the page.
+        found: Who is right -> questions that could have been shown.
     """
 
     out: str
@@ -110,17 +108,17 @@ def write_cases(
     """Draws questions that two models were asked, and writes a page that shows the answers.
 
     Args:
-        a: the first.
-        b: the second.
-        out: the page, HTML. It needs no other file and no network.
-        config: options.
+        a: The first.
+        b: The second.
+        out: The page, HTML. It needs no other file and no network.
+        config: Options.
 
     Raises:
-        InputError: the two cannot be compared, see `pairs.pair`; there is nothing to show; or a
+        InputError: The two cannot be compared, see `pairs.pair`; there is nothing to show; or a
             benchmark is not where it should be, or is another.
-        FormatError: a file of results or benchmarks is not what it should be.
-        MissingExtraError: jinja2 is not installed.
-        OSError: the page cannot be written.
+        FormatError: A file of results or benchmarks is not what it should be.
+        MissingExtraError: Jinja2 is not installed.
+        OSError: The page cannot be written.
     """
     found = _found(a, b, config)
     drawn = _drawn(found, config)
@@ -196,8 +194,8 @@ def _images(benchmark: str, asked: Sequence[Question], path: Path) -> dict[str, 
     """Returns the images of some questions, by key, as data URLs.
 
     Raises:
-        InputError: the benchmark is not there, or a question is not the one that was asked.
-        FormatError: an image cannot be read.
+        InputError: The benchmark is not there, or a question is not the one that was asked.
+        FormatError: An image cannot be read.
     """
     questions = {one.key: one for one in read_benchmark(benchmark, path)}
     for question in asked:

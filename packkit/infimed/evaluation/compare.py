@@ -16,8 +16,6 @@ from packkit.infimed.evaluation.benchmarks import BENCHMARKS
 from packkit.infimed.evaluation.pairs import Pairs, pair
 from packkit.infimed.evaluation.scored_results import Method, ScoredResults
 
-__all__ = ["Comparison", "Counts", "Estimate", "compare"]
-
 _TAILS = (0.025, 0.975)
 _DIGITS = 12
 
@@ -27,12 +25,12 @@ class Counts:
     """How two models did on the questions of one benchmark.
 
     Attributes:
-        both: questions that both have right.
-        only_a: that the first alone has.
-        only_b: that the second alone has.
-        neither: that none has.
-        judge_failed: questions left out, since a judge gave no verdict on an answer to them.
-        unshared: questions left out, since only one model was asked them.
+        both: Questions that both have right.
+        only_a: That the first alone has.
+        only_b: That the second alone has.
+        neither: That none has.
+        judge_failed: Questions left out, since a judge gave no verdict on an answer to them.
+        unshared: Questions left out, since only one model was asked them.
     """
 
     both: int
@@ -63,12 +61,12 @@ class Estimate:
     """How far two models are apart.
 
     Attributes:
-        a: accuracy of the first, in [0, 1].
-        b: accuracy of the second.
-        difference: a less b.
-        low: of its 95 % percentile interval.
-        high: of the same.
-        a_beats_b: share of the resamples in which the first is better; ties count half.
+        a: Accuracy of the first, in [0, 1].
+        b: Accuracy of the second.
+        difference: A less b.
+        low: Of its 95 % percentile interval.
+        high: Of the same.
+        a_beats_b: Share of the resamples in which the first is better; ties count half.
     """
 
     a: float
@@ -84,17 +82,17 @@ class Comparison:
     """Two models, compared.
 
     Attributes:
-        a: label of the first.
-        b: label of the second.
-        method: how the answers of both were asked for and decided on.
-        samples: resamples drawn.
-        seed: of their draws.
-        counts: benchmark -> how they did.
-        benchmarks: benchmark -> how far they are apart there.
-        pooled: the same over all questions, each with one weight.
-        average: the same over the seven benchmarks, each with one weight; None while one is
+        a: Label of the first.
+        b: Label of the second.
+        method: How the answers of both were asked for and decided on.
+        samples: Resamples drawn.
+        seed: Of their draws.
+        counts: Benchmark -> how they did.
+        benchmarks: Benchmark -> how far they are apart there.
+        pooled: The same over all questions, each with one weight.
+        average: The same over the seven benchmarks, each with one weight; None while one is
             missing.
-        missing: benchmarks without a question that can be compared.
+        missing: Benchmarks without a question that can be compared.
     """
 
     a: str
@@ -129,14 +127,14 @@ def compare(
     differ.
 
     Args:
-        a: the first.
-        b: the second.
-        samples: resamples to draw.
-        seed: of the draws; a benchmark's do not depend on which others there are.
+        a: The first.
+        b: The second.
+        samples: Resamples to draw.
+        seed: Of the draws; a benchmark's do not depend on which others there are.
 
     Raises:
-        InputError: they cannot be compared, see `pairs.pair`, or an option is out of range.
-        FormatError: a file of theirs is not what it should be.
+        InputError: They cannot be compared, see `pairs.pair`, or an option is out of range.
+        FormatError: A file of theirs is not what it should be.
     """
     if samples < 1:
         raise InputError(f"samples must be at least 1, got {samples}")

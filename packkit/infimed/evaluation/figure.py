@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Rectangle
 
-__all__ = ["plot_table"]
-
 _DPI = 150
 _INCHES_A_BAR = 0.14
 _INCHES_A_RESULT = 0.22
@@ -32,12 +30,12 @@ def plot_table(table: Table, path: str | Path) -> None:
     """Draws a group of bars for each benchmark and the average: accuracies with their intervals.
 
     Args:
-        table: what to draw; its results in its order, from the left. What is missing leaves a gap.
-        path: the PNG.
+        table: What to draw; its results in its order, from the left. What is missing leaves a gap.
+        path: The PNG.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
-        OSError: the file cannot be written.
+        MissingExtraError: Matplotlib is not installed.
+        OSError: The file cannot be written.
     """
     try:
         from matplotlib import colormaps

@@ -15,15 +15,6 @@ import orjson
 from packkit.infimed.chat import Messages, RefusedError, Reply, Schema, UnreadableError, find_json
 from packkit.infimed.evaluation.questions import Question
 
-__all__ = [
-    "JUDGE_PROMPT_VERSION",
-    "VERDICT_SCHEMA",
-    "Judgement",
-    "judge_messages",
-    "judgement_hash",
-    "read_judgement",
-]
-
 JUDGE_PROMPT_VERSION = "1"
 """Changes with every wording; judgements of another version are asked for again."""
 
@@ -53,8 +44,8 @@ class Judgement(NamedTuple):
     """What a judge said of an answer.
 
     Attributes:
-        is_right: its verdict.
-        reason: what it gave as its reason.
+        is_right: Its verdict.
+        reason: What it gave as its reason.
     """
 
     is_right: bool
@@ -83,8 +74,8 @@ def read_judgement(reply: Reply) -> Judgement:
     """Reads the verdict of a reply.
 
     Raises:
-        RefusedError: the judge will not answer.
-        UnreadableError: there is no verdict.
+        RefusedError: The judge will not answer.
+        UnreadableError: There is no verdict.
     """
     if reply.refusal is not None or reply.finish_reason == "content_filter":
         raise RefusedError("the judge refused")

@@ -33,8 +33,6 @@ from packkit.infimed.evaluation.judge_prompt import (
 )
 from packkit.infimed.evaluation.questions import Question
 
-__all__ = ["GivenJudgement", "Judgements", "OnJudgement", "ToJudge"]
-
 OnJudgement = Callable[[RunProgress, int], None]
 """Is told how far a judge has come, and how many requests there are in all."""
 
@@ -45,8 +43,8 @@ class ToJudge(NamedTuple):
     """An answer that a judge is to decide on.
 
     Attributes:
-        question: that was asked.
-        answer: what the reply was taken to say.
+        question: That was asked.
+        answer: What the reply was taken to say.
     """
 
     question: Question
@@ -59,16 +57,16 @@ class GivenJudgement:
 
     Attributes:
         request: `judgement_hash` of what was asked.
-        model: the judge.
-        prompt_version: of what it was asked.
+        model: The judge.
+        prompt_version: Of what it was asked.
         state: ``ok``, or why there is no verdict.
-        is_right: its verdict; None unless ok.
-        reason: what it gave as its reason.
-        reply: what it wrote, where that could not be read; else empty.
-        error: what went wrong; empty if ok.
-        attempts: requests sent, in all runs.
-        prompt_tokens: of all attempts, as the server counted.
-        completion_tokens: of all attempts.
+        is_right: Its verdict; None unless ok.
+        reason: What it gave as its reason.
+        reply: What it wrote, where that could not be read; else empty.
+        error: What went wrong; empty if ok.
+        attempts: Requests sent, in all runs.
+        prompt_tokens: Of all attempts, as the server counted.
+        completion_tokens: Of all attempts.
     """
 
     request: str
@@ -99,12 +97,12 @@ class Judgements:
     """The file of judgements, open for more; at most one process has it open.
 
     Args:
-        path: the file; made where it is missing.
-        model: the judge that is asked.
+        path: The file; made where it is missing.
+        model: The judge that is asked.
 
     Raises:
-        LogInUseError: another process has it open.
-        FormatError: it holds something else.
+        LogInUseError: Another process has it open.
+        FormatError: It holds something else.
     """
 
     def __init__(self, path: Path, model: str) -> None:
@@ -142,15 +140,15 @@ class Judgements:
         """Asks for verdicts; each is in the file before the next request of its task is sent.
 
         Args:
-            judge: whom to ask.
-            items: about what; equal ones are asked about once.
-            concurrency: requests on their way at the same time.
-            limits: how much may be spent, by all runs into this file.
-            policy: how often a request is tried.
-            on_progress: called whenever a request has its outcome.
+            judge: Whom to ask.
+            items: About what; equal ones are asked about once.
+            concurrency: Requests on their way at the same time.
+            limits: How much may be spent, by all runs into this file.
+            policy: How often a request is tried.
+            on_progress: Called whenever a request has its outcome.
 
         Raises:
-            AccessError: the judge answers no request at all.
+            AccessError: The judge answers no request at all.
         """
         requests = {judgement_hash(*item, self._model): item for item in items}
         return run_tasks(

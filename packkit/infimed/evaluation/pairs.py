@@ -12,8 +12,6 @@ from packkit.infimed.evaluation.questions import Question
 from packkit.infimed.evaluation.scored_results import Decided, ScoredResults, describe_mix
 from packkit.infimed.evaluation.verdicts import Verdict
 
-__all__ = ["Pair", "Pairs", "WhoIsRight", "difference", "pair"]
-
 WhoIsRight = Literal["a", "b", "both", "neither"]
 
 # All that bears on whether an answer is right.
@@ -24,9 +22,9 @@ class Pair(NamedTuple):
     """One question, and what was decided about both answers.
 
     Attributes:
-        question: without its images.
-        a: the first model's verdict.
-        b: the second model's.
+        question: Without its images.
+        a: The first model's verdict.
+        b: The second model's.
     """
 
     question: Question
@@ -51,9 +49,9 @@ class Pairs:
     """The questions of one benchmark that two results have in common.
 
     Attributes:
-        decided: those of which something is known of both answers, in the order of the first.
-        judge_failed: those where the judge gave no verdict on one answer or both.
-        unshared: questions that only one of them has.
+        decided: Those of which something is known of both answers, in the order of the first.
+        judge_failed: Those where the judge gave no verdict on one answer or both.
+        unshared: Questions that only one of them has.
     """
 
     decided: Sequence[Pair]
@@ -65,16 +63,16 @@ def pair(a: ScoredResults, b: ScoredResults) -> Mapping[str, Pairs]:
     """Pairs the verdicts of two results, question by question.
 
     Args:
-        a: the first.
-        b: the second.
+        a: The first.
+        b: The second.
 
     Returns:
         Benchmark -> its pairs, for each benchmark of which at least one pair is decided.
 
     Raises:
-        InputError: they were not scored by one method, a question differs between them, or they
+        InputError: They were not scored by one method, a question differs between them, or they
             have none in common.
-        FormatError: a file of theirs is not what it should be.
+        FormatError: A file of theirs is not what it should be.
     """
     if mix := describe_mix([a.method, b.method]):
         raise InputError(f"{a.label} and {b.label} cannot be compared, they differ in {mix}")

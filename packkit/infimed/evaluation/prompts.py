@@ -9,8 +9,6 @@ from __future__ import annotations
 from packkit.infimed.data.multiple_choice import multiple_choice_prompt
 from packkit.infimed.evaluation.questions import Language, Question, QuestionKind
 
-__all__ = ["PROMPT_VERSION", "prompt_for"]
-
 PROMPT_VERSION = "1"
 """Changes with every wording, so that no results mix two of them."""
 

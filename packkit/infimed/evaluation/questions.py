@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from packkit.images import ImageRef
 
-__all__ = ["Language", "Question", "QuestionKind"]
-
 QuestionKind = Literal["choice", "yes_no", "closed", "open"]
 """What is wanted: a letter of an option, yes or no, a word or phrase, or free text."""
 
@@ -21,15 +19,15 @@ class Question:
     """One question of a benchmark.
 
     Attributes:
-        benchmark: name of the benchmark, such as ``slake``.
-        key: tells it from the others of its benchmark, on every machine alike.
-        text: the question as the benchmark has it.
-        kind: what is wanted.
-        gold: the right answer as the benchmark has it; of a choice its letter.
-        options: letter -> text of a choice, in their order; else empty.
-        language: in which it is asked, and is to be answered.
-        groups: what results are broken down by, such as ``{"modality": "CT"}``.
-        images: that it is about, in their order: encoded bytes, or where they stand.
+        benchmark: Name of the benchmark, such as ``slake``.
+        key: Tells it from the others of its benchmark, on every machine alike.
+        text: The question as the benchmark has it.
+        kind: What is wanted.
+        gold: The right answer as the benchmark has it; of a choice its letter.
+        options: Letter -> text of a choice, in their order; else empty.
+        language: In which it is asked, and is to be answered.
+        groups: What results are broken down by, such as ``{"modality": "CT"}``.
+        images: That it is about, in their order: encoded bytes, or where they stand.
     """
 
     benchmark: str
@@ -56,6 +54,6 @@ class Question:
         """Reads what `to_dict` gave.
 
         Raises:
-            TypeError: a field is missing or unknown.
+            TypeError: A field is missing or unknown.
         """
         return cls(**record)

@@ -26,20 +26,6 @@ from packkit.base.files import write_atomically
 from packkit.infimed.chat import read_answers
 from packkit.infimed.evaluation.questions import Question
 
-__all__ = [
-    "ANSWER_IDENTITY",
-    "AnswerState",
-    "GivenAnswer",
-    "QuestionSet",
-    "Results",
-    "Settings",
-    "answers_hash",
-    "parse_answers",
-    "question_lines",
-    "question_set",
-    "scoring_name",
-]
-
 ANSWER_IDENTITY = ("benchmark", "question")
 """Fields that tell what an answer is of."""
 
@@ -55,13 +41,13 @@ class GivenAnswer:
     """What a model answered to one question, as one line of the answers.
 
     Attributes:
-        benchmark: name of the benchmark.
-        question: key of the question.
-        state: whether there is an answer.
-        text: all that the model wrote; empty unless ok.
-        tokens: that it wrote; None where that is not known.
-        is_cut: whether it was cut off at the limit of tokens.
-        error: what went wrong; empty if ok.
+        benchmark: Name of the benchmark.
+        question: Key of the question.
+        state: Whether there is an answer.
+        text: All that the model wrote; empty unless ok.
+        tokens: That it wrote; None where that is not known.
+        is_cut: Whether it was cut off at the limit of tokens.
+        error: What went wrong; empty if ok.
     """
 
     benchmark: str
@@ -96,9 +82,9 @@ class QuestionSet:
     """The questions of one benchmark, as run.json names them.
 
     Attributes:
-        path: where the benchmark was read from.
-        questions: their number.
-        hash: of their file, 16 hexadecimal digits.
+        path: Where the benchmark was read from.
+        questions: Their number.
+        hash: Of their file, 16 hexadecimal digits.
     """
 
     path: str
@@ -111,12 +97,12 @@ class Settings:
     """What run.json holds: what all answers in a folder have in common.
 
     Attributes:
-        model: that answers.
-        backend: what runs it: ``packkit``, ``transformers`` or ``endpoint``.
-        max_new_tokens: where an answer ends at the latest.
-        prompt_version: of what is asked.
-        benchmarks: name -> its questions.
-        version: of this file.
+        model: That answers.
+        backend: What runs it: ``packkit``, ``transformers`` or ``endpoint``.
+        max_new_tokens: Where an answer ends at the latest.
+        prompt_version: Of what is asked.
+        benchmarks: Name -> its questions.
+        version: Of this file.
     """
 
     model: str
@@ -131,7 +117,7 @@ class Results:
     """A folder of results; it need not be there yet.
 
     Args:
-        folder: the folder.
+        folder: The folder.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -161,8 +147,8 @@ class Results:
         """Reads run.json.
 
         Raises:
-            InputError: there is none.
-            FormatError: it is something else, or of another version.
+            InputError: There is none.
+            FormatError: It is something else, or of another version.
         """
         if not self.exists:
             raise InputError(f"{self.folder}: holds no results: run.json is missing")
@@ -189,8 +175,8 @@ class Results:
         """Reads the questions of one benchmark, without images.
 
         Raises:
-            InputError: this folder has none of it.
-            FormatError: the file is not the one that was written.
+            InputError: This folder has none of it.
+            FormatError: The file is not the one that was written.
         """
         if benchmark not in (sets := self.settings().benchmarks):
             raise InputError(f"{self.folder}: has no {benchmark}, only {', '.join(sets)}")
@@ -204,7 +190,7 @@ class Results:
         """Reads all answers, by benchmark and key of the question.
 
         Raises:
-            FormatError: the file holds something else.
+            FormatError: The file holds something else.
         """
         if not self.answers_file.exists():
             return {}
@@ -231,7 +217,7 @@ def question_set(lines: bytes, path: str | Path) -> QuestionSet:
 
     Args:
         lines: `question_lines` of all of it.
-        path: where they were read from.
+        path: Where they were read from.
     """
     return QuestionSet(path=str(path), questions=lines.count(b"\n"), hash=_hash(lines))
 
@@ -242,11 +228,11 @@ def parse_answers(
     """Returns lines of answers by what they are of.
 
     Args:
-        path: their file, for messages.
-        records: the lines.
+        path: Their file, for messages.
+        records: The lines.
 
     Raises:
-        FormatError: a line is no answer.
+        FormatError: A line is no answer.
     """
     try:
         answers = [GivenAnswer(**record) for record in records]

@@ -24,8 +24,6 @@ from packkit.infimed.evaluation.results import (
     question_set,
 )
 
-__all__ = ["AnswersReport", "BenchmarkReport", "OnAnswer", "parse_benchmarks", "run_benchmarks"]
-
 # Enough to say what is wrong.
 _SHOWN = 3
 
@@ -38,12 +36,12 @@ class BenchmarkReport:
     """What became of one benchmark.
 
     Attributes:
-        questions: of the benchmark.
-        answered: of them, earlier runs included.
-        refused: of those answered, stopped by a content filter.
-        cut: of those answered, cut off at the limit of tokens.
-        failed: without an answer; the next run asks for them again.
-        errors: why, the first few.
+        questions: Of the benchmark.
+        answered: Of them, earlier runs included.
+        refused: Of those answered, stopped by a content filter.
+        cut: Of those answered, cut off at the limit of tokens.
+        failed: Without an answer; the next run asks for them again.
+        errors: Why, the first few.
     """
 
     questions: int
@@ -59,13 +57,13 @@ class AnswersReport:
     """What a run came to.
 
     Attributes:
-        out: folder of the results.
-        model: that answered.
-        backend: what ran it.
-        benchmarks: name -> what became of it.
-        answers: of this run.
-        seconds: that answering took.
-        torn_bytes: of an unfinished last line, left by a run that was killed and now cut off.
+        out: Folder of the results.
+        model: That answered.
+        backend: What ran it.
+        benchmarks: Name -> what became of it.
+        answers: Of this run.
+        seconds: That answering took.
+        torn_bytes: Of an unfinished last line, left by a run that was killed and now cut off.
     """
 
     out: str
@@ -96,7 +94,7 @@ def parse_benchmarks(specs: Iterable[str]) -> dict[str, Path]:
     """Reads what the user calls benchmarks: ``NAME=PATH`` each.
 
     Raises:
-        InputError: one is something else or is there twice, or its files are not there.
+        InputError: One is something else or is there twice, or its files are not there.
     """
     found: dict[str, Path] = {}
     for spec in specs:
@@ -123,17 +121,17 @@ def run_benchmarks(
     written and nothing else. More benchmarks may be added to a folder, the model may not change.
 
     Args:
-        answerer: who answers; see `packkit.infimed.evaluation.answering.open_answerer`.
-        benchmarks: name -> its local copy.
-        out: folder of the results.
-        on_progress: called whenever there is another answer.
+        answerer: Who answers; see `packkit.infimed.evaluation.answering.open_answerer`.
+        benchmarks: Name -> its local copy.
+        out: Folder of the results.
+        on_progress: Called whenever there is another answer.
 
     Raises:
-        InputError: a benchmark is not there, or the folder holds results of something else.
-        FormatError: a benchmark or a file in the folder is not what it should be.
-        SampleError: an image is broken, and of which question.
-        AccessError: an endpoint answers no request.
-        LogInUseError: another run writes to the folder.
+        InputError: A benchmark is not there, or the folder holds results of something else.
+        FormatError: A benchmark or a file in the folder is not what it should be.
+        SampleError: An image is broken, and of which question.
+        AccessError: An endpoint answers no request.
+        LogInUseError: Another run writes to the folder.
         KeyboardInterrupt: Ctrl-C ended the run; what was answered is kept.
     """
     results = Results(out)
@@ -175,7 +173,7 @@ def _claim(
     """Writes what is asked of whom, and makes sure that the folder holds nothing else.
 
     Raises:
-        InputError: it does.
+        InputError: It does.
     """
     settings = Settings(
         model=answerer.model,

@@ -14,8 +14,6 @@ from packkit.base.files import write_atomically
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS
 from packkit.infimed.evaluation.tallies import BenchmarkSummary
 
-__all__ = ["IncompleteError", "ScoreFile"]
-
 _VERSION = 1
 
 
@@ -23,7 +21,7 @@ class IncompleteError(PackkitError, ValueError):
     """There is no average over the benchmarks while one of them is missing.
 
     Attributes:
-        missing: their names.
+        missing: Their names.
     """
 
     def __init__(self, missing: tuple[str, ...]) -> None:
@@ -36,16 +34,16 @@ class ScoreFile:
     """How the answers of one model were scored.
 
     Attributes:
-        model: that answered.
-        scorer: name of the rules.
-        scorer_version: of the rules.
-        seed: of the draws of the rules; None where they draw nothing.
-        judge: model that decided on open questions; None where the rules did.
-        judge_prompt_version: of what it was asked; None without a judge.
-        prompt_version: of what the model was asked.
-        answers: hash of the answers that were scored.
-        questions: benchmark -> hash of its questions.
-        benchmarks: name -> what became of its questions.
+        model: That answered.
+        scorer: Name of the rules.
+        scorer_version: Of the rules.
+        seed: Of the draws of the rules; None where they draw nothing.
+        judge: Model that decided on open questions; None where the rules did.
+        judge_prompt_version: Of what it was asked; None without a judge.
+        prompt_version: Of what the model was asked.
+        answers: Hash of the answers that were scored.
+        questions: Benchmark -> hash of its questions.
+        benchmarks: Name -> what became of its questions.
     """
 
     model: str
@@ -69,7 +67,7 @@ class ScoreFile:
         """Unweighted mean of the accuracies of all seven benchmarks, in [0, 1].
 
         Raises:
-            IncompleteError: one of them is missing.
+            IncompleteError: One of them is missing.
         """
         accuracies = [self.accuracy(name) for name in BENCHMARKS]
         known = [accuracy for accuracy in accuracies if accuracy is not None]
@@ -107,8 +105,8 @@ class ScoreFile:
         """Reads what `write` wrote.
 
         Raises:
-            FormatError: it is something else, or of another version.
-            OSError: it cannot be read.
+            FormatError: It is something else, or of another version.
+            OSError: It cannot be read.
         """
         try:
             record = orjson.loads(Path(path).read_bytes())

@@ -15,19 +15,17 @@ from packkit.infimed.evaluation.score_file import ScoreFile
 from packkit.infimed.evaluation.tallies import tally_verdicts
 from packkit.infimed.evaluation.verdicts import Verdict, read_verdicts
 
-__all__ = ["Decided", "Method", "ScoredResults", "describe_mix", "open_all", "open_scored"]
-
 
 class Method(NamedTuple):
     """How answers were asked for and decided on; figures of two methods cannot be compared.
 
     Attributes:
-        scorer: name of the rules.
-        scorer_version: of the rules.
-        seed: of the draws of the rules; None where they draw nothing.
-        judge: model that decided on open questions; None where the rules did.
-        judge_prompt_version: of what it was asked; None without a judge.
-        prompt_version: of what the model was asked.
+        scorer: Name of the rules.
+        scorer_version: Of the rules.
+        seed: Of the draws of the rules; None where they draw nothing.
+        judge: Model that decided on open questions; None where the rules did.
+        judge_prompt_version: Of what it was asked; None without a judge.
+        prompt_version: Of what the model was asked.
     """
 
     scorer: str
@@ -55,8 +53,8 @@ class Decided(NamedTuple):
     """A question, and what was decided about the answer to it.
 
     Attributes:
-        question: without its images.
-        verdict: what was decided.
+        question: Without its images.
+        verdict: What was decided.
     """
 
     question: Question
@@ -68,10 +66,10 @@ class ScoredResults:
     """Results of one model, and one scoring of them.
 
     Attributes:
-        label: what tables call it.
-        scoring: name of the scoring, as `packkit.infimed.evaluation.results.scoring_name` gives it.
-        results: the folder.
-        scores: of its answers as they are now.
+        label: What tables call it.
+        scoring: Name of the scoring, as `packkit.infimed.evaluation.results.scoring_name` gives it.
+        results: The folder.
+        scores: Of its answers as they are now.
     """
 
     label: str
@@ -88,8 +86,8 @@ class ScoredResults:
         """Reads what was decided about each answer: benchmark -> key of the question -> both.
 
         Raises:
-            FormatError: these are not the verdicts that the scores count.
-            OSError: they cannot be read.
+            FormatError: These are not the verdicts that the scores count.
+            OSError: They cannot be read.
         """
         path = self.results.verdicts_file(self.scoring)
         found = {(one.benchmark, one.question): one for one in read_verdicts(path)}
@@ -112,14 +110,14 @@ def open_scored(name: str, scoring: str | None = None) -> ScoredResults:
     """Reads the scores of one folder of results.
 
     Args:
-        name: the folder, which is its label too, or ``LABEL=PATH``; or one of the files in its
+        name: The folder, which is its label too, or ``LABEL=PATH``; or one of the files in its
             ``scores``, which says at once which scores are meant.
-        scoring: which scores, such as ``medevalkit+gpt-4.1``; None where there is but one.
+        scoring: Which scores, such as ``medevalkit+gpt-4.1``; None where there is but one.
 
     Raises:
-        InputError: there are no such scores, several where none is named, or they are of other
+        InputError: There are no such scores, several where none is named, or they are of other
             answers than the folder holds now.
-        FormatError: a file in the folder is not what it should be.
+        FormatError: A file in the folder is not what it should be.
     """
     label, path = _label_and_path(name)
     if path.is_file() and path.parent.name == "scores":
@@ -139,7 +137,7 @@ def open_all(names: Iterable[str], scoring: str | None = None) -> list[ScoredRes
     """Reads the scores of several folders, as `open_scored` does.
 
     Raises:
-        InputError: there is no folder, or two have one label.
+        InputError: There is no folder, or two have one label.
     """
     opened = [open_scored(name, scoring) for name in names]
     if not opened:

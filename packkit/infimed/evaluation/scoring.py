@@ -18,8 +18,6 @@ from packkit.infimed.evaluation.scorers import Reading, Scorer, scorer_named
 from packkit.infimed.evaluation.tallies import tally_verdicts
 from packkit.infimed.evaluation.verdicts import Outcome, Verdict, write_verdicts
 
-__all__ = ["JudgeFailuresError", "ScoreConfig", "score"]
-
 # Enough to say what is wrong.
 _SHOWN = 3
 
@@ -28,9 +26,9 @@ class JudgeFailuresError(PackkitError, RuntimeError):
     """A judge gave no verdict on too many answers, so there are no scores.
 
     Attributes:
-        failed: answers without a verdict.
-        asked: answers that it was to decide on.
-        limit: the share of them that may fail.
+        failed: Answers without a verdict.
+        asked: Answers that it was to decide on.
+        limit: The share of them that may fail.
     """
 
     def __init__(self, failed: int, asked: int, limit: float, examples: Sequence[str]) -> None:
@@ -46,17 +44,17 @@ class ScoreConfig:
     """Options of `score`.
 
     Attributes:
-        scorer: name of the rules.
-        seed: of the draws of rules that draw.
-        judge: model that decides on open questions; None leaves them to the rules.
-        base_url: of its endpoint; by default that of OPENAI_BASE_URL, else OpenAI's own.
-        concurrency: requests on their way at the same time.
-        max_requests: that may be sent to judges; those of earlier runs in this folder count.
-        max_tokens: that a reply may have, those of its reasoning included.
-        max_judge_failures: share of the answers judged that may stay without a verdict.
+        scorer: Name of the rules.
+        seed: Of the draws of rules that draw.
+        judge: Model that decides on open questions; None leaves them to the rules.
+        base_url: Of its endpoint; by default that of OPENAI_BASE_URL, else OpenAI's own.
+        concurrency: Requests on their way at the same time.
+        max_requests: That may be sent to judges; those of earlier runs in this folder count.
+        max_tokens: That a reply may have, those of its reasoning included.
+        max_judge_failures: Share of the answers judged that may stay without a verdict.
 
     Raises:
-        InputError: a value is out of range.
+        InputError: A value is out of range.
     """
 
     scorer: str = "strict"
@@ -104,19 +102,19 @@ def score(
     """Scores the answers in a folder, and writes scores and verdicts there.
 
     Args:
-        results: the folder; every question of its benchmarks has an answer.
-        config: options.
-        judge: whom to ask, by the name in `config`; by default an `OpenAIChat`, made only if there
+        results: The folder; every question of its benchmarks has an answer.
+        config: Options.
+        judge: Whom to ask, by the name in `config`; by default an `OpenAIChat`, made only if there
             is something to ask.
-        policy: how often a judge is asked about an answer.
-        on_progress: called whenever a judge has decided.
+        policy: How often a judge is asked about an answer.
+        on_progress: Called whenever a judge has decided.
 
     Raises:
-        InputError: answers are missing, or options make no sense.
-        JudgeFailuresError: too many answers are without a verdict; those that came are kept.
-        AccessError: the judge answers no request at all.
-        FormatError: a file in the folder is not what it should be.
-        MissingExtraError: openai is needed and not installed.
+        InputError: Answers are missing, or options make no sense.
+        JudgeFailuresError: Too many answers are without a verdict; those that came are kept.
+        AccessError: The judge answers no request at all.
+        FormatError: A file in the folder is not what it should be.
+        MissingExtraError: Openai is needed and not installed.
     """
     settings, answers = results.settings(), results.answers()
     scorer = scorer_named(config.scorer, config.seed)
@@ -196,8 +194,8 @@ def _judge(
     """Has a judge decide on what nobody has asked it about, and on what failed too often.
 
     Raises:
-        JudgeFailuresError: too many answers are without a verdict.
-        InputError: a limit left answers that were not asked about.
+        JudgeFailuresError: Too many answers are without a verdict.
+        InputError: A limit left answers that were not asked about.
     """
     allowed = config.max_judge_failures * len(items)
     failed = judgements.failed(items)

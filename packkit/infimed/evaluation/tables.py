@@ -19,8 +19,6 @@ from packkit.infimed.evaluation.score_file import ScoreFile
 from packkit.infimed.evaluation.scored_results import Method, ScoredResults, describe_mix
 from packkit.infimed.evaluation.tallies import BenchmarkSummary, Tally
 
-__all__ = ["AVERAGE", "PART_COLUMNS", "Part", "Table", "parts", "percent"]
-
 AVERAGE = "average"
 """What stands in place of a benchmark's name where the mean over all of them is given."""
 
@@ -38,9 +36,9 @@ class Part(NamedTuple):
     """Some questions of a benchmark, and how they were decided.
 
     Attributes:
-        benchmark: its name.
+        benchmark: Its name.
         name: ``all``, ``closed``, ``open``, or what they have in common, as ``modality: CT``.
-        tally: counts.
+        tally: Counts.
     """
 
     benchmark: str
@@ -60,7 +58,7 @@ class Table:
     """Accuracies of results on the benchmarks.
 
     Attributes:
-        results: the rows, in their order; at least one.
+        results: The rows, in their order; at least one.
     """
 
     results: Sequence[ScoredResults]

@@ -12,8 +12,6 @@ from packkit.infimed.evaluation.questions import Question
 from packkit.infimed.evaluation.scorers import Overlap, token_overlap
 from packkit.infimed.evaluation.verdicts import Outcome, Verdict
 
-__all__ = ["BenchmarkSummary", "Interval", "Tally", "tally_verdicts", "wilson_interval"]
-
 # The 97.5 % quantile of the normal distribution.
 _Z = 1.959963984540054
 
@@ -22,8 +20,8 @@ class Interval(NamedTuple):
     """A 95 % interval of a share.
 
     Attributes:
-        low: at least 0.
-        high: at most 1.
+        low: At least 0.
+        high: At most 1.
     """
 
     low: float
@@ -34,8 +32,8 @@ def wilson_interval(right: int, n: int) -> Interval:
     """Returns the score interval of Wilson (1927) for a share, at 95 %.
 
     Args:
-        right: successes.
-        n: trials, at least 1.
+        right: Successes.
+        n: Trials, at least 1.
 
     >>> tuple(round(bound, 3) for bound in wilson_interval(327, 451))
     (0.682, 0.764)
@@ -52,10 +50,10 @@ class Tally:
     """How some answers were decided.
 
     Attributes:
-        n: answers.
-        right: of them.
-        unparsed: of them; none of these is right.
-        judge_failed: of them; nothing is known of these.
+        n: Answers.
+        right: Of them.
+        unparsed: Of them; none of these is right.
+        judge_failed: Of them; nothing is known of these.
     """
 
     n: int
@@ -95,14 +93,14 @@ class BenchmarkSummary:
     """How the answers to one benchmark were decided.
 
     Attributes:
-        benchmark: its name.
-        total: all questions.
-        closed: those for which a letter, yes or no, a word or a phrase is wanted.
-        open: all others; closed and open add up to the total.
-        guesses: verdicts that come from likeness or chance.
-        overlap: words that open answers share with the gold ones, the mean over all of them; None
+        benchmark: Its name.
+        total: All questions.
+        closed: Those for which a letter, yes or no, a word or a phrase is wanted.
+        open: All others; closed and open add up to the total.
+        guesses: Verdicts that come from likeness or chance.
+        overlap: Words that open answers share with the gold ones, the mean over all of them; None
             where there is no open question.
-        groups: what is broken down by -> value -> its questions.
+        groups: What is broken down by -> value -> its questions.
     """
 
     benchmark: str
@@ -147,8 +145,8 @@ def tally_verdicts(questions: Sequence[Question], verdicts: Sequence[Verdict]) -
     """Sums up the verdicts of one benchmark.
 
     Args:
-        questions: all of one benchmark, at least one.
-        verdicts: the verdict of each, in the same order.
+        questions: All of one benchmark, at least one.
+        verdicts: The verdict of each, in the same order.
     """
     pairs = list(zip(questions, verdicts, strict=True))
     return BenchmarkSummary(

@@ -12,8 +12,6 @@ import orjson
 from packkit.base.errors import FormatError
 from packkit.base.files import write_atomically
 
-__all__ = ["Outcome", "Verdict", "read_verdicts", "write_verdicts"]
-
 Outcome = Literal["right", "wrong", "unparsed", "judge_failed"]
 """``unparsed``: the rules cannot tell what is answered. ``judge_failed``: the judge gave no
 verdict, so nothing is known of the answer."""
@@ -24,13 +22,13 @@ class Verdict:
     """What was decided about one answer.
 
     Attributes:
-        benchmark: name of the benchmark.
-        question: key of the question.
-        outcome: what was decided.
-        answer: what the reply was taken to say; None where that cannot be told.
-        by: who decided.
-        is_guess: whether the rules fell back on likeness or chance.
-        reason: what the judge gave as its reason, or why there is none; else empty.
+        benchmark: Name of the benchmark.
+        question: Key of the question.
+        outcome: What was decided.
+        answer: What the reply was taken to say; None where that cannot be told.
+        by: Who decided.
+        is_guess: Whether the rules fell back on likeness or chance.
+        reason: What the judge gave as its reason, or why there is none; else empty.
     """
 
     benchmark: str
@@ -61,8 +59,8 @@ def read_verdicts(path: Path) -> list[Verdict]:
     """Reads what `write_verdicts` wrote.
 
     Raises:
-        FormatError: it is something else.
-        OSError: it cannot be read.
+        FormatError: It is something else.
+        OSError: It cannot be read.
     """
     return [_verdict(path, number, line) for number, line in enumerate(_lines(path), 1)]
 

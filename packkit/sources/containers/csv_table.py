@@ -21,8 +21,6 @@ from packkit.base.errors import FormatError, RejectReason, SampleError
 from packkit.sources.base import Fields
 from packkit.sources.containers.json_lines import JsonLines
 
-__all__ = ["CsvTable"]
-
 _FIELD_CHARACTERS = 1 << 30
 _READING = threading.Lock()
 
@@ -38,7 +36,7 @@ class CsvTable(JsonLines):
         """Writes every row as a JSON line.
 
         Raises:
-            FormatError: there is no header, or one of its columns has no name or that of another.
+            FormatError: There is no header, or one of its columns has no name or that of another.
         """
         with open(copy, "wb") as lines:
             for row in _rows(path):
@@ -49,7 +47,7 @@ class CsvTable(JsonLines):
         """Parses one line of the copy.
 
         Raises:
-            SampleError: the row was none.
+            SampleError: The row was none.
         """
         row = orjson.loads(data)
         if isinstance(row, list):
@@ -94,7 +92,7 @@ def _header(reader: Iterator[list[str]], path: Path) -> list[str]:
     """Returns the names of the columns.
 
     Raises:
-        FormatError: they cannot be told.
+        FormatError: They cannot be told.
     """
     try:
         columns = next(filter(None, reader), [])

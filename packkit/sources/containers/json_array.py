@@ -22,8 +22,6 @@ from packkit.sources.containers.json_lines import (
 )
 from packkit_kernels.json_elements import ElementScanner
 
-__all__ = ["JsonArray", "JsonObject", "JsonSplits"]
-
 
 class JsonArray(JsonLines):
     """A file that is one JSON array of objects."""

@@ -12,8 +12,6 @@ import xxhash
 from packkit.base.errors import RejectReason, SampleError
 from packkit.sources.base import Fields, Record, Span
 
-__all__ = ["JsonLines", "parse_object"]
-
 SPAN_BYTES = 64 << 20
 BUFFER_BYTES = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -23,7 +21,7 @@ def parse_object(data: bytes) -> Fields:
     """Parses a JSON object.
 
     Raises:
-        SampleError: it is not UTF-8, not JSON, or not an object.
+        SampleError: It is not UTF-8, not JSON, or not an object.
     """
     try:
         value = orjson.loads(data)
@@ -76,7 +74,7 @@ class JsonLines:
         """Parses one line.
 
         Raises:
-            SampleError: it is not a JSON object.
+            SampleError: It is not a JSON object.
         """
         return parse_object(data)
 

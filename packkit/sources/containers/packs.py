@@ -16,8 +16,6 @@ from packkit.sources.containers.json_array import cut_off, read_document
 from packkit.sources.containers.json_lines import JsonLines, parse_object, read_lines
 from packkit_kernels.json_elements import ElementScanner
 
-__all__ = ["PackFile", "PackLines"]
-
 _Ranges = list[list[int]]
 
 
@@ -71,7 +69,7 @@ def _samples_and_lengths(
     """Returns which elements of a pack's lists are samples, and which are lengths.
 
     Raises:
-        SampleError: it is no pack.
+        SampleError: It is no pack.
     """
     outline = _outline(pack, elements, is_whole=is_whole)
     ranges: dict[str, _Ranges] = {"data": [], "lengths": []}
@@ -90,7 +88,7 @@ def _outline(pack: bytes, elements: _Ranges, *, is_whole: bool) -> Fields:
     """Parses a pack with a 0 in place of every element; one that is cut off is closed first.
 
     Raises:
-        SampleError: the pack is no JSON object.
+        SampleError: The pack is no JSON object.
     """
     if not is_whole and not elements:
         return {}

@@ -21,8 +21,6 @@ from packkit.sources.containers.json_lines import JsonLines
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Parquet"]
-
 _ROWS_PER_BATCH = 64
 _BUFFER_BYTES = 1 << 20
 
@@ -38,7 +36,7 @@ class Parquet(JsonLines):
         """Writes every row as a JSON line.
 
         Raises:
-            FormatError: it is not a readable Parquet file.
+            FormatError: It is not a readable Parquet file.
         """
         with open(copy, "wb") as lines:
             for line in _lines(path):

@@ -8,8 +8,6 @@ from packkit.base.errors import RejectReason, SampleError
 from packkit.sources.base import Fields
 from packkit.sources.containers.json_lines import JsonLines
 
-__all__ = ["PipeLines"]
-
 _CATEGORY_WORDS = 2
 
 
@@ -29,7 +27,7 @@ class PipeLines(JsonLines):
         """Parses one line; white space around a field is no part of it.
 
         Raises:
-            SampleError: it is not UTF-8, or has another number of fields.
+            SampleError: It is not UTF-8, or has another number of fields.
         """
         try:
             values = [value.strip() for value in data.decode().split("|")]

@@ -22,8 +22,6 @@ from packkit.images import ImageRef, RangeImage
 from packkit.sources.base import Fields, Record, Span
 from packkit.sources.containers.json_lines import parse_object
 
-__all__ = ["IMAGE_EXTENSIONS", "KEY", "Tar"]
-
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
 KEY = "__key__"
 
@@ -88,7 +86,7 @@ class Tar:
         """Reads one record from the bytes of its members.
 
         Raises:
-            SampleError: they are no members of a tar, or not those of one record.
+            SampleError: They are no members of a tar, or not those of one record.
         """
 
         def image(info: tarfile.TarInfo) -> bytes:

@@ -15,8 +15,6 @@ from packkit.images import DataRoot
 from packkit.samples import Content, Message, Sample
 from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
 
-__all__ = ["LlavaLayout"]
-
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 _MARKER = re.compile(r"\n?<image>\n?")
 _USED = {"id", "image", "images", "conversations"}
@@ -39,7 +37,7 @@ class LlavaLayout:
         """Reads a conversation.
 
         Raises:
-            SampleError: a turn is malformed, or markers and images differ in number.
+            SampleError: A turn is malformed, or markers and images differ in number.
         """
         turns = fields.get("conversations")
         if not isinstance(turns, list):

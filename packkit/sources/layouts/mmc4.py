@@ -11,8 +11,6 @@ from packkit.images import DataRoot, ImageRef
 from packkit.samples import Content, Sample
 from packkit.sources.base import Fields, add_text, image_from_field, rest_as_meta
 
-__all__ = ["Mmc4Layout"]
-
 _USED = {"text_list", "image_info", "similarity_matrix"}
 
 
@@ -39,7 +37,7 @@ class Mmc4Layout:
         """Reads a document.
 
         Raises:
-            SampleError: a sentence is no text, or an image belongs to no sentence.
+            SampleError: A sentence is no text, or an image belongs to no sentence.
         """
         sentences, infos = fields.get("text_list"), fields.get("image_info")
         if not isinstance(sentences, list) or not isinstance(infos, list):

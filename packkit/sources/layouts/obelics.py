@@ -18,8 +18,6 @@ from packkit.images import DataRoot, ImageRef
 from packkit.samples import Sample
 from packkit.sources.base import Fields, add_text, id_from_field, image_from_field, rest_as_meta
 
-__all__ = ["ObelicsLayout"]
-
 _USED = {"id", "images", "texts"}
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _KEPT_ESCAPE = re.compile(r"(%(?:2f|[01][0-9a-f]|7f))", re.IGNORECASE)
@@ -46,7 +44,7 @@ class ObelicsLayout:
         """Reads a document.
 
         Raises:
-            SampleError: images and texts do not line up, or an image cannot be told.
+            SampleError: Images and texts do not line up, or an image cannot be told.
         """
         values, texts = fields.get("images"), fields.get("texts")
         if not isinstance(values, list) or not isinstance(texts, list) or len(values) != len(texts):

@@ -10,8 +10,6 @@ from packkit.samples import Sample
 from packkit.samples.open_qwen2vl import is_open_qwen2vl, sample_from_open_qwen2vl
 from packkit.sources.base import Fields
 
-__all__ = ["OpenQwen2vlLayout"]
-
 
 class OpenQwen2vlLayout:
     """Documents in which every position holds a text or an image, the other being null."""
@@ -30,6 +28,6 @@ class OpenQwen2vlLayout:
         """Reads a document.
 
         Raises:
-            SampleError: texts and images do not line up.
+            SampleError: Texts and images do not line up.
         """
         return sample_from_open_qwen2vl(fields)

@@ -10,8 +10,6 @@ from packkit.images import DataRoot
 from packkit.samples import Sample
 from packkit.sources.base import Fields, image_from_field
 
-__all__ = ["PackkitLayout"]
-
 
 class PackkitLayout:
     """Records with ``messages`` or ``content``; an image may be a path instead of base64."""
@@ -30,7 +28,7 @@ class PackkitLayout:
         """Reads a sample from its canonical form.
 
         Raises:
-            SampleError: it is not a legal sample.
+            SampleError: It is not a legal sample.
         """
         images = [] if fields.get("images") is None else fields["images"]
         if not isinstance(images, list):

@@ -14,8 +14,6 @@ from packkit.images import DataRoot, ImageRef
 from packkit.samples import Message, Sample
 from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
 
-__all__ = ["CaptionLayout", "VqaLayout"]
-
 _IMAGE_NAMES = ("image", "images", "image_path", "img_path", "file_name")
 _ID_NAMES = ("id", "image_id", "key", "uid", "__key__")
 
@@ -86,7 +84,7 @@ class CaptionLayout(_Table):
         """Reads a caption.
 
         Raises:
-            SampleError: image or text is missing.
+            SampleError: Image or text is missing.
         """
         images = self._images(fields, root)
         content = (None,) * len(images) + (self._text("text", fields),)
@@ -109,7 +107,7 @@ class VqaLayout(_Table):
         """Reads a question and its answer.
 
         Raises:
-            SampleError: image, question or answer is missing.
+            SampleError: Image, question or answer is missing.
         """
         images = self._images(fields, root)
         question = (None,) * len(images) + (self._text("question", fields),)

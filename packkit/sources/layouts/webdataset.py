@@ -11,8 +11,6 @@ from packkit.samples import Sample
 from packkit.sources.base import Fields, image_from_field, rest_as_meta
 from packkit.sources.containers.tar import IMAGE_EXTENSIONS, KEY
 
-__all__ = ["WebdatasetLayout"]
-
 _TEXT_KEYS = ("caption", "text")
 
 
@@ -37,7 +35,7 @@ class WebdatasetLayout:
         """Reads an image and its caption.
 
         Raises:
-            SampleError: image or text is missing, or there are several images.
+            SampleError: Image or text is missing, or there are several images.
         """
         key, info = fields.get(KEY), fields.get("json", {})
         images = [fields[name] for name in IMAGE_EXTENSIONS if name in fields]

@@ -10,8 +10,6 @@ from packkit.images import DataRoot
 from packkit.samples import Sample
 from packkit.sources.base import Fields, rest_as_meta, text_from_field
 
-__all__ = ["FigureCaptionsLayout"]
-
 _USED = {"pair_id", "fig_caption", "in_text_mention"}
 
 
@@ -37,7 +35,7 @@ class FigureCaptionsLayout:
         """Reads a caption and its mentions.
 
         Raises:
-            SampleError: figure or caption is missing, or a mention is no text.
+            SampleError: Figure or caption is missing, or a mention is no text.
         """
         name = text_from_field(fields, "pair_id")
         paragraphs = [text_from_field(fields, "fig_caption"), *_mentions(fields)]

@@ -14,8 +14,6 @@ from packkit.images import DataRoot
 from packkit.samples import Sample
 from packkit.sources.base import Fields, rest_as_meta, text_from_field
 
-__all__ = ["MedpixLayout"]
-
 _USED = {"image", "Description"}
 
 
@@ -40,7 +38,7 @@ class MedpixLayout:
         """Reads a caption.
 
         Raises:
-            SampleError: image or caption is missing.
+            SampleError: Image or caption is missing.
         """
         name, description = text_from_field(fields, "image"), fields.get("Description")
         if not isinstance(description, Mapping):

@@ -17,8 +17,6 @@ from packkit.infimed.data.multiple_choice import multiple_choice_prompt
 from packkit.samples import Message, Sample
 from packkit.sources.base import Fields, id_from_field, rest_as_meta, text_from_field
 
-__all__ = ["CHOICES", "PmcVqaLayout", "choice_text", "figure_folders", "is_version_1"]
-
 CHOICES = {letter: f"Choice {letter}" for letter in "ABCD"}
 """The letter of each choice -> its field."""
 
@@ -42,7 +40,7 @@ class PmcVqaLayout:
         """Reads a question.
 
         Raises:
-            SampleError: a part is missing, or the answer is none of the choices.
+            SampleError: A part is missing, or the answer is none of the choices.
         """
         options = {
             letter: _choice(letter, text_from_field(fields, name))

@@ -16,8 +16,6 @@ from packkit.sources.base import (
     text_from_field,
 )
 
-__all__ = ["R2genLayout"]
-
 _USED = {"id", "report", "image_path"}
 
 
@@ -42,7 +40,7 @@ class R2genLayout:
         """Reads a report.
 
         Raises:
-            SampleError: report or images are missing.
+            SampleError: Report or images are missing.
         """
         paths = fields.get("image_path")
         if not isinstance(paths, list):

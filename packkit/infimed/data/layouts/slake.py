@@ -9,8 +9,6 @@ from packkit.images import DataRoot
 from packkit.samples import Message, Sample
 from packkit.sources.base import Fields, id_from_field, rest_as_meta, text_from_field
 
-__all__ = ["SlakeLayout"]
-
 _USED = {"img_name", "question", "answer"}
 
 
@@ -36,7 +34,7 @@ class SlakeLayout:
         """Reads a question and its answer.
 
         Raises:
-            SampleError: image, question or answer is missing.
+            SampleError: Image, question or answer is missing.
         """
         image = root.within("imgs").image(text_from_field(fields, "img_name"))
         return Sample(

@@ -9,8 +9,6 @@ from packkit.images import DataRoot
 from packkit.samples import Message, Sample
 from packkit.sources.base import Fields, rest_as_meta, text_from_field
 
-__all__ = ["VqaMedLayout"]
-
 _FIELDS = {"image_id", "question", "answer"}
 _FOLDERS = ("Train_images", "Val_images", "VQAMed2019_Test_Images")
 
@@ -36,7 +34,7 @@ class VqaMedLayout:
         """Reads a question and its answer.
 
         Raises:
-            SampleError: image, question or answer is missing.
+            SampleError: Image, question or answer is missing.
         """
         image = f"{text_from_field(fields, 'image_id')}.jpg"
         return Sample(

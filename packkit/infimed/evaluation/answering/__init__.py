@@ -31,19 +31,19 @@ def open_answerer(
     """Opens a model to be asked.
 
     Args:
-        model: run, checkpoint, folder, hub id, or name of a model at an endpoint.
-        backend: what runs it; ``auto`` takes an endpoint where `base_url` is given, packkit where
+        model: Run, checkpoint, folder, hub id, or name of a model at an endpoint.
+        backend: What runs it; ``auto`` takes an endpoint where `base_url` is given, packkit where
             `model` is a run, a checkpoint or a folder that it exported, and else transformers.
-        base_url: of the endpoint.
-        max_new_tokens: where an answer ends at the latest.
-        device: where a model in this process runs; ``auto`` is a GPU, if there is one.
-        batch_size: requests that it answers at the same time, 8 by default.
-        concurrency: requests on their way to an endpoint at the same time, 16 by default.
+        base_url: Of the endpoint.
+        max_new_tokens: Where an answer ends at the latest.
+        device: Where a model in this process runs; ``auto`` is a GPU, if there is one.
+        batch_size: Requests that it answers at the same time, 8 by default.
+        concurrency: Requests on their way to an endpoint at the same time, 16 by default.
 
     Raises:
-        InputError: there is no such model, or options do not make sense together.
-        CheckpointError: a checkpoint cannot be read.
-        MissingExtraError: what the backend needs is not installed.
+        InputError: There is no such model, or options do not make sense together.
+        CheckpointError: A checkpoint cannot be read.
+        MissingExtraError: What the backend needs is not installed.
     """
     own = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "concurrency": concurrency}
     for name, value in own.items():

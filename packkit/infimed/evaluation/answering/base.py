@@ -11,8 +11,6 @@ from packkit.base.errors import SampleError
 from packkit.images import ImageRef
 from packkit.infimed.evaluation.results import GivenAnswer
 
-__all__ = ["Answerer", "Device", "Keep", "Request"]
-
 Device = Literal["auto", "cpu", "cuda"]
 """Where a model in this process runs; ``auto`` is a GPU, if there is one."""
 
@@ -25,10 +23,10 @@ class Request:
     """One question on its way to a model.
 
     Attributes:
-        benchmark: name of the benchmark.
-        question: key of the question.
-        prompt: what is asked, after the images.
-        images: that it is about: encoded bytes, or where they stand.
+        benchmark: Name of the benchmark.
+        question: Key of the question.
+        prompt: What is asked, after the images.
+        images: That it is about: encoded bytes, or where they stand.
     """
 
     benchmark: str
@@ -40,7 +38,7 @@ class Request:
         """Returns the encoded images, reading them where they stand.
 
         Raises:
-            SampleError: one cannot be read.
+            SampleError: One cannot be read.
         """
         return [one if isinstance(one, bytes) else one.read() for one in self.images]
 
@@ -73,11 +71,11 @@ class Answerer(Protocol):
         """Answers every request, in any order.
 
         Args:
-            requests: each once; their images are read when their turn comes.
-            keep: called as soon as an answer is there.
+            requests: Each once; their images are read when their turn comes.
+            keep: Called as soon as an answer is there.
 
         Raises:
-            SampleError: an image or a text is broken, and of which question.
-            AccessError: an endpoint answers no request.
+            SampleError: An image or a text is broken, and of which question.
+            AccessError: An endpoint answers no request.
             KeyboardInterrupt: Ctrl-C ended it; what was answered is kept.
         """

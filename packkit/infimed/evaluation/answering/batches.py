@@ -8,8 +8,6 @@ from packkit.infimed.evaluation.answering.base import Keep, Request
 from packkit.infimed.evaluation.results import GivenAnswer
 from packkit.training.generation import Written
 
-__all__ = ["answer_in_batches", "batches"]
-
 
 def answer_in_batches(
     requests: Sequence[Request],
@@ -20,10 +18,10 @@ def answer_in_batches(
     """Answers requests in batches, and keeps the answers of each as soon as it is done.
 
     Args:
-        requests: each once.
-        size: of a batch.
-        write: answers a batch.
-        keep: see `packkit.infimed.evaluation.answering.Answerer`.
+        requests: Each once.
+        size: Of a batch.
+        write: Answers a batch.
+        keep: See `packkit.infimed.evaluation.answering.Answerer`.
     """
     for batch in batches(requests, size):
         for request, written in zip(batch, write(batch), strict=True):

@@ -21,8 +21,6 @@ from packkit.infimed.chat import (
 from packkit.infimed.evaluation.answering.base import Keep, Request
 from packkit.infimed.evaluation.results import AnswerState, GivenAnswer
 
-__all__ = ["EndpointAnswerer"]
-
 
 class EndpointAnswerer:
     """Asks an endpoint, many requests at the same time.
@@ -31,14 +29,14 @@ class EndpointAnswerer:
     thinks before it answers is kept where it stands in the reply.
 
     Args:
-        model: name of the model there.
-        base_url: of the endpoint; see `OpenAIChat`.
-        max_new_tokens: where an answer ends at the latest.
-        concurrency: requests on their way at the same time.
-        policy: how often a request is tried.
+        model: Name of the model there.
+        base_url: Of the endpoint; see `OpenAIChat`.
+        max_new_tokens: Where an answer ends at the latest.
+        concurrency: Requests on their way at the same time.
+        policy: How often a request is tried.
 
     Raises:
-        MissingExtraError: openai is not installed.
+        MissingExtraError: Openai is not installed.
         InputError: OpenAI's own endpoint is meant and there is no key, or a number is under 1.
     """
 

@@ -10,21 +10,19 @@ from packkit.infimed.evaluation.answering.batches import answer_in_batches
 from packkit.training.checkpoints import find_checkpoint
 from packkit.training.generation import Generator, Prompt, Written
 
-__all__ = ["PackkitAnswerer"]
-
 
 class PackkitAnswerer:
     """Runs a model of packkit's own.
 
     Args:
-        path: run, whose newest checkpoint is taken, checkpoint, or exported folder.
-        device: where it runs: in bfloat16 on a GPU, in float32 on a CPU.
-        max_new_tokens: where an answer ends at the latest.
-        batch_size: requests answered at the same time.
+        path: Run, whose newest checkpoint is taken, checkpoint, or exported folder.
+        device: Where it runs: in bfloat16 on a GPU, in float32 on a CPU.
+        max_new_tokens: Where an answer ends at the latest.
+        batch_size: Requests answered at the same time.
 
     Raises:
-        InputError: there is no model.
-        CheckpointError: it cannot be read.
+        InputError: There is no model.
+        CheckpointError: It cannot be read.
     """
 
     backend = "packkit"

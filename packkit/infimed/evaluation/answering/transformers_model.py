@@ -14,20 +14,18 @@ from packkit.infimed.evaluation.answering.base import Device, Keep, Request
 from packkit.infimed.evaluation.answering.batches import answer_in_batches
 from packkit.training.generation import Written
 
-__all__ = ["TransformersAnswerer"]
-
 
 class TransformersAnswerer:
     """Runs a model of others, with its own processor and chat template.
 
     Args:
-        model: a folder or a hub id.
-        device: where it runs: in the type of its weights on a GPU, in float32 on a CPU.
-        max_new_tokens: where an answer ends at the latest.
-        batch_size: requests answered at the same time.
+        model: A folder or a hub id.
+        device: Where it runs: in the type of its weights on a GPU, in float32 on a CPU.
+        max_new_tokens: Where an answer ends at the latest.
+        batch_size: Requests answered at the same time.
 
     Raises:
-        InputError: model or processor cannot be loaded, or it has no chat template.
+        InputError: Model or processor cannot be loaded, or it has no chat template.
     """
 
     backend = "transformers"

@@ -46,11 +46,11 @@ def find_benchmark(name: str, path: Path) -> Benchmark:
     """Finds the files of a benchmark, and reads none of them.
 
     Args:
-        name: one of `BENCHMARKS`.
-        path: the folder it was downloaded to, or its file of questions.
+        name: One of `BENCHMARKS`.
+        path: The folder it was downloaded to, or its file of questions.
 
     Raises:
-        InputError: there is no such benchmark, or `path` does not hold its files.
+        InputError: There is no such benchmark, or `path` does not hold its files.
     """
     if name not in TITLES:
         raise InputError(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
@@ -64,12 +64,12 @@ def read_benchmark(name: str, path: Path) -> list[Question]:
     files are bytes, which all questions about an image share.
 
     Args:
-        name: one of `BENCHMARKS`.
-        path: the folder it was downloaded to, or its file of questions.
+        name: One of `BENCHMARKS`.
+        path: The folder it was downloaded to, or its file of questions.
 
     Raises:
-        InputError: there is no such benchmark, or `path` does not hold its files.
-        FormatError: a record makes no question, or a key is there twice.
+        InputError: There is no such benchmark, or `path` does not hold its files.
+        FormatError: A record makes no question, or a key is there twice.
     """
     benchmark = find_benchmark(name, path)
     questions: dict[str, Question] = {}
@@ -95,7 +95,7 @@ def _sharing_images(question: Question, seen: dict[bytes | ImageRef, bytes | Ima
     """Returns a question whose images are those of `seen` where they are the same.
 
     Raises:
-        SampleError: an image is not there.
+        SampleError: An image is not there.
     """
     for image in question.images:
         if image not in seen and not isinstance(image, bytes):

@@ -10,24 +10,15 @@ from packkit.base.errors import InputError, RejectReason, SampleError
 from packkit.infimed.evaluation.questions import Question
 from packkit.sources.base import Fields, text_from_field
 
-__all__ = [
-    "Benchmark",
-    "BenchmarkRecord",
-    "file_in",
-    "groups_from_fields",
-    "one_of",
-    "text_or_none",
-]
-
 
 class BenchmarkRecord(NamedTuple):
     """One record of a benchmark.
 
     Attributes:
-        place: its file and its number there from 1, for messages.
-        number: of the records before it in its split.
-        fields: what it holds.
-        part: of the benchmark that it belongs to, such as a subject; empty where there are none.
+        place: Its file and its number there from 1, for messages.
+        number: Of the records before it in its split.
+        fields: What it holds.
+        part: Of the benchmark that it belongs to, such as a subject; empty where there are none.
     """
 
     place: str
@@ -47,21 +38,21 @@ class Benchmark(Protocol):
         """Finds its files.
 
         Raises:
-            InputError: one that it needs is not there.
+            InputError: One that it needs is not there.
         """
 
     def records(self) -> Iterator[BenchmarkRecord]:
         """Yields the records that are evaluated, in their published order.
 
         Raises:
-            FormatError: a file cannot be read as its name says.
+            FormatError: A file cannot be read as its name says.
         """
 
     def question(self, record: BenchmarkRecord) -> Question:
         """Returns the question that a record asks.
 
         Raises:
-            SampleError: it asks none.
+            SampleError: It asks none.
         """
 
 
@@ -69,7 +60,7 @@ def file_in(path: Path, *names: str) -> Path:
     """Returns a file that is named itself, or the first of `names` that a folder holds.
 
     Raises:
-        InputError: there is none.
+        InputError: There is none.
     """
     if path.is_file():
         return path
@@ -83,7 +74,7 @@ def text_or_none(value: object) -> str | None:
     """Returns the text of an optional field, stripped; None for null, NaN and white space.
 
     Raises:
-        SampleError: it is something else.
+        SampleError: It is something else.
     """
     # NaN, which is what pandas writes for a cell that is empty, differs from itself.
     if value is None or value != value:
@@ -98,7 +89,7 @@ def one_of(known: Collection[str], fields: Fields, name: str) -> str:
     """Returns the text of a field that holds one of some words, stripped.
 
     Raises:
-        SampleError: it holds something else.
+        SampleError: It holds something else.
     """
     text = text_from_field(fields, name).strip()
     if text not in known:

@@ -23,8 +23,6 @@ from packkit.infimed.evaluation.benchmarks.records import read_json, read_parque
 from packkit.infimed.evaluation.questions import Question
 from packkit.sources.base import Fields, text_from_field
 
-__all__ = ["MedXpertQa"]
-
 
 class MedXpertQa:
     """Records of the test file; the key is the ``id``.
@@ -50,7 +48,7 @@ class MedXpertQa:
         """Returns a question.
 
         Raises:
-            SampleError: a field is missing, or the answer is none of the options.
+            SampleError: A field is missing, or the answer is none of the options.
         """
         fields = record.fields
         options = _options(fields)

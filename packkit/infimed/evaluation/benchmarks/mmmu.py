@@ -21,8 +21,6 @@ from packkit.infimed.evaluation.benchmarks.records import image_bytes, read_parq
 from packkit.infimed.evaluation.questions import Question, QuestionKind
 from packkit.sources.base import Fields, text_from_field
 
-__all__ = ["SUBJECTS", "Mmmu"]
-
 SUBJECTS = (
     "Basic_Medical_Science",
     "Clinical_Medicine",
@@ -56,7 +54,7 @@ class Mmmu:
         """Returns a question with all images that it or its options name, in their order.
 
         Raises:
-            SampleError: a field is missing or unknown, or the answer is none of the options.
+            SampleError: A field is missing or unknown, or the answer is none of the options.
         """
         fields = record.fields
         text = text_from_field(fields, "question")

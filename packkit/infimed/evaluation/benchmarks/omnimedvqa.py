@@ -21,8 +21,6 @@ from packkit.infimed.evaluation.benchmarks.records import read_json
 from packkit.infimed.evaluation.questions import Question
 from packkit.sources.base import text_from_field
 
-__all__ = ["OmniMedVqa"]
-
 _OPEN_ACCESS = "QA_information/Open-access"
 
 
@@ -52,7 +50,7 @@ class OmniMedVqa:
         """Returns a question.
 
         Raises:
-            SampleError: a field is missing, or the answer is none of the options.
+            SampleError: A field is missing, or the answer is none of the options.
         """
         fields = record.fields
         texts = {letter: text_or_none(fields.get(f"option_{letter}")) for letter in "ABCD"}

@@ -19,8 +19,6 @@ from packkit.infimed.evaluation.benchmarks.records import read_csv
 from packkit.infimed.evaluation.questions import Question
 from packkit.sources.base import Fields, text_from_field
 
-__all__ = ["PmcVqa"]
-
 _FILES = ("test_2.csv", "test.csv", "test_clean.csv")
 
 
@@ -42,7 +40,7 @@ class PmcVqa:
         """Returns a question.
 
         Raises:
-            SampleError: a field is missing, or the answer is none of the choices.
+            SampleError: A field is missing, or the answer is none of the choices.
         """
         fields = record.fields
         images = self._root.within(*figure_folders(fields))

@@ -19,8 +19,6 @@ from packkit.infimed.evaluation.benchmarks.base import BenchmarkRecord
 from packkit.sources.base import Fields
 from packkit.sources.containers.csv_table import CsvTable
 
-__all__ = ["image_bytes", "read_csv", "read_json", "read_parquet", "split_files"]
-
 _ROWS_PER_BATCH = 64
 _SHARD = re.compile(r"-\d{5}-of-(\d{5})")
 
@@ -29,7 +27,7 @@ def split_files(folder: Path, split: str) -> list[Path]:
     """Lists the Parquet files of a split, such as ``test-00000-of-00003.parquet``, in order.
 
     Raises:
-        InputError: there is none, or their names state another number of them.
+        InputError: There is none, or their names state another number of them.
     """
     paths = sorted(folder.glob(f"{split}-*.parquet"))
     if not paths:
@@ -48,7 +46,7 @@ def read_json(path: Path) -> Iterator[BenchmarkRecord]:
     """Yields the objects of a JSON array, or of JSON lines where the file is named ``.jsonl``.
 
     Raises:
-        FormatError: it holds something else.
+        FormatError: It holds something else.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -68,7 +66,7 @@ def read_csv(path: Path) -> Iterator[BenchmarkRecord]:
     """Yields the rows of a CSV file with a header.
 
     Raises:
-        FormatError: it has none, or a row is broken.
+        FormatError: It has none, or a row is broken.
     """
     table = CsvTable()
     with TemporaryDirectory() as folder:
@@ -82,7 +80,7 @@ def read_parquet(paths: Iterable[Path]) -> Iterator[BenchmarkRecord]:
     """Yields the rows of the files of one split.
 
     Raises:
-        FormatError: one is not a readable Parquet file.
+        FormatError: One is not a readable Parquet file.
     """
     before = 0
     for path in paths:
@@ -95,7 +93,7 @@ def image_bytes(fields: Fields, name: str) -> bytes:
     """Returns the image that a Parquet column holds, in Hugging Face's form.
 
     Raises:
-        SampleError: there are no bytes of one.
+        SampleError: There are no bytes of one.
     """
     match fields.get(name):
         case {"bytes": bytes(data)} if data:

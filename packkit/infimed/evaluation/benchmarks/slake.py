@@ -22,8 +22,6 @@ from packkit.infimed.evaluation.benchmarks.records import read_json
 from packkit.infimed.evaluation.questions import Language, Question, QuestionKind
 from packkit.sources.base import id_from_field, text_from_field
 
-__all__ = ["Slake"]
-
 _KINDS: dict[str, QuestionKind] = {"OPEN": "open", "CLOSED": "closed"}
 _LANGUAGES: dict[str, Language] = {"en": "en", "zh": "zh"}
 
@@ -46,7 +44,7 @@ class Slake:
         """Returns a question.
 
         Raises:
-            SampleError: a field is missing or unknown.
+            SampleError: A field is missing or unknown.
         """
         fields = record.fields
         language = _LANGUAGES[one_of(_LANGUAGES, fields, "q_lang")]

@@ -15,8 +15,6 @@ from packkit.infimed.evaluation.benchmarks.records import image_bytes, read_parq
 from packkit.infimed.evaluation.questions import Question
 from packkit.sources.base import text_from_field
 
-__all__ = ["PathVqa", "VqaRad"]
-
 
 class _VqaTable:
     """Rows with ``image``, ``question`` and ``answer``.
@@ -41,7 +39,7 @@ class _VqaTable:
         """Returns a question.
 
         Raises:
-            SampleError: image, question or answer is missing.
+            SampleError: Image, question or answer is missing.
         """
         answer = text_from_field(record.fields, "answer")
         return Question(

@@ -24,11 +24,11 @@ def scorer_named(name: str, seed: int = 0) -> Scorer:
     """Returns a scorer.
 
     Args:
-        name: one of `SCORERS`.
-        seed: of the draws of ``medevalkit``; ``strict`` draws nothing.
+        name: One of `SCORERS`.
+        seed: Of the draws of ``medevalkit``; ``strict`` draws nothing.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: There is none of that name.
     """
     if name == MedEvalKitScorer.name:
         return MedEvalKitScorer(seed)

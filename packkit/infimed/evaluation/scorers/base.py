@@ -7,17 +7,15 @@ from typing import Protocol
 
 from packkit.infimed.evaluation.questions import Question
 
-__all__ = ["Reading", "Scorer"]
-
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What the rules of a scorer make of a reply.
 
     Attributes:
-        answer: what the reply is taken to say; None where it cannot be told.
-        is_right: whether that is right by the rules alone; never where there is no answer.
-        is_guess: whether the rules fell back on likeness or chance.
+        answer: What the reply is taken to say; None where it cannot be told.
+        is_right: Whether that is right by the rules alone; never where there is no answer.
+        is_guess: Whether the rules fell back on likeness or chance.
     """
 
     answer: str | None
@@ -47,6 +45,6 @@ class Scorer(Protocol):
         """Reads a reply.
 
         Args:
-            question: that was asked.
-            reply: all that the model wrote.
+            question: That was asked.
+            reply: All that the model wrote.
         """

@@ -18,8 +18,6 @@ from packkit.infimed.evaluation.questions import Question
 from packkit.infimed.evaluation.scorers.base import Reading
 from packkit.infimed.evaluation.scorers.mmmu_rules import find_letter, matches_gold
 
-__all__ = ["MedEvalKitScorer", "after_marker"]
-
 _BOX = r"\boxed{"
 _NO_BOX = "None"
 _TAG = re.compile(r"<answer>(.*?)</answer>", re.S)
@@ -42,7 +40,7 @@ class MedEvalKitScorer:
     """MedEvalKit's rules.
 
     Attributes:
-        seed: of the letters drawn for choices of MMMU that name none; the draw of a question
+        seed: Of the letters drawn for choices of MMMU that name none; the draw of a question
             depends on nothing else but its benchmark and key.
     """
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["find_letter", "matches_gold"]
-
 _EDGES = ",.!?;:'"
 _TRIVIAL = {*_EDGES}
 _INDICATORS = ("could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result ")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Overlap", "token_overlap"]
-
 
 class Overlap(NamedTuple):
     """Shares of distinct words, each 0 to 1.
 
     Attributes:
-        precision: of the answer's words, how many the gold answer has.
-        recall: of the gold answer's words, how many the answer has.
-        f1: their harmonic mean.
+        precision: Of the answer's words, how many the gold answer has.
+        recall: Of the gold answer's words, how many the answer has.
+        f1: Their harmonic mean.
     """
 
     precision: float

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["declared", "is_same", "plain", "sentences", "tidied", "without_reasoning"]
-
 _MARKUP = re.compile(r"\*+|__|`+|^[ \t]*(?:#+|[-•]\s)", re.M)
 _WRAPPER = re.compile(r"\\(?:text|mathrm|mathbf|textbf)\s*\{([^{}]*)\}")
 _TAG = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.I | re.S)

@@ -21,8 +21,6 @@ from packkit.infimed.evaluation.scorers.phrases import (
     without_reasoning,
 )
 
-__all__ = ["StrictScorer"]
-
 _UNPARSED = Reading(None)
 
 _QUOTES = " \t\n\"“”‘’'<>$[{"
