@@ -8,13 +8,15 @@ a factor of three to five, and the payload is written only once.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import xxhash
+from numpy.typing import NDArray
 
+from packkit.base.engine import LocalEngine
 from packkit.base.errors import SourceChangedError
+from packkit.packing.sample_table import SampleTable
 from packkit.sources import Source
 
 OUTSTANDING_READS = 16
@@ -23,79 +25,64 @@ OUTSTANDING_READS = 16
 _RUN_BYTES = 4 << 20
 
 
-class ReadRange(NamedTuple):
-    """One record to read.
+def gather(
+    sources: Sequence[Source], measured: SampleTable, rows: NDArray[np.int64]
+) -> Iterator[tuple[int, bytes]]:
+    """Yields rows with the bytes of their records, by source and offset.
 
-    Attributes:
-        source: Number of the source.
-        offset: First byte.
-        size: Bytes.
-        checksum: Xxh3_64 of the bytes in pass 1; 0 where it did not read them.
-        key: Whatever the caller tells this record by.
-    """
-
-    source: int
-    offset: int
-    size: int
-    checksum: int
-    key: int
-
-
-def read_ranges(
-    sources: Sequence[Source], ranges: Iterable[ReadRange]
-) -> Iterator[tuple[ReadRange, bytes]]:
-    """Yields records with their bytes, by source and offset.
+    Args:
+        sources: All inputs, in order.
+        measured: The rows of pass 1.
+        rows: int64 [k], the rows to read, in any order.
 
     Raises:
         SourceChangedError: A source is not what it was in pass 1.
     """
-    ordered = sorted(ranges)
     descriptors: dict[int, int] = {}
+
+    def read(run: NDArray[np.int64]) -> bytes:
+        first, last = run[0], run[-1]
+        start, stop = measured.offset[first], measured.offset[last] + measured.size[last]
+        return os.pread(descriptors[int(measured.source[first])], int(stop - start), int(start))
+
     try:
-        for number in {item.source for item in ordered}:
+        for number in np.unique(measured.source[rows]).tolist():
             sources[number].check_unchanged()
             descriptors[number] = os.open(sources[number].path, os.O_RDONLY | os.O_CLOEXEC)
-        runs = list(_runs(ordered))
-        with ThreadPoolExecutor(OUTSTANDING_READS) as threads:
-            read = threads.map(lambda run: _read_run(descriptors[run[0].source], run), runs)
-            for run, data in zip(runs, read, strict=True):
-                yield from _split(sources, run, data)
+        runs = _runs(measured, rows)
+        for run, data in zip(runs, LocalEngine(OUTSTANDING_READS).run(read, runs), strict=True):
+            yield from _split(sources, measured, run, data)
     finally:
         for descriptor in descriptors.values():
             os.close(descriptor)
 
 
-def _runs(ordered: Iterable[ReadRange]) -> Iterator[list[ReadRange]]:
-    """Joins ranges that touch."""
-    run: list[ReadRange] = []
-    for item in ordered:
-        if run and (
-            item.source != run[0].source
-            or item.offset != run[-1].offset + run[-1].size
-            or item.offset - run[0].offset > _RUN_BYTES
-        ):
-            yield run
-            run = []
-        run.append(item)
-    if run:
-        yield run
-
-
-def _read_run(descriptor: int, run: list[ReadRange]) -> bytes:
-    return os.pread(descriptor, run[-1].offset + run[-1].size - run[0].offset, run[0].offset)
+def _runs(measured: SampleTable, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Sorts rows by place and puts those whose records touch into one run."""
+    if not len(rows):
+        return []
+    rows = rows[np.lexsort((measured.offset[rows], measured.source[rows]))]
+    source, offset = measured.source[rows], measured.offset[rows]
+    is_joined = (
+        (source[1:] == source[:-1])
+        & (offset[1:] == offset[:-1] + measured.size[rows][:-1])
+        & (offset[1:] // _RUN_BYTES == offset[:-1] // _RUN_BYTES)
+    )
+    return np.split(rows, np.flatnonzero(~is_joined) + 1)
 
 
 def _split(
-    sources: Sequence[Source], run: list[ReadRange], data: bytes
-) -> Iterator[tuple[ReadRange, bytes]]:
-    for item in run:
-        start = item.offset - run[0].offset
-        record = data[start : start + item.size]
-        is_same = len(record) == item.size and (
-            not item.checksum or xxhash.xxh3_64_intdigest(record) == item.checksum
+    sources: Sequence[Source], measured: SampleTable, run: NDArray[np.int64], data: bytes
+) -> Iterator[tuple[int, bytes]]:
+    """Cuts the bytes of a run into its records, and compares each with pass 1."""
+    offset = measured.offset[run]
+    places = (run, offset, offset - offset[0], measured.size[run], measured.checksum[run])
+    for row, place, start, size, checksum in zip(*(c.tolist() for c in places), strict=True):
+        record = data[start : start + size]
+        is_same = len(record) == size and (
+            not checksum or xxhash.xxh3_64_intdigest(record) == checksum
         )
         if not is_same:
-            raise SourceChangedError(
-                sources[item.source].name, f"the record at byte {item.offset} differs"
-            )
-        yield item, record
+            name = sources[int(measured.source[row])].name
+            raise SourceChangedError(name, f"the record at byte {place} differs")
+        yield row, record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from packkit.base.errors import RejectReason
 from packkit.encoding import SampleEncoder
 from packkit.packing.config import PackConfig
 from packkit.packing.intake import Inputs, Intake, take_in
-from packkit.packing.pass2 import read_sample
+from packkit.packing.pass2 import reread_samples
 from packkit.packing.report import PackReport
 from packkit.packing.run import PackRun, Pass1Result, open_run
 from packkit.packing.sample_table import SampleTable
@@ -88,7 +88,7 @@ def _choose(sources: Sequence[Source], found: Pass1Result, config: PackConfig) -
     measured, rejects = found.measured, list(found.rejects)
     rows, repeats = _first_of_each_id(measured)
     if config.unique_ids:
-        rejects += [_reject_repeat(sources, measured, row) for row in repeats.tolist()]
+        rejects += _reject_repeats(sources, measured, repeats)
         measured = measured.take(rows)
     rejects.sort(key=_place({source.name: i for i, source in enumerate(sources)}))
     return Selection(
@@ -111,12 +111,13 @@ def _first_of_each_id(measured: SampleTable) -> tuple[NDArray[np.int64], NDArray
     return np.delete(np.arange(len(measured)), repeats), repeats
 
 
-def _reject_repeat(sources: Sequence[Source], measured: SampleTable, row: int) -> Reject:
-    source = sources[int(measured.source[row])]
-    sample = read_sample(source, measured, row)
-    position = int(measured.position[row])
-    reason = RejectReason.DUPLICATE_ID
-    return Reject(source.name, position, sample.id, reason.value, "an earlier sample has this id")
+def _reject_repeats(
+    sources: Sequence[Source], measured: SampleTable, rows: NDArray[np.int64]
+) -> Iterator[Reject]:
+    reason, detail = RejectReason.DUPLICATE_ID.value, "an earlier sample has this id"
+    for row, sample in reread_samples(sources, measured, rows):
+        name, position = sources[int(measured.source[row])].name, int(measured.position[row])
+        yield Reject(name, position, sample.id, reason, detail)
 
 
 def _place(order: dict[str, int]) -> Callable[[Reject], tuple[int, int]]:

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import xxhash
 
 from packkit.base.errors import RejectReason, SampleError
 from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.images import DataRoot, ImageRef, peek_header
 from packkit.images.pixels import check_pixels
 from packkit.packing.config import PackConfig
+from packkit.packing.sample_columns import SampleColumns
 from packkit.packing.span import SAMPLE_SCHEMA, Notes, Reject, SpanResult, SpanTask
-from packkit.samples import Sample
-from packkit.samples.keys import ImageStamp
 from packkit.sources import Record, Source, container_named, layout_named
 
 # One call of the tokenizer for this many samples or bytes, whichever comes first.
@@ -34,28 +31,15 @@ _BATCH_BYTES = 16 << 20
 # two parsing threads hand it to and fro at every small read and are slower than one.
 _EXAMINING = threading.Lock()
 
-# JSON around a sample's text and images, for the estimate of a shard's size.
-_SAMPLE_OVERHEAD_BYTES = 160
-
-
-@dataclass(slots=True)
-class _Candidate:
-    """A legal sample whose length is not known yet."""
-
-    position: int
-    record: Record
-    sample: Sample
-    images: list[dict[str, int]]
-
 
 class SpanMeasurer:
     """Measures spans; safe to call from several threads.
 
     Args:
-        sources: All inputs.
-        encoder: Decides the lengths.
+        sources: All inputs, in order.
+        encoder: Encoder that the lengths come from.
         config: Options of the run.
-        notes: What else is noted of every sample.
+        notes: Makes further columns of every sample; by default there are none.
     """
 
     def __init__(
@@ -107,27 +91,26 @@ class _SpanPass:
         container = container_named(self._source.container)
         records = enumerate(container.scan(Path(self._source.path), self._task.span))
         while batch := self._next_batch(records):
-            self._encode(batch)
+            self._tables.append(self._measure(batch))
         self._rejects.sort(key=lambda reject: reject.position)
         table = pa.concat_tables([self._schema.empty_table(), *self._tables])
         return SpanResult(self._read, table.combine_chunks(), self._rejects)
 
-    def _next_batch(self, records: Iterator[tuple[int, Record]]) -> list[_Candidate]:
+    def _next_batch(self, records: Iterator[tuple[int, Record]]) -> SampleColumns:
         """Returns the next legal samples; none at the end of the span."""
-        batch: list[_Candidate] = []
+        batch = SampleColumns()
         batch_bytes = 0
         with _EXAMINING:
             for position, record in records:
                 self._read += 1
-                if (candidate := self._examine(position, record)) is not None:
-                    batch.append(candidate)
+                self._examine(batch, position, record)
                 batch_bytes += record.size
                 if len(batch) >= _BATCH_SAMPLES or (batch and batch_bytes >= _BATCH_BYTES):
                     break
         return batch
 
-    def _examine(self, position: int, record: Record) -> _Candidate | None:
-        """Returns a legal sample with its images looked at, or rejects it."""
+    def _examine(self, batch: SampleColumns, position: int, record: Record) -> None:
+        """Adds a legal sample to the batch, its images looked at, or rejects it."""
         identifier = None
         try:
             if isinstance(record.fields, SampleError):
@@ -139,116 +122,77 @@ class _SpanPass:
                 raise SampleError(RejectReason.EMPTY_TEXT, "no text to train on")
             images = [self._look_at(number, image) for number, image in enumerate(sample.images)]
         except SampleError as error:
-            self._reject(position, record, identifier, error)
-            return None
-        return _Candidate(position, record, sample, images)
+            self._reject(position, record.offset, identifier, error)
+        else:
+            batch.add(position, record, sample, images)
 
-    def _look_at(self, number: int, image: bytes | ImageRef) -> dict[str, int]:
+    def _look_at(self, number: int, image: bytes | ImageRef) -> tuple[int, int, int, int]:
+        """Returns width and height, pixels, then bytes and modification time of an image."""
         try:
             peek, header = peek_header(image, max_pixels=self._config.max_pixels)
             if self._config.check_images:
                 check_pixels(peek.head if len(peek.head) == peek.size else _all_bytes(image))
         except SampleError as error:
             raise SampleError(error.reason, f"image {number}: {error.detail}") from None
-        return {
-            "width": header.width,
-            "height": header.height,
-            "tokens": 0,
-            "size": peek.size,
-            "mtime_ns": peek.mtime_ns,
-        }
+        return header.width, header.height, peek.size, peek.mtime_ns
 
-    def _encode(self, batch: list[_Candidate]) -> None:
-        """Measures the lengths of a batch, in one call of the tokenizer."""
-        rows = []
-        for candidate, encoded in self._encoded(batch):
-            if isinstance(encoded, EncodedSample) and encoded.length > self._config.max_len:
-                encoded = self._overlong(candidate, encoded)
+    def _measure(self, batch: SampleColumns) -> pa.Table:
+        """Returns the rows of a batch, whose lengths come from one call of the tokenizer."""
+        sizes = [batch.image_sizes(row) for row in range(len(batch))]
+        results = self._encoder.encode_batch(batch.samples, image_sizes=sizes)
+        for row, result in enumerate(results):
             try:
-                if isinstance(encoded, SampleError):
-                    raise encoded
-                self._check_images(encoded)
+                batch.set_tokens(row, self._within_limits(batch, row, result))
             except SampleError as error:
-                self._reject(candidate.position, candidate.record, candidate.sample.id, error)
-            else:
-                rows.append(self._row(candidate, encoded))
-        # As dicts the rows of a span would make the garbage collector walk them over and over.
-        self._tables.append(pa.Table.from_pylist(rows, schema=self._schema))
+                sample_id = batch.samples[row].id
+                self._reject(batch.position[row], batch.offset[row], sample_id, error)
+        table = batch.to_table(self._task.source)
+        return table if self._notes is None else self._with_notes(batch, table, self._notes)
 
-    def _encoded(
-        self, batch: list[_Candidate]
-    ) -> Iterator[tuple[_Candidate, EncodedSample | SampleError]]:
-        results = self._encoder.encode_batch(
-            [candidate.sample for candidate in batch],
-            image_sizes=[
-                [(image["width"], image["height"]) for image in candidate.images]
-                for candidate in batch
-            ],
-        )
-        return zip(batch, results, strict=True)
+    def _within_limits(
+        self, batch: SampleColumns, row: int, result: EncodedSample | SampleError
+    ) -> EncodedSample:
+        """Returns a sample that a pack can hold, cut where the run cuts.
 
-    def _overlong(
-        self, candidate: _Candidate, encoded: EncodedSample
-    ) -> EncodedSample | SampleError:
+        Raises:
+            SampleError: It cannot be trained on, is too long or has too many images.
+        """
+        if isinstance(result, EncodedSample) and result.length > self._config.max_len:
+            result = self._cut(batch, row, result.length)
+        if isinstance(result, SampleError):
+            raise result
+        images, limit = len(result.image_slots), self._config.max_images
+        if limit is not None and images > limit:
+            detail = f"{images} images, max_images is {limit}"
+            raise SampleError(RejectReason.TOO_MANY_IMAGES, detail)
+        return result
+
+    def _cut(self, batch: SampleColumns, row: int, length: int) -> EncodedSample | SampleError:
         limit = self._config.max_len
         if self._config.overlong != "truncate":
-            error = SampleError(
-                RejectReason.OVERLONG, f"{encoded.length} tokens, --max-len is {limit}"
-            )
-            if self._config.overlong == "error":
-                raise self._placed(candidate.record, error)
-            return error
-        candidate.sample = dataclasses.replace(candidate.sample, token_limit=limit)
-        return next(self._encoded([candidate]))[1]
+            return SampleError(RejectReason.OVERLONG, f"{length} tokens, max_len is {limit}")
+        batch.samples[row] = dataclasses.replace(batch.samples[row], token_limit=limit)
+        sizes = [batch.image_sizes(row)]
+        return self._encoder.encode_batch([batch.samples[row]], image_sizes=sizes)[0]
 
-    def _check_images(self, encoded: EncodedSample) -> None:
-        limit = self._config.max_images
-        if limit is not None and len(encoded.image_slots) > limit:
-            raise SampleError(
-                RejectReason.TOO_MANY_IMAGES,
-                f"{len(encoded.image_slots)} images, --max-images is {limit}",
-            )
-
-    def _row(self, candidate: _Candidate, encoded: EncodedSample) -> dict[str, Any]:
-        sample, record = candidate.sample, candidate.record
-        for image, (_, tokens) in zip(candidate.images, encoded.image_slots.tolist(), strict=False):
-            image["tokens"] = tokens
-        base64_bytes = sum(-(-image["size"] // 3) * 4 for image in candidate.images)
-        text_bytes = sum(len(text) for text in sample.texts)
-        return {
-            "source": self._task.source,
-            "position": candidate.position,
-            "offset": record.offset,
-            "size": record.size,
-            "checksum": record.checksum,
-            "length": encoded.length,
-            "token_limit": sample.token_limit or 0,
-            "id_hash": 0 if sample.id is None else xxhash.xxh3_64_intdigest(sample.id.encode()),
-            "stored": base64_bytes + text_bytes + _SAMPLE_OVERHEAD_BYTES,
-            "images": candidate.images,
-            **self._notes_on(candidate),
-        }
-
-    def _notes_on(self, candidate: _Candidate) -> Mapping[str, Any]:
-        if self._notes is None:
-            return {}
-        stamps = [
-            ImageStamp(image["size"], image["width"], image["height"]) for image in candidate.images
-        ]
-        return self._notes(self._task.source, candidate.sample, stamps)
+    def _with_notes(self, batch: SampleColumns, table: pa.Table, notes: Notes) -> pa.Table:
+        kept = np.flatnonzero(batch.is_measured).tolist()
+        values = [notes(self._task.source, batch.samples[row], batch.stamps(row)) for row in kept]
+        for field in notes.fields:
+            column = pa.array([value[field.name] for value in values], field.type)
+            table = table.append_column(field, column)
+        return table
 
     def _reject(
-        self, position: int, record: Record, identifier: str | None, error: SampleError
+        self, position: int, offset: int, sample_id: str | None, error: SampleError
     ) -> None:
-        if self._config.strict:
-            raise self._placed(record, error)
+        is_overlong = error.reason is RejectReason.OVERLONG
+        if self._config.strict or (is_overlong and self._config.overlong == "error"):
+            place = f"{self._source.name}: record at byte {offset}"
+            raise SampleError(error.reason, f"{place}: {error.detail}")
         self._rejects.append(
-            Reject(self._source.name, position, identifier, error.reason.value, error.detail)
+            Reject(self._source.name, position, sample_id, error.reason.value, error.detail)
         )
-
-    def _placed(self, record: Record, error: SampleError) -> SampleError:
-        place = f"{self._source.name}: record at byte {record.offset}"
-        return SampleError(error.reason, f"{place}: {error.detail}")
 
 
 def _id_of(value: object) -> str | None:

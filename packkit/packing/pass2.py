@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from packkit.base.errors import SampleError, SourceChangedError
 from packkit.images import DataRoot, FileImage
 from packkit.packing.config import PackConfig
-from packkit.packing.gather import OUTSTANDING_READS, ReadRange, read_ranges
+from packkit.packing.gather import OUTSTANDING_READS, gather
 from packkit.packing.sample_table import SampleTable
 from packkit.planning.arrange import ShardTask
 from packkit.samples import Origin, Sample
@@ -31,9 +31,9 @@ class ShardMaker:
 
     Args:
         out: Folder of the pack set.
-        sources: All inputs.
-        measured: The samples to write.
-        origins: Names of what they are identified by.
+        sources: All inputs, in order.
+        measured: Rows of the samples to write.
+        origins: Names of the origins that the samples are identified by.
         config: Options of the run.
     """
 
@@ -65,34 +65,24 @@ class ShardMaker:
             for start, stop in zip(task.bin_offsets, task.bin_offsets[1:], strict=False):
                 rows = task.samples[start:stop].tolist()
                 # Taken out as they are written, so that memory falls while the file grows.
-                writer.write([self._packed(row, samples.pop(row)) for row in rows])
+                writer.write([self._with_measures(row, samples.pop(row)) for row in rows])
             return writer.commit()
 
     def _gather(self, rows: NDArray[np.int64]) -> dict[int, Sample]:
         """Returns the samples of the rows, their image files read."""
-        readers = {
-            number: _Reader(self._sources[number])
-            for number in np.unique(self._measured.source[rows]).tolist()
-        }
-        samples = {}
-        for item, data in read_ranges(self._sources, self._ranges(rows)):
-            sample = readers[item.source].read(data, item.offset)
-            samples[item.key] = dataclasses.replace(
+        samples = {
+            row: dataclasses.replace(
                 sample,
-                origin=self._origin(item.key),
-                token_limit=int(self._measured.token_limit[item.key]) or sample.token_limit,
+                origin=self._origin(row),
+                token_limit=int(self._measured.token_limit[row]) or sample.token_limit,
             )
+            for row, sample in reread_samples(self._sources, self._measured, rows)
+        }
         return self._with_files(samples)
 
-    def _ranges(self, rows: NDArray[np.int64]) -> Iterator[ReadRange]:
-        found = self._measured
-        columns = (found.source, found.offset, found.size, found.checksum)
-        values = (column[rows].tolist() for column in columns)
-        return map(ReadRange, *values, rows.tolist())
-
     def _origin(self, row: int) -> Origin:
-        found = self._measured
-        return Origin(self._origins[int(found.origin[row])], int(found.position[row]))
+        number, position = self._measured.origin[row], self._measured.position[row]
+        return Origin(self._origins[int(number)], int(position))
 
     def _with_files(self, samples: dict[int, Sample]) -> dict[int, Sample]:
         """Returns the same samples with the images that are files of their own in memory."""
@@ -121,35 +111,39 @@ class ShardMaker:
             raise SourceChangedError(image.path, "its size or modification time differs")
         return data
 
-    def _packed(self, row: int, sample: Sample) -> MeasuredSample:
-        found = self._measured
+    def _with_measures(self, row: int, sample: Sample) -> MeasuredSample:
         return MeasuredSample(
             sample,
-            int(found.length[row]),
-            tuple(found.image_sizes(row)),
-            tuple(found.tokens_of_images(row)),
+            int(self._measured.length[row]),
+            tuple(self._measured.image_sizes(row)),
+            tuple(self._measured.tokens_of_images(row)),
         )
 
 
-def read_sample(source: Source, measured: SampleTable, row: int) -> Sample:
-    """Reads one sample again, its images by reference.
+def reread_samples(
+    sources: Sequence[Source], measured: SampleTable, rows: NDArray[np.int64]
+) -> Iterator[tuple[int, Sample]]:
+    """Yields rows with their samples as pass 1 saw them, by source and offset.
+
+    Args:
+        sources: All inputs, in order.
+        measured: The rows of pass 1.
+        rows: int64 [k], the rows to read, in any order; images stay references.
 
     Raises:
-        SourceChangedError: The input is not what it was in pass 1.
+        SourceChangedError: An input is not what it was in pass 1.
     """
-    item = ReadRange(
-        0,
-        int(measured.offset[row]),
-        int(measured.size[row]),
-        int(measured.checksum[row]),
-        row,
-    )
-    ((_, data),) = read_ranges([source], [item])
-    return _Reader(source).read(data, item.offset)
+    readers = {
+        number: _RecordReader(sources[number])
+        for number in np.unique(measured.source[rows]).tolist()
+    }
+    for row, data in gather(sources, measured, rows):
+        reader = readers[int(measured.source[row])]
+        yield row, reader.read(data, int(measured.offset[row]))
 
 
-class _Reader:
-    """Reads the samples of one source from their bytes."""
+class _RecordReader:
+    """Makes samples from the bytes of one source's records."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

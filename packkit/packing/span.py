@@ -12,13 +12,14 @@ from packkit.samples import Sample
 from packkit.samples.keys import ImageStamp
 from packkit.sources import Span
 
-_IMAGE_FIELDS = [
-    ("width", pa.int32()),
-    ("height", pa.int32()),
-    ("tokens", pa.int32()),
-    ("size", pa.int64()),
-    ("mtime_ns", pa.int64()),
+IMAGE_FIELDS = [
+    pa.field("width", pa.int32()),
+    pa.field("height", pa.int32()),
+    pa.field("tokens", pa.int32()),
+    pa.field("size", pa.int64()),
+    pa.field("mtime_ns", pa.int64()),
 ]
+"""What a row of pass 1 holds of each image; ``tokens`` is 0 past the cut of its sample."""
 
 SAMPLE_SCHEMA = pa.schema(
     [
@@ -31,7 +32,7 @@ SAMPLE_SCHEMA = pa.schema(
         ("token_limit", pa.int32()),
         ("id_hash", pa.uint64()),
         ("stored", pa.int64()),
-        ("images", pa.list_(pa.struct(_IMAGE_FIELDS))),
+        ("images", pa.list_(pa.struct(IMAGE_FIELDS))),
     ]
 )
 """One row a sample. ``token_limit`` is 0 where the sample is not cut by this run; ``id_hash`` is 0
