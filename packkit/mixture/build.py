@@ -10,7 +10,7 @@ import numpy as np
 from packkit.base.engine import Engine, Progress
 from packkit.base.errors import FingerprintError, SourceChangedError
 from packkit.encoding import SampleEncoder
-from packkit.mixture.choice import Survey, survey_mixture
+from packkit.mixture.choice import Survey, locate_mixture, survey_mixture
 from packkit.mixture.lock import Lock, LockedSource
 from packkit.packing import PackReport
 from packkit.packing.run import open_run
@@ -32,7 +32,8 @@ def build_mixture(
 
     In the pack set a sample's origin is its source in the mixture and its number among the samples
     taken of that source, so that a sample taken twice is two. Records that are not legal samples
-    are in the lock, not in the set: all of its samples are packed.
+    are in the lock, not in the set: all of its samples are packed. Where an earlier run has done
+    that already, nothing is looked at again.
 
     Args:
         lock: What is packed.
@@ -48,7 +49,7 @@ def build_mixture(
         InputError: A file is missing.
         FingerprintError: The encoder is not the one that the lock was made with.
         SourceChangedError: The data are not those that the lock was made from.
-        OutputExistsError: `out` already holds something else.
+        OutputExistsError: `out` already holds the packs of another job, or other files.
         LockedError: Another process packs into `out`.
     """
     config = lock.mixture.pack_config(workers=workers, overwrite=overwrite)
@@ -56,7 +57,10 @@ def build_mixture(
     if differences := encoder.differences(lock.encoder):
         raise FingerprintError("not the encoder that the lock was made with", differences)
     with open_run(Path(out), config, encoder, engine=engine, on_progress=on_progress) as run:
-        survey = survey_mixture(run, lock.mixture, Path(data), overwrite=overwrite)
+        located = locate_mixture(lock.mixture, Path(data))
+        if report := run.begin({**located.identity(encoder), "lock_sha256": _sha256(lock)}):
+            return report
+        survey = survey_mixture(run, located)
         for choice, locked in zip(survey.choices, lock.sources, strict=True):
             _check_unchanged(choice.locked, locked)
         return run.commit(survey.sources, _chosen(survey, lock))
@@ -73,7 +77,6 @@ def _check_unchanged(found: LockedSource, locked: LockedSource) -> None:
 
 def _chosen(survey: Survey, lock: Lock) -> Selection:
     counts = [len(choice.rows) for choice in survey.choices]
-    sha256 = hashlib.sha256(lock.to_json()).hexdigest()
     return Selection(
         measured=survey.found.measured.take(
             np.concatenate([choice.rows for choice in survey.choices]),
@@ -85,5 +88,9 @@ def _chosen(survey: Survey, lock: Lock) -> Selection:
             [", ".join(sorted(set(source.layouts))) for source in lock.sources],
             counts,
         ),
-        options={"mixture": lock.mixture.name, "lock_sha256": sha256},
+        options={"mixture": lock.mixture.name, "lock_sha256": _sha256(lock)},
     )
+
+
+def _sha256(lock: Lock) -> str:
+    return hashlib.sha256(lock.to_json()).hexdigest()

@@ -7,18 +7,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from packkit.base.errors import InputError
-from packkit.mixture.filters import label, make_filters
+from packkit.encoding import SampleEncoder
+from packkit.mixture.filters import Filter, label, make_filters
 from packkit.mixture.lock import Count, LockedSource, content_hash
 from packkit.mixture.quantities import Quantity
 from packkit.mixture.recipe import Mixture
 from packkit.mixture.selection import ranks_of, take
-from packkit.mixture.survey import OpenMixture, SourcePart, find_files, open_mixture
+from packkit.mixture.survey import MixtureFile, OpenMixture, SourcePart, find_files, open_mixture
 from packkit.packing.intake import file_stamp
 from packkit.packing.run import PackRun, Pass1Result
 from packkit.packing.sample_table import SampleTable
@@ -53,34 +54,67 @@ class Survey(NamedTuple):
     choices: Sequence[Choice]
 
 
-def survey_mixture(run: PackRun, mixture: Mixture, data: Path, *, overwrite: bool) -> Survey:
+class LocatedMixture(NamedTuple):
+    """A mixture whose files and filters are known, before any sample is looked at.
+
+    Attributes:
+        mixture: The mixture as it was asked for.
+        data: Folder that its paths are relative to.
+        files: Files of all its sources.
+        filters: Filters of each of its sources.
+    """
+
+    mixture: Mixture
+    data: Path
+    files: Sequence[MixtureFile]
+    filters: Sequence[Sequence[Filter]]
+
+    def identity(self, encoder: SampleEncoder) -> dict[str, Any]:
+        """Returns everything that decides which samples are taken, as JSON values."""
+        return {
+            "mixture": dataclasses.asdict(self.mixture),
+            "encoder": encoder.describe(),
+            "files": [(owner, file_stamp(file)) for owner, file in self.files],
+            "filters": [
+                [(label(rule), rule.describe()) for rule in rules] for rules in self.filters
+            ],
+        }
+
+
+def locate_mixture(mixture: Mixture, data: Path) -> LocatedMixture:
+    """Finds the files of a mixture and makes its filters.
+
+    Args:
+        mixture: The mixture as it was asked for.
+        data: Folder that its paths are relative to.
+
+    Raises:
+        InputError: A path names nothing, or two sources share a file.
+    """
+    files = find_files(mixture, data)
+    return LocatedMixture(
+        mixture, data, files, [make_filters(source.filters, data) for source in mixture.sources]
+    )
+
+
+def survey_mixture(run: PackRun, located: LocatedMixture) -> Survey:
     """Looks at every sample of a mixture, and chooses.
 
     Args:
-        run: The packing run whose first pass looks at them.
-        mixture: What is asked for.
-        data: Folder that its paths are relative to.
-        overwrite: Whether another run's output may be removed.
+        run: The packing run whose first pass looks at them; its job has begun.
+        located: The mixture and its files.
 
     Raises:
         InputError: The mixture does not fit its data; the source is named.
-        OutputExistsError: The run's folder holds something else.
     """
-    files = find_files(mixture, data)
-    filters = [make_filters(source.filters, data) for source in mixture.sources]
-    identity = {
-        "mixture": dataclasses.asdict(mixture),
-        "encoder": run.encoder.describe(),
-        "files": [(owner, file_stamp(file)) for owner, file in files],
-        "filters": [[(label(one), one.describe()) for one in some] for some in filters],
-    }
-    run.work.begin(identity, overwrite=overwrite)
-    opened = open_mixture(mixture, filters, files, data, run.work.staging)
-    found = run.measure(opened.sources, opened)
-    chooser = _Chooser(opened, found.measured, _rejects_of(opened, found.rejects))
-    parts = zip(opened.parts(found), mixture.quantities, strict=True)
+    opened = open_mixture(
+        located.mixture, located.filters, located.files, located.data, run.work.staging
+    )
+    pass1 = run.measure(opened.sources, opened)
+    chooser = _Chooser(opened, pass1.measured, _rejects_of(opened, pass1.rejects))
+    parts = zip(opened.parts(pass1), located.mixture.quantities, strict=True)
     choices = [chooser.choose(number, *part) for number, part in enumerate(parts)]
-    return Survey(opened.sources, found, choices)
+    return Survey(opened.sources, pass1, choices)
 
 
 @dataclass(frozen=True, slots=True)

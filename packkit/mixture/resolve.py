@@ -8,7 +8,7 @@ from packkit.base.engine import Engine, Progress
 from packkit.base.errors import RejectRateError
 from packkit.base.files import write_atomically
 from packkit.encoding import SampleEncoder
-from packkit.mixture.choice import survey_mixture
+from packkit.mixture.choice import locate_mixture, survey_mixture
 from packkit.mixture.lock import Lock, LockedSource
 from packkit.mixture.recipe import Mixture
 from packkit.packing.run import open_run
@@ -49,7 +49,9 @@ def resolve_mixture(
     encoder = encoder or mixture.encoder()
     folder = lock_path.with_name(lock_path.name + ".work")
     with open_run(folder, config, encoder, engine=engine, on_progress=on_progress) as run:
-        survey = survey_mixture(run, mixture, data, overwrite=True)
+        located = locate_mixture(mixture, data)
+        run.work.begin(located.identity(encoder), overwrite=True)
+        survey = survey_mixture(run, located)
         lock = Lock(
             mixture=mixture,
             encoder=encoder.describe(),

@@ -25,9 +25,10 @@ class Intake(NamedTuple):
     """The input files of a run.
 
     Attributes:
-        files: The files, in order.
-        identity: What tells these inputs from changed ones, for resuming.
-        data_root: Where image paths of staged lines are resolved; None for files of their own.
+        files: Files to read, in order.
+        identity: Name of each file and what tells it from a changed one, as JSON values.
+        data_root: Folder of image paths in the lines of a stream; None where every file's own
+            folder is meant.
     """
 
     files: list[InputFile]
@@ -52,8 +53,10 @@ def take_in(inputs: Inputs, staging: Path) -> Intake:
         files = find_inputs(paths)
         return Intake(files, [file_stamp(file) for file in files], None)
     if isinstance(inputs, io.BufferedIOBase):
-        return _stage(iter(lambda: inputs.read(_CHUNK_BYTES), b""), staging)
-    return _stage(_sample_lines(inputs), staging)
+        chunks = iter(lambda: inputs.read(_CHUNK_BYTES), b"")
+        return _stage(chunks, staging, data_root=os.getcwd())
+    # Their images are staged with them.
+    return _stage(_sample_lines(inputs), staging, data_root=None)
 
 
 def _paths(inputs: object) -> list[str | Path] | None:
@@ -67,7 +70,7 @@ def _paths(inputs: object) -> list[str | Path] | None:
 
 
 def file_stamp(file: InputFile) -> dict[str, Any]:
-    """Returns what tells a file from a changed one, for resuming."""
+    """Returns name, size and time of a file, which tell it from a changed one."""
     status = os.stat(file.path)
     return {"name": file.name, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
@@ -79,7 +82,7 @@ def _sample_lines(samples: Iterable[object]) -> Iterator[bytes]:
         yield orjson.dumps(sample.to_dict()) + b"\n"
 
 
-def _stage(chunks: Iterable[bytes], staging: Path) -> Intake:
+def _stage(chunks: Iterable[bytes], staging: Path, data_root: str | None) -> Intake:
     staging.mkdir(parents=True, exist_ok=True)
     path = staging / "samples.jsonl"
     digest = xxhash.xxh3_128()
@@ -89,4 +92,4 @@ def _stage(chunks: Iterable[bytes], staging: Path) -> Intake:
             digest.update(chunk)
     # Its time is that of this run; its content tells whether an earlier run read the same.
     identity = {"name": path.name, "xxh3_128": digest.hexdigest()}
-    return Intake([InputFile(path.name, path)], [identity], os.getcwd())
+    return Intake([InputFile(path.name, path)], [identity], data_root)

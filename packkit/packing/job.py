@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,20 +41,22 @@ def pack(
     3. Plan: exact First-Fit-Decreasing over a seeded permutation of the samples.
     4. Pass 2: write shard by shard; then rejects and, last, the manifest.
 
-    A run that was killed goes on where it stopped when it is started again with the same inputs
-    and options, and ends with the same bytes.
+    A run that was killed goes on where it stopped when the same job is started again, and ends with
+    the same bytes; of a job that is finished, the report comes back at once. A job is the same
+    where the names, sizes and times of its inputs are (of a stream, its content), and so are the
+    encoder and all options that can change the output.
 
     Args:
         inputs: Paths (files, folders, globs), an open binary stream of JSON lines, or samples.
         out: Folder of the pack set.
-        config: Options; the defaults are those of the command line.
-        encoder: Decides the lengths; by default made from `config`.
+        config: Options of the run; by default those of the command line.
+        encoder: Encoder that the lengths come from; by default made from `config`.
         engine: Runs the tasks; by default threads of this process.
         on_progress: Is told how far the run has come.
 
     Raises:
         InputError: Inputs or options do not make sense.
-        OutputExistsError: `out` already holds something else.
+        OutputExistsError: `out` already holds the packs of another job, or other files.
         LockedError: Another process packs into `out`.
         SampleError: A sample is rejected and `config.strict` is set.
         SourceChangedError: An input changed between the two passes.
@@ -62,14 +66,21 @@ def pack(
     encoder = encoder or config.encoder()
     with open_run(Path(out), config, encoder, engine=engine, on_progress=on_progress) as run:
         intake = take_in(inputs, run.work.incoming)
-        identity = {
-            "inputs": intake.identity,
-            "options": config.identity(),
-            "encoder": encoder.describe(),
-        }
-        run.work.begin(identity, overwrite=config.overwrite)
+        if report := run.begin(_identity(intake, config, encoder)):
+            return report
         sources = _open(run, intake)
         return run.commit(sources, _choose(sources, run.measure(sources), config))
+
+
+def _identity(intake: Intake, config: PackConfig, encoder: SampleEncoder) -> dict[str, Any]:
+    """Returns everything that the output depends on."""
+    root = config.data_root or intake.data_root
+    return {
+        "inputs": intake.identity,
+        "data_root": None if root is None else os.path.abspath(root),
+        "options": config.identity(),
+        "encoder": encoder.describe(),
+    }
 
 
 def _open(run: PackRun, intake: Intake) -> list[Source]:
@@ -83,9 +94,9 @@ def _open(run: PackRun, intake: Intake) -> list[Source]:
     return list(run.engine.run(open_file, intake.files))
 
 
-def _choose(sources: Sequence[Source], found: Pass1Result, config: PackConfig) -> Selection:
+def _choose(sources: Sequence[Source], pass1: Pass1Result, config: PackConfig) -> Selection:
     """Takes every sample, or the first of each id."""
-    measured, rejects = found.measured, list(found.rejects)
+    measured, rejects = pass1.measured, list(pass1.rejects)
     rows, repeats = _first_of_each_id(measured)
     if config.unique_ids:
         rejects += _reject_repeats(sources, measured, repeats)
@@ -96,7 +107,7 @@ def _choose(sources: Sequence[Source], found: Pass1Result, config: PackConfig) -
         origins=Origins(
             [source.name for source in sources],
             [source.layout for source in sources],
-            found.reads,
+            pass1.reads,
         ),
         rejects=rejects,
         duplicate_ids=len(repeats),

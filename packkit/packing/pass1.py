@@ -19,7 +19,7 @@ from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.images import DataRoot, ImageRef, peek_header
 from packkit.images.pixels import check_pixels
 from packkit.packing.config import PackConfig
-from packkit.packing.sample_columns import SampleColumns
+from packkit.packing.table_builder import TableBuilder
 from packkit.packing.span import SAMPLE_SCHEMA, Notes, Reject, SpanResult, SpanTask
 from packkit.sources import Record, Source, container_named, layout_named
 
@@ -30,6 +30,13 @@ _BATCH_BYTES = 16 << 20
 # One thread parses while the others are inside the tokenizer. Left to the interpreter's own lock,
 # two parsing threads hand it to and fro at every small read and are slower than one.
 _EXAMINING = threading.Lock()
+
+
+def span_tasks(sources: Sequence[Source]) -> Iterator[SpanTask]:
+    """Yields the tasks of pass 1: the spans of every source, in order."""
+    for number, source in enumerate(sources):
+        for span in container_named(source.container).split(Path(source.path)):
+            yield SpanTask(number, span)
 
 
 class SpanMeasurer:
@@ -96,9 +103,9 @@ class _SpanPass:
         table = pa.concat_tables([self._schema.empty_table(), *self._tables])
         return SpanResult(self._read, table.combine_chunks(), self._rejects)
 
-    def _next_batch(self, records: Iterator[tuple[int, Record]]) -> SampleColumns:
+    def _next_batch(self, records: Iterator[tuple[int, Record]]) -> TableBuilder:
         """Returns the next legal samples; none at the end of the span."""
-        batch = SampleColumns()
+        batch = TableBuilder()
         batch_bytes = 0
         with _EXAMINING:
             for position, record in records:
@@ -109,7 +116,7 @@ class _SpanPass:
                     break
         return batch
 
-    def _examine(self, batch: SampleColumns, position: int, record: Record) -> None:
+    def _examine(self, batch: TableBuilder, position: int, record: Record) -> None:
         """Adds a legal sample to the batch, its images looked at, or rejects it."""
         identifier = None
         try:
@@ -136,7 +143,7 @@ class _SpanPass:
             raise SampleError(error.reason, f"image {number}: {error.detail}") from None
         return header.width, header.height, peek.size, peek.mtime_ns
 
-    def _measure(self, batch: SampleColumns) -> pa.Table:
+    def _measure(self, batch: TableBuilder) -> pa.Table:
         """Returns the rows of a batch, whose lengths come from one call of the tokenizer."""
         sizes = [batch.image_sizes(row) for row in range(len(batch))]
         results = self._encoder.encode_batch(batch.samples, image_sizes=sizes)
@@ -150,7 +157,7 @@ class _SpanPass:
         return table if self._notes is None else self._with_notes(batch, table, self._notes)
 
     def _within_limits(
-        self, batch: SampleColumns, row: int, result: EncodedSample | SampleError
+        self, batch: TableBuilder, row: int, result: EncodedSample | SampleError
     ) -> EncodedSample:
         """Returns a sample that a pack can hold, cut where the run cuts.
 
@@ -167,7 +174,7 @@ class _SpanPass:
             raise SampleError(RejectReason.TOO_MANY_IMAGES, detail)
         return result
 
-    def _cut(self, batch: SampleColumns, row: int, length: int) -> EncodedSample | SampleError:
+    def _cut(self, batch: TableBuilder, row: int, length: int) -> EncodedSample | SampleError:
         limit = self._config.max_len
         if self._config.overlong != "truncate":
             return SampleError(RejectReason.OVERLONG, f"{length} tokens, max_len is {limit}")
@@ -175,7 +182,7 @@ class _SpanPass:
         sizes = [batch.image_sizes(row)]
         return self._encoder.encode_batch([batch.samples[row]], image_sizes=sizes)[0]
 
-    def _with_notes(self, batch: SampleColumns, table: pa.Table, notes: Notes) -> pa.Table:
+    def _with_notes(self, batch: TableBuilder, table: pa.Table, notes: Notes) -> pa.Table:
         kept = np.flatnonzero(batch.is_measured).tolist()
         values = [notes(self._task.source, batch.samples[row], batch.stamps(row)) for row in kept]
         for field in notes.fields:

@@ -2,52 +2,70 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+from packkit.shards import Manifest
+
+T = TypeVar("T")
+
+
+class _Fact(Generic[T]):
+    """A field of the report's manifest, under its own name."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, report: PackReport, owner: type) -> T:
+        value: T = getattr(report.manifest, self._name)
+        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackReport:
-    """The figures of one run.
+    """The figures of one run: what the manifest states, and what only the run knows.
+
+    `samples_read` to `gap` are the fields of `Manifest` with these names.
 
     Attributes:
-        samples_read: Records found in the inputs.
-        samples_packed: Samples that stand in a pack.
-        samples_rejected: Samples left out; read = packed + rejected.
-        rejects: Number of rejected samples by reason.
-        sources: One entry an input: name, layout, read, packed, rejected, rejects by reason.
-        duplicate_ids: Samples whose id another sample before them has.
-        packs: Packs written.
-        tokens: Tokens of all packed samples.
-        images: Images that take tokens.
-        efficiency: Tokens / (packs x capacity), in [0, 1].
-        lower_bound: Packs that any packing needs at least.
-        gap: (packs - lower_bound) / lower_bound.
-        fill_packs: Packs that ``--algorithm fill`` needs; None where it does not apply.
-        shards: Files (or folders) of packs.
-        bytes: Size of all shards.
+        manifest: Manifest of the pack set.
+        fill_packs: Packs that the algorithm ``fill`` needs; None where it does not apply.
         seconds: Time of this run.
+        was_complete: Whether an earlier run of the same job had made the set, so that this one
+            wrote nothing.
     """
 
-    samples_read: int
-    samples_packed: int
-    samples_rejected: int
-    rejects: Mapping[str, int]
-    sources: Sequence[Mapping[str, Any]]
-    duplicate_ids: int
-    packs: int
-    tokens: int
-    images: int
-    efficiency: float
-    lower_bound: int
-    gap: float
+    manifest: Manifest
     fill_packs: int | None
-    shards: int
-    bytes: int
     seconds: float
+    was_complete: bool = False
+
+    samples_read = _Fact[int]()
+    samples_packed = _Fact[int]()
+    samples_rejected = _Fact[int]()
+    rejects = _Fact[Mapping[str, int]]()
+    sources = _Fact[Sequence[Mapping[str, Any]]]()
+    duplicate_ids = _Fact[int]()
+    packs = _Fact[int]()
+    tokens = _Fact[int]()
+    images = _Fact[int]()
+    efficiency = _Fact[float]()
+    lower_bound = _Fact[int]()
+    gap = _Fact[float]()
+
+    @property
+    def shards(self) -> int:
+        """Number of shards."""
+        return len(self.manifest.shards)
+
+    @property
+    def bytes(self) -> int:
+        """Size of all shards on disk."""
+        return sum(shard.bytes for shard in self.manifest.shards)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON form."""
-        return {**dataclasses.asdict(self), "rejects": dict(self.rejects)}
+        facts = [name for name, value in vars(PackReport).items() if isinstance(value, _Fact)]
+        own_names = ("fill_packs", "shards", "bytes", "seconds", "was_complete")
+        return {name: getattr(self, name) for name in (*facts, *own_names)}

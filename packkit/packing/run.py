@@ -7,30 +7,31 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
 from packkit.base.engine import Engine, LocalEngine, Progress
-from packkit.base.errors import RejectRateError
+from packkit.base.errors import OutputExistsError, RejectRateError, RejectReason
 from packkit.base.files import write_atomically
 from packkit.encoding import SampleEncoder
 from packkit.packing.config import PackConfig
-from packkit.packing.pass1 import SpanMeasurer
+from packkit.packing.pass1 import SpanMeasurer, span_tasks
 from packkit.packing.pass2 import ShardMaker
 from packkit.packing.report import PackReport
 from packkit.packing.sample_table import SampleTable
 from packkit.packing.selection import Selection
-from packkit.packing.span import Notes, Reject, SpanTask, reject_lines
-from packkit.packing.workfolder import WorkFolder
-from packkit.planning.arrange import Arrangement, ShardTask, arrange
+from packkit.packing.span import Notes, Reject, reject_lines
+from packkit.packing.workfolder import RUN, WorkFolder
+from packkit.planning import PackPlan
+from packkit.planning.arrange import ShardTask, arrange
 from packkit.shards import MANIFEST, REJECTS, Manifest, ShardEntry, encoder_checksums
-from packkit.sources import Source, container_named
+from packkit.sources import Source
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,14 +41,46 @@ class Pass1Result(NamedTuple):
     """What pass 1 found.
 
     Attributes:
-        measured: The samples that can be packed.
-        reads: Records of each source.
-        rejects: The others, in the order of the sources.
+        measured: Rows of the samples that can be packed.
+        reads: Number of records of each source.
+        rejects: Samples that cannot be packed, in the order of the sources.
     """
 
     measured: SampleTable
     reads: list[int]
     rejects: list[Reject]
+
+
+@contextmanager
+def open_run(
+    out: Path,
+    config: PackConfig,
+    encoder: SampleEncoder,
+    *,
+    engine: Engine | None = None,
+    on_progress: Progress | None = None,
+) -> Iterator[PackRun]:
+    """Opens the output folder of a run, and locks it until the run is over.
+
+    Args:
+        out: Folder of the pack set.
+        config: Options of the run.
+        encoder: Encoder that the lengths come from.
+        engine: Runs the tasks; by default threads of this process.
+        on_progress: Is told how far the run has come.
+
+    Raises:
+        LockedError: Another process packs into `out`.
+    """
+    with WorkFolder(out) as work:
+        yield PackRun(
+            out=out,
+            config=config,
+            encoder=encoder,
+            engine=engine or LocalEngine(config.workers),
+            work=work,
+            on_progress=on_progress or (lambda phase, done, total: None),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +89,12 @@ class PackRun:
 
     Attributes:
         out: Folder of the pack set.
-        config: Options.
-        encoder: Decides the lengths.
+        config: Options of the run.
+        encoder: Encoder that the lengths come from.
         engine: Runs the tasks.
-        work: Its half-finished state.
+        work: Folder that holds the state of the run until the set is whole.
         on_progress: Is told how far the run has come.
-        started: When it began, seconds since 1970.
+        started: Time at which the run began, seconds since 1970.
     """
 
     out: Path
@@ -72,14 +105,40 @@ class PackRun:
     on_progress: Progress
     started: float = field(default_factory=time.time)
 
+    def begin(self, job: Mapping[str, Any]) -> PackReport | None:
+        """Starts a job, or goes on with it where an earlier run stopped.
+
+        Args:
+            job: Everything that the output depends on, as JSON values.
+
+        Returns:
+            The report of the pack set where an earlier run has finished this job; else None.
+
+        Raises:
+            OutputExistsError: The folder holds something else.
+            RejectRateError: The job is finished, and too many samples were rejected.
+        """
+        if not self.work.begin(job, overwrite=self.config.overwrite):
+            return None
+        manifest = Manifest.read(self.out)
+        self._check_strict(manifest)
+        report = self._report(manifest, self.work.finished.get("fill_packs"), was_complete=True)
+        self.work.remove()
+        self._check_reject_rate(report)
+        return report
+
     def measure(self, sources: Sequence[Source], notes: Notes | None = None) -> Pass1Result:
         """Runs pass 1 over all sources.
+
+        Args:
+            sources: All inputs, in order.
+            notes: Makes further columns of every sample; by default there are none.
 
         Raises:
             SampleError: A sample is rejected and the run is strict.
         """
-        tasks = list(_span_tasks(sources))
-        measurements = self._resumed(
+        tasks = list(span_tasks(sources))
+        results = self._resumed(
             "measure",
             tasks,
             load=self.work.load_span,
@@ -90,7 +149,7 @@ class PackRun:
         bases: list[int] = []
         tables = []
         rejects: list[Reject] = []
-        for task, (read, table, rejected) in zip(tasks, measurements, strict=True):
+        for task, (read, table, rejected) in zip(tasks, results, strict=True):
             base = reads[task.source]
             rejects += [reject._replace(position=base + reject.position) for reject in rejected]
             bases.append(base)
@@ -98,14 +157,31 @@ class PackRun:
             reads[task.source] += read
         return Pass1Result(SampleTable.of_spans(tables, bases), reads, rejects)
 
-    def commit(self, sources: Sequence[Source], chosen: Selection) -> PackReport:
+    def commit(self, sources: Sequence[Source], selection: Selection) -> PackReport:
         """Plans, runs pass 2, and writes the manifest last.
+
+        Args:
+            sources: All inputs, in order.
+            selection: The samples to pack.
 
         Raises:
             SourceChangedError: A source is not what it was in pass 1.
             RejectRateError: Too many samples were rejected; the pack set is whole.
         """
-        measured = chosen.measured
+        plan, tasks = self._arrange(selection.measured)
+        entries = self._write_shards(sources, selection, tasks)
+        self.encoder.save(self.out / "encoder")
+        rejects = reject_lines(selection.rejects)
+        write_atomically(self.out / REJECTS, rejects)
+        manifest = self._manifest(selection, plan, entries, hashlib.sha256(rejects).hexdigest())
+        report = self._report(manifest, plan.fill_packs)
+        self._write_run(sources, report)
+        write_atomically(self.out / MANIFEST, manifest.to_json())
+        self.work.remove()
+        self._check_reject_rate(report)
+        return report
+
+    def _arrange(self, measured: SampleTable) -> tuple[PackPlan, Sequence[ShardTask]]:
         arrangement = arrange(
             measured.length,
             measured.images,
@@ -117,22 +193,13 @@ class PackRun:
             max_images=self.config.max_images,
             max_samples=self.config.max_samples,
         )
-        entries = self._write(sources, chosen, arrangement.shards)
-        self.encoder.save(self.out / "encoder")
-        rejects = reject_lines(chosen.rejects)
-        write_atomically(self.out / REJECTS, rejects)
-        manifest = self._manifest(chosen, arrangement, entries, hashlib.sha256(rejects).hexdigest())
-        report = self._report(manifest, arrangement)
-        self._write_run(sources, report)
-        write_atomically(self.out / MANIFEST, manifest.to_json())
-        self.work.remove()
-        self._check_reject_rate(report)
-        return report
+        return arrangement.plan, arrangement.shards
 
-    def _write(
-        self, sources: Sequence[Source], chosen: Selection, tasks: Sequence[ShardTask]
+    def _write_shards(
+        self, sources: Sequence[Source], selection: Selection, tasks: Sequence[ShardTask]
     ) -> list[ShardEntry]:
-        maker = ShardMaker(self.out, sources, chosen.measured, chosen.origins.names, self.config)
+        measured, names = selection.measured, selection.origins.names
+        maker = ShardMaker(self.out, sources, measured, names, self.config)
         return list(
             self._resumed(
                 "write", tasks, load=self.work.load_entry, function=maker, save=self.work.save_entry
@@ -165,57 +232,48 @@ class PackRun:
 
     def _manifest(
         self,
-        chosen: Selection,
-        arrangement: Arrangement,
+        selection: Selection,
+        plan: PackPlan,
         entries: Sequence[ShardEntry],
         rejects_sha256: str,
     ) -> Manifest:
-        plan = arrangement.plan
         return Manifest(
             capacity=self.config.max_len,
             storage=self.config.storage,
             encoder=self.encoder.describe(),
-            options={**self.config.identity(), **chosen.options},
-            samples_read=sum(chosen.origins.reads),
+            options={**self.config.identity(), **selection.options},
+            samples_read=sum(selection.origins.reads),
             samples_packed=len(plan.sample_order),
-            samples_rejected=len(chosen.rejects),
-            rejects=dict(sorted(Counter(reject.reason for reject in chosen.rejects).items())),
-            duplicate_ids=chosen.duplicate_ids,
+            samples_rejected=len(selection.rejects),
+            rejects=dict(sorted(Counter(reject.reason for reject in selection.rejects).items())),
+            duplicate_ids=selection.duplicate_ids,
             packs=plan.packs,
             tokens=plan.tokens,
-            images=int(chosen.measured.images.sum()),
+            images=int(selection.measured.images.sum()),
             efficiency=plan.efficiency,
             lower_bound=plan.lower_bound,
             gap=plan.gap,
-            sources=chosen.source_entries(),
+            sources=selection.source_entries(),
             shards=entries,
             rejects_sha256=rejects_sha256,
             encoder_sha256=encoder_checksums(self.out),
         )
 
-    def _report(self, manifest: Manifest, arrangement: Arrangement) -> PackReport:
+    def _report(
+        self, manifest: Manifest, fill_packs: int | None, *, was_complete: bool = False
+    ) -> PackReport:
         return PackReport(
-            samples_read=manifest.samples_read,
-            samples_packed=manifest.samples_packed,
-            samples_rejected=manifest.samples_rejected,
-            rejects=manifest.rejects,
-            sources=manifest.sources,
-            duplicate_ids=manifest.duplicate_ids,
-            packs=manifest.packs,
-            tokens=manifest.tokens,
-            images=manifest.images,
-            efficiency=manifest.efficiency,
-            lower_bound=manifest.lower_bound,
-            gap=manifest.gap,
-            fill_packs=arrangement.plan.fill_packs,
-            shards=len(manifest.shards),
-            bytes=sum(shard.bytes for shard in manifest.shards),
+            manifest=manifest,
+            fill_packs=fill_packs,
             seconds=round(time.time() - self.started, 3),
+            was_complete=was_complete,
         )
 
     def _write_run(self, sources: Sequence[Source], report: PackReport) -> None:
         """Writes run.json: what may differ between runs, and only that."""
         run = {
+            "job": self.work.job,
+            "fill_packs": report.fill_packs,
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
             "seconds": report.seconds,
             "host": platform.node(),
@@ -225,52 +283,17 @@ class PackRun:
             "tokenizer": self.config.tokenizer,
             "sources": {source.name: os.path.abspath(source.path) for source in sources},
         }
-        write_atomically(self.out / "run.json", orjson.dumps(run, option=orjson.OPT_INDENT_2))
+        write_atomically(self.out / RUN, orjson.dumps(run, option=orjson.OPT_INDENT_2))
+
+    def _check_strict(self, manifest: Manifest) -> None:
+        # Samples whose id repeats are left out by strict runs, too.
+        rejected = manifest.samples_rejected - manifest.rejects.get(RejectReason.DUPLICATE_ID, 0)
+        if self.config.strict and rejected:
+            detail = f"already holds a pack set, {rejected} samples rejected; strict allows none"
+            raise OutputExistsError(self.out, f"{detail}; overwrite packs them again")
 
     def _check_reject_rate(self, report: PackReport) -> None:
         rejected, read = report.samples_rejected, report.samples_read
         limit = self.config.max_reject_rate
         if rejected > limit * read:
             raise RejectRateError(rejected, read, limit, self.out / REJECTS, report)
-
-
-@contextmanager
-def open_run(
-    out: Path,
-    config: PackConfig,
-    encoder: SampleEncoder,
-    *,
-    engine: Engine | None = None,
-    on_progress: Progress | None = None,
-) -> Iterator[PackRun]:
-    """Opens the output folder of a run, and locks it until the run is over.
-
-    Args:
-        out: Folder of the pack set.
-        config: Options.
-        encoder: Decides the lengths.
-        engine: Runs the tasks; by default threads of this process.
-        on_progress: Is told how far the run has come.
-
-    Raises:
-        LockedError: Another process packs into `out`.
-    """
-    with WorkFolder(out) as work:
-        yield PackRun(
-            out=out,
-            config=config,
-            encoder=encoder,
-            engine=engine or LocalEngine(config.workers),
-            work=work,
-            on_progress=on_progress or _no_progress,
-        )
-
-
-def _span_tasks(sources: Sequence[Source]) -> Iterator[SpanTask]:
-    for number, source in enumerate(sources):
-        for span in container_named(source.container).split(Path(source.path)):
-            yield SpanTask(number, span)
-
-
-def _no_progress(phase: str, done: int, total: int) -> None:
-    """Tells nobody."""

@@ -1,8 +1,9 @@
-"""The half-finished state of a run, kept beside its output until that is whole.
+"""The state of a half-finished run, kept beside its output until that is whole.
 
-``OUT/.work`` holds the lock, the identity of the run, staged copies, one measured table a span and
-one entry a finished shard. A task's file appears under its name only when the task is done, so a
-run that was killed goes on where it stopped, and ends with the same bytes.
+``OUT/.work`` holds the lock, the job, staged copies, one measured table a span and one entry a
+finished shard. A task's file appears under its name only when the task is done, so a run that was
+killed goes on where it stopped, and ends with the same bytes. ``OUT/run.json`` keeps the job of a
+whole set, so that doing it again ends at once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,8 +24,15 @@ from packkit.base.files import write_atomically
 from packkit.packing.span import Reject, SpanResult
 from packkit.shards import MANIFEST, REJECTS, ShardEntry
 
+RUN = "run.json"
+"""Name of the record of a run: in the work folder its job, in the pack set what may differ."""
+
 _NAME = ".work"
-_SET_FILES = (MANIFEST, REJECTS, "run.json")
+_SET_FILES = (MANIFEST, REJECTS, RUN)
+
+# Differences between two jobs that a message names.
+_SHOWN = 3
+
 _READ_KEY, _REJECTS_KEY = b"packkit.read", b"packkit.rejects"
 
 
@@ -57,24 +65,46 @@ class WorkFolder:
         """Folder for copies of inputs that cannot be read by offset."""
         return self.path / "staged"
 
-    def begin(self, identity: Mapping[str, Any], *, overwrite: bool) -> None:
+    def begin(self, job: Mapping[str, Any], *, overwrite: bool) -> bool:
         """Goes on with the run that left this folder, or starts a new one.
 
         Args:
-            identity: Everything that the output depends on.
-            overwrite: Whether another run's output may be removed.
+            job: Everything that the output depends on, as JSON values.
+            overwrite: Whether the output of any other run may be removed.
+
+        Returns:
+            Whether an earlier run has finished this very job, so that nothing is left to do.
 
         Raises:
-            OutputExistsError: The folder holds a pack set, or another run's half.
+            OutputExistsError: The folder holds the output of another job, whole or half-finished,
+                or files of another kind.
         """
-        wanted = orjson.dumps(identity, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
-        record = self.path / "run.json"
-        if record.exists() and record.read_bytes() == wanted:
-            return
-        if not overwrite:
-            self._refuse(has_other_run=record.exists())
-        self._remove_old()
-        write_atomically(record, wanted)
+        wanted = orjson.dumps(job, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
+        if not overwrite and (self._out / MANIFEST).exists():
+            self._check_same("a pack set", self.finished.get("job"), orjson.loads(wanted))
+            return True
+        record = self.path / RUN
+        if not record.exists() or record.read_bytes() != wanted:
+            if not overwrite:
+                self._check_unused(wanted)
+            self._remove_old()
+            write_atomically(record, wanted)
+        return False
+
+    @property
+    def job(self) -> dict[str, Any]:
+        """The job that is being done here, as `begin` was given it."""
+        job: dict[str, Any] = orjson.loads((self.path / RUN).read_bytes())
+        return job
+
+    @property
+    def finished(self) -> dict[str, Any]:
+        """What run.json of a whole pack set holds; nothing where the set has none."""
+        try:
+            run = orjson.loads((self._out / RUN).read_bytes())
+        except (FileNotFoundError, orjson.JSONDecodeError):
+            return {}
+        return run if isinstance(run, dict) else {}
 
     def load_span(self, number: int) -> SpanResult | None:
         """Returns what an earlier run measured for a span, if it did."""
@@ -123,17 +153,22 @@ class WorkFolder:
     ) -> None:
         os.close(self._lock)
 
-    def _refuse(self, *, has_other_run: bool) -> None:
-        if has_other_run:
-            detail = "holds a half-finished run with other inputs or options"
-        elif (self._out / MANIFEST).exists():
-            detail = "already holds a pack set"
+    def _check_unused(self, wanted: bytes) -> None:
+        if (self.path / RUN).exists():
+            self._check_same("a half-finished run", self.job, orjson.loads(wanted))
         elif any(path.name != _NAME for path in self._out.iterdir()):
-            detail = "holds files that no pack set has; name an empty folder with --out"
+            detail = "holds files that no pack set has; out must be an empty or a new folder"
             raise OutputExistsError(self._out, detail)
+
+    def _check_same(self, what: str, saved: object, wanted: object) -> None:
+        if saved is None:
+            detail = f"already holds {what} that does not say which job made it"
+        elif changes := list(_changes(saved, wanted)):
+            more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
+            detail = f"already holds {what} of another job ({'; '.join(changes[:_SHOWN])}{more})"
         else:
             return
-        raise OutputExistsError(self._out, f"{detail}; --overwrite replaces it")
+        raise OutputExistsError(self._out, f"{detail}; overwrite replaces it")
 
     def _remove_old(self) -> None:
         """Removes what an earlier run wrote, and nothing else; the manifest first."""
@@ -158,3 +193,18 @@ class WorkFolder:
 
     def _entry_path(self, number: int) -> Path:
         return self.path / "shards" / f"{number:06d}.json"
+
+
+def _changes(saved: Any, wanted: Any, place: str = "") -> Iterator[str]:  # noqa: ANN401
+    """Yields one line for each place at which two JSON values differ."""
+    if isinstance(saved, dict) and isinstance(wanted, dict):
+        for key in sorted(saved.keys() | wanted.keys()):
+            inner = f"{place}.{key}" if place else key
+            yield from _changes(saved.get(key), wanted.get(key), inner)
+    elif isinstance(saved, list) and isinstance(wanted, list) and len(saved) == len(wanted):
+        for number, (before, after) in enumerate(zip(saved, wanted, strict=True)):
+            yield from _changes(before, after, f"{place}[{number}]")
+    elif isinstance(saved, list) and isinstance(wanted, list):
+        yield f"{place} were {len(saved)}, now {len(wanted)}"
+    elif saved != wanted:
+        yield f"{place} was {saved!r}, now {wanted!r}"

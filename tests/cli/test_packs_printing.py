@@ -1,14 +1,16 @@
 """What the command line says of a packing run."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from packkit.cli.packs_printing import show_report
 from packkit.packing import PackReport
+from packkit.shards import Manifest, ShardEntry
 
 
-def report(*sources):
+def report(*sources, was_complete=False):
     """A report of sources given as (name, read, rejects by reason)."""
     entries = [
         {
@@ -22,24 +24,19 @@ def report(*sources):
         for name, read, rejects in sources
     ]
     totals = {key: sum(entry[key] for entry in entries) for key in ("read", "packed", "rejected")}
-    return PackReport(
-        samples_read=totals["read"],
-        samples_packed=totals["packed"],
-        samples_rejected=totals["rejected"],
-        rejects={},
-        sources=entries,
-        duplicate_ids=0,
-        packs=1,
-        tokens=10,
-        images=1,
-        efficiency=0.5,
-        lower_bound=1,
-        gap=0.0,
-        fill_packs=None,
-        shards=1,
-        bytes=100,
-        seconds=1.0,
-    )
+    reasons = sum((Counter(entry["rejects"]) for entry in entries), Counter())
+    shard = ShardEntry(
+        name="shard-00000", packs=1, samples=totals["packed"], images=1, tokens=10, bytes=100,
+        sha256="", index_checksum="",
+    )  # fmt: skip
+    manifest = Manifest(
+        capacity=20, storage="shards", encoder=None, options={},
+        samples_read=totals["read"], samples_packed=totals["packed"],
+        samples_rejected=totals["rejected"], rejects=dict(reasons), duplicate_ids=0,
+        packs=1, tokens=10, images=1, efficiency=0.5, lower_bound=1, gap=0.0,
+        sources=entries, shards=[shard], rejects_sha256="", encoder_sha256={},
+    )  # fmt: skip
+    return PackReport(manifest=manifest, fill_packs=None, seconds=1.0, was_complete=was_complete)
 
 
 def rows_of(text):
@@ -69,3 +66,10 @@ def test_missing_images_are_shown_by_source(capsys, monkeypatch):
 def test_without_rejects_there_is_no_such_table(capsys, sources):
     show_report(report(*sources), Path("packs"))
     assert "missing images" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("was_complete", [False, True])
+def test_a_set_that_was_complete_is_said_to_be(capsys, was_complete):
+    show_report(report(("a.json", 5, {}), was_complete=was_complete), Path("packs"))
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("already complete: packs holds") is was_complete

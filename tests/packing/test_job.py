@@ -205,8 +205,8 @@ def test_folder_with_other_contents_is_refused(tmp_path, run):
     path = write_lines(tmp_path / "a.jsonl", map(caption, range(5)))
     out = tmp_path / "packs"
     run(path, out)
-    with pytest.raises(OutputExistsError, match="already holds a pack set; --overwrite"):
-        run(path, out)
+    with pytest.raises(OutputExistsError, match=r"options.seed was 0, now 3\); overwrite replaces"):
+        run(path, out, seed=3)
     run(path, out, overwrite=True, seed=3)
     assert verify_packs(out).problems == []
     foreign = tmp_path / "home"

@@ -21,7 +21,7 @@ from packkit.sources import Record
 _SAMPLE_OVERHEAD_BYTES = 160
 
 
-class SampleColumns:
+class TableBuilder:
     """Legal samples, column by column; their tokens are filled in last.
 
     Attributes:
