@@ -1,4 +1,4 @@
-"""What a packing run can be told."""
+"""The options of a packing run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from packkit.planning import Algorithm
 Overlong = Literal["reject", "truncate", "error"]
 Storage = Literal["shards", "files"]
 
-# What a run can be told without changing a byte of its output.
+# Options that change no byte of the output.
 _NOT_IN_OUTPUT = frozenset({"workers", "overwrite", "strict", "max_reject_rate", "data_root"})
 
 
@@ -26,25 +26,26 @@ class PackConfig:
     Attributes:
         max_len: Capacity of a pack, tokens.
         tokenizer: Path of a tokenizer.json, a folder that holds one, or a hub id.
-        image_tokens: Tokens an image takes: a number or a policy such as ``fixed:144``.
-        template: How turns become text, ``qwen3`` or ``chatml``.
+        image_tokens: Tokens of an image: a number or a policy such as ``fixed:144``.
+        template: Chat template that turns become text by, ``qwen3`` or ``chatml``.
         layout: Layout of the records, or ``auto``.
-        columns: Role in the layout -> name of the field, for tables.
+        columns: Name of the field for each role of the layout.
         data_root: Folder of image paths; by default the folder of each input file.
         storage: ``shards`` of many packs, or ``files`` with one pack each.
         shard_size: Bytes at which a shard is closed.
-        algorithm: ``ffd``, ``fill``, or ``best`` of both.
-        max_images: Images a pack may hold at most.
-        max_samples: Samples a pack may hold at most.
-        overlong: What happens to a sample of more than `max_len` tokens.
-        seed: Decides which samples of equal length meet, and the order of the packs.
-        workers: Threads; by default one for each processor.
+        algorithm: Planner to use: ``ffd``, ``fill``, or ``best`` of both.
+        max_images: Images that a pack may hold at most; None is no limit.
+        max_samples: Samples that a pack may hold at most; None is no limit.
+        overlong: What happens to a sample of more than `max_len` tokens: ``reject``, ``truncate``
+            or ``error``.
+        seed: Seed that decides which samples of equal length meet, and the order of the packs.
+        workers: Threads of the run; by default one for each processor.
         max_pixels: Largest image accepted, width x height.
-        check_images: Decode every image once and reject the broken.
-        unique_ids: Reject a sample whose id came before.
-        strict: Stop at the first sample that would be rejected.
+        check_images: Whether every image is decoded once, and a broken one rejected.
+        unique_ids: Whether a sample is rejected whose id came before.
+        strict: Whether the run stops at the first sample that would be rejected.
         max_reject_rate: Share of rejected samples above which the run fails, in [0, 1].
-        overwrite: Replace a pack set that stands in the output folder.
+        overwrite: Whether a pack set in the output folder is replaced.
 
     Raises:
         InputError: A value is out of range.
@@ -96,7 +97,7 @@ class PackConfig:
         return SampleEncoder(self.tokenizer, image_tokens=self.image_tokens, template=self.template)
 
     def identity(self) -> dict[str, Any]:
-        """Returns the options that the output depends on, for the manifest and for resuming."""
+        """Returns the options that the output depends on, but for those that the encoder keeps."""
         names = sorted(set(self.__slots__) - _NOT_IN_OUTPUT - {"tokenizer"})
         values = {name: getattr(self, name) for name in names}
         return {**values, "columns": dict(self.columns)}

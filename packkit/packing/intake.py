@@ -1,4 +1,4 @@
-"""From what the caller names to files: paths as they are, a pipe or an iterable staged first."""
+"""Turns inputs into files: paths are taken as they are, streams and samples are staged first."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def take_in(inputs: Inputs, staging: Path) -> Intake:
     """Lists the input files of a run.
 
     Args:
-        inputs: Paths, a stream, or samples.
+        inputs: Paths, an open stream of JSON lines, or samples.
         staging: Folder for the lines of a stream or of samples.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Pass 1: what every sample of a span weighs, and where it can be read again.
+"""Pass 1: the length of every sample of a span, and where it can be read again.
 
 The input is streamed once. Of each sample a row of about a hundred bytes remains: its byte range,
 its length from the encoder, and the size of its images. No image is decoded unless asked for.
@@ -19,8 +19,8 @@ from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.images import DataRoot, ImageRef, peek_header
 from packkit.images.pixels import check_pixels
 from packkit.packing.config import PackConfig
-from packkit.packing.table_builder import TableBuilder
 from packkit.packing.span import SAMPLE_SCHEMA, Notes, Reject, SpanResult, SpanTask
+from packkit.packing.table_builder import TableBuilder
 from packkit.sources import Record, Source, container_named, layout_named
 
 # One call of the tokenizer for this many samples or bytes, whichever comes first.
@@ -65,7 +65,8 @@ class SpanMeasurer:
         """Measures one span.
 
         Raises:
-            SampleError: A sample would be rejected and the run is strict.
+            SampleError: A sample would be rejected and the run is strict, or a sample is too long
+                and `overlong` is ``error``.
         """
         source = self._sources[task.source]
         return _SpanPass(source, task, self._encoder, self._config, self._notes).run()
@@ -162,7 +163,7 @@ class _SpanPass:
         """Returns a sample that a pack can hold, cut where the run cuts.
 
         Raises:
-            SampleError: It cannot be trained on, is too long or has too many images.
+            SampleError: The sample cannot be trained on, is too long or has too many images.
         """
         if isinstance(result, EncodedSample) and result.length > self._config.max_len:
             result = self._cut(batch, row, result.length)

@@ -135,7 +135,8 @@ class PackRun:
             notes: Makes further columns of every sample; by default there are none.
 
         Raises:
-            SampleError: A sample is rejected and the run is strict.
+            SampleError: A sample is rejected and the run is strict, or a sample is too long and
+                `overlong` is ``error``.
         """
         tasks = list(span_tasks(sources))
         results = self._resumed(

@@ -1,4 +1,4 @@
-"""What pass 1 found, as flat arrays: about a hundred bytes a sample, all that stays in memory."""
+"""The rows of pass 1 as flat arrays: about a hundred bytes a sample, all that stays in memory."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ class SampleTable:
     """The accepted samples of all spans, in the order of the inputs.
 
     Args:
-        table: One row a sample, `SAMPLE_SCHEMA` and what else was noted.
-        origin: int32 [n], number of the origin that a sample is identified by; by default its
-            source.
-        position: int64 [n], its number in that origin; by default that of its record.
+        table: One row a sample: `SAMPLE_SCHEMA` and the columns of `Notes`.
+        origin: int32 [n], number of the origin that each sample is identified by; by default the
+            number of its source.
+        position: int64 [n], number of each sample in its origin; by default that of its record.
 
     Attributes:
-        table: The rows.
-        source: int32 [n], number of the source.
-        origin: int32 [n].
-        position: int64 [n].
-        offset: int64 [n], first byte of the record.
-        size: int64 [n], bytes of the record.
-        checksum: uint64 [n], of the record; 0 where pass 1 did not read all of it.
-        length: int32 [n], tokens.
-        token_limit: int32 [n], 0 where this run does not cut the sample.
-        id_hash: uint64 [n], 0 where there is no id.
-        stored: int64 [n], bytes in a shard, estimated.
-        images: int32 [n], images that take tokens.
+        table: Arrow table of the rows.
+        source: int32 [n], number of the source of each sample.
+        origin: int32 [n], number of the origin that each sample is identified by.
+        position: int64 [n], number of each sample in its origin.
+        offset: int64 [n], first byte of each record in its source.
+        size: int64 [n], bytes of each record.
+        checksum: uint64 [n], xxh3_64 of each record; 0 where pass 1 did not read all of it.
+        length: int32 [n], tokens of each sample.
+        token_limit: int32 [n], tokens at which a sample is cut; 0 where it is not cut.
+        id_hash: uint64 [n], xxh3_64 of each id; 0 where there is none.
+        stored: int64 [n], estimated bytes of each sample in a shard.
+        images: int32 [n], images of each sample that take tokens.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class SampleTable:
         """Puts the tables of all spans together.
 
         Args:
-            tables: One a span, whose positions count from its first record.
-            bases: Number of that record in its source.
+            tables: Table of each span, whose positions count from the span's first record.
+            bases: Number of the first record of each span in its source.
         """
         table = pa.concat_tables(tables) if tables else SAMPLE_SCHEMA.empty_table()
         first = np.repeat(np.asarray(bases, np.int64), [part.num_rows for part in tables])
@@ -89,9 +89,9 @@ class SampleTable:
         """Returns some samples, in the order of their rows; a row may be named several times.
 
         Args:
-            rows: int64 [k].
-            origin: int32 [k], as for the class.
-            position: int64 [k], as for the class.
+            rows: int64 [k], numbers of the rows.
+            origin: int32 [k], number of each sample's origin; by default that of its source.
+            position: int64 [k], number of each sample in its origin; by default that of its record.
         """
         return SampleTable(self.table.take(pa.array(rows)), origin, position)
 
@@ -121,7 +121,7 @@ class SampleTable:
         return slice(int(self._image_offsets[row]), int(self._image_offsets[row + 1]))
 
     def _sums(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        """Returns int64 [n], a value of each image summed over those of a sample."""
+        """Returns int64 [n], the values of each sample's images added up."""
         ends = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
         sums: NDArray[np.int64] = np.diff(ends[self._image_offsets])
         return sums

@@ -1,4 +1,4 @@
-"""What a run packs, and what it says of where that came from."""
+"""The samples that a run packs, and where they came from."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from packkit.packing.span import Reject
 
 
 class Origins(NamedTuple):
-    """What samples are identified by: the inputs, in order.
+    """The inputs that samples are identified by, in order.
 
     Attributes:
-        names: Of each.
-        layouts: Layout of each.
-        reads: Samples read of each.
+        names: Name of each origin.
+        layouts: Layout of each origin.
+        reads: Number of samples read from each origin.
     """
 
     names: Sequence[str]
@@ -27,14 +27,14 @@ class Origins(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What a run packs.
+    """The samples that a run packs.
 
     Attributes:
-        measured: The samples.
-        origins: What their origins are.
+        measured: Rows of the samples to pack.
+        origins: The origins that the rows number.
         rejects: Samples that were read and are not packed.
-        duplicate_ids: Samples whose id an earlier sample has.
-        options: What else decided the packs, for the manifest.
+        duplicate_ids: Number of samples whose id an earlier sample has.
+        options: Options beside those of the run that decided the packs, for the manifest.
     """
 
     measured: SampleTable
@@ -44,7 +44,7 @@ class Selection:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def source_entries(self) -> list[dict[str, Any]]:
-        """Returns what the manifest says of each origin."""
+        """Returns the manifest's entry of each origin."""
         rejects: dict[str, Counter[str]] = {name: Counter() for name in self.origins.names}
         for reject in self.rejects:
             rejects[reject.source][reject.reason] += 1

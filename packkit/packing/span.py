@@ -1,4 +1,4 @@
-"""What passes between the tasks of pass 1 and the run: tasks, measured rows, rejects, notes."""
+"""Everything that passes between a run and its pass 1: tasks, rows, rejects, notes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ where it has no id; ``stored`` estimates its bytes in a shard."""
 
 
 class Notes(Protocol):
-    """What else pass 1 notes of every sample, for whoever chooses among them."""
+    """Makes further columns of every sample in pass 1, for whoever chooses among the samples."""
 
     @property
     def fields(self) -> Sequence[pa.Field]:
@@ -54,7 +54,7 @@ class Notes(Protocol):
         Args:
             source: Number of the source.
             sample: A sample that can be packed.
-            stamps: What is known of its images.
+            stamps: Bytes and size of each of its images.
         """
 
 
@@ -63,7 +63,7 @@ class SpanTask(NamedTuple):
 
     Attributes:
         source: Number of the source.
-        span: Bytes of the source to read.
+        span: Byte range of the source to read.
     """
 
     source: int
@@ -75,10 +75,10 @@ class Reject(NamedTuple):
 
     Attributes:
         source: Name of the source.
-        position: Number of the record; within the span, until all spans are counted.
-        id: The sample's id where it could be read.
-        reason: The rule it breaks.
-        detail: What was found.
+        position: Number of the record in its source; in its span until all spans are counted.
+        id: Id of the sample where it could be read.
+        reason: Name of the rule that the sample breaks.
+        detail: What was found instead.
     """
 
     source: str
@@ -94,12 +94,12 @@ def reject_lines(rejects: Iterable[Reject]) -> bytes:
 
 
 class SpanResult(NamedTuple):
-    """What a span holds.
+    """The samples of a span.
 
     Attributes:
-        read: Records.
+        read: Number of records in the span.
         table: Accepted samples, `SAMPLE_SCHEMA` and notes; positions count from the span's start.
-        rejects: The others.
+        rejects: Samples that were not accepted.
     """
 
     read: int

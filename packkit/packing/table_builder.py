@@ -1,4 +1,4 @@
-"""The rows of pass 1 in the making: columns from the start, for objects would cost more to hold."""
+"""Building the rows of pass 1, column by column, so that no sample costs an object of its own."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class TableBuilder:
         return list(zip(self._width[part], self._height[part], strict=True))
 
     def stamps(self, row: int) -> list[ImageStamp]:
-        """Returns what is known of the images of a sample."""
+        """Returns bytes and size of the images of a sample."""
         part = self._images_of(row)
         columns = (self._image_bytes[part], self._width[part], self._height[part])
         return list(map(ImageStamp, *columns))

@@ -70,7 +70,7 @@ class WorkFolder:
 
         Args:
             job: Everything that the output depends on, as JSON values.
-            overwrite: Whether the output of any other run may be removed.
+            overwrite: Whether the output of another job, or of this one, may be removed.
 
         Returns:
             Whether an earlier run has finished this very job, so that nothing is left to do.

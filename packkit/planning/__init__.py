@@ -1,4 +1,4 @@
-"""Lengths to a plan: which samples go into which pack, and what other capacities would give."""
+"""Planning: which samples go into which pack, and what other capacities would give."""
 
 from packkit.planning.plan import (
     Algorithm,

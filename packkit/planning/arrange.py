@@ -1,9 +1,10 @@
 """From lengths to shards: which samples meet in a pack, and in which order packs are written.
 
 Ties must not follow the input. First-Fit-Decreasing takes samples of equal length in the order
-given, so concatenated sources would come out as packs of one source each, and its own order of bins
-is a curriculum of lengths. Therefore the plan is made over a seeded permutation of the samples, the
-samples inside a pack are shuffled, and the packs are written in a seeded order.
+given, so concatenated sources would come out as packs of one source each, and it opens its bins
+from the longest samples to the shortest, which would be a curriculum of lengths. Therefore the plan
+is made over a seeded permutation of the samples, the samples inside a pack are shuffled, and the
+packs are written in a seeded order.
 
 Everything is a pure function of the seed, and of nothing that a library may change: the order
 comes from sorting splitmix64 hashes. Cost: O(n log n), about 40 bytes a sample while it runs.
@@ -28,8 +29,8 @@ class ShardTask(NamedTuple):
     """One task of pass 2.
 
     Attributes:
-        number: Number of the shard.
-        first_pack: Number of its first pack in the set.
+        number: Number of the shard in the set.
+        first_pack: Number in the set of the shard's first pack.
         samples: int64 [n], rows of the measured samples in the order they are written.
         bin_offsets: int64 [packs+1], where each pack begins in `samples`.
     """
@@ -45,8 +46,8 @@ class Arrangement:
     """The plan of a pack set, in the order in which it is written.
 
     Attributes:
-        plan: What the planner gave, over permuted samples.
-        shards: The tasks of pass 2.
+        plan: Plan over the permuted samples.
+        shards: Tasks of pass 2, one a shard.
     """
 
     plan: PackPlan
@@ -73,7 +74,7 @@ def arrange(
         stored: int64 [n], estimated bytes that each sample takes in a shard.
         capacity: Tokens that a pack holds at most.
         shard_size: Bytes at which a shard is closed.
-        seed: Seed of the order of samples, inside packs and of packs.
+        seed: Seed of the orders: of samples before planning, inside packs, and of packs.
         algorithm: Planner to use; see `plan_packs`.
         max_images: Images that a pack holds at most.
         max_samples: Samples that a pack holds at most.

@@ -38,15 +38,15 @@ Algorithm = Literal["ffd", "fill", "best"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HistogramPlan:
-    """What a plan comes to, known from the number of samples of each length.
+    """The figures of a plan, known from the number of samples of each length.
 
     Attributes:
-        counts: int64 [capacity+1], samples of 0, 1, ... tokens.
-        capacity: Tokens that a bin holds.
-        max_images: Images that a bin holds; None is no limit.
-        max_samples: Samples that a bin holds; None is no limit.
-        algorithm: ``ffd`` or ``fill``; of ``best``, the one that was kept.
-        packs: Bins used.
+        counts: int64 [capacity+1], number of samples of 0, 1, ... tokens.
+        capacity: Tokens that a bin holds at most.
+        max_images: Images that a bin holds at most; None is no limit.
+        max_samples: Samples that a bin holds at most; None is no limit.
+        algorithm: Planner that made the plan, ``ffd`` or ``fill``; the better one for ``best``.
+        packs: Number of bins used.
         lower_bound: Packs that any packing of these samples must use at least.
     """
 
@@ -80,7 +80,7 @@ class HistogramPlan:
 
     @property
     def fill_packs(self) -> int | None:
-        """Packs that ``fill`` needs; None where a limit stands that it does not know.
+        """Packs that ``fill`` needs; None where a limit is set that it does not know.
 
         Planned anew at every call: milliseconds at a capacity of some thousand tokens.
         """
@@ -92,7 +92,7 @@ class HistogramPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PackPlan(HistogramPlan):
-    """Which samples go into which bin: ``plan[i]`` are the indices of those in bin i.
+    """Which samples go into which bin: ``plan[i]`` holds the indices of the samples in bin i.
 
     Attributes:
         sample_order: int32 [n] (int64 from 2^31 samples on), sample indices bin by bin, in order
@@ -128,14 +128,15 @@ def plan_packs(
     bin where tokens, images and samples fit.
 
     Args:
-        lengths: Integer [n], tokens, each in 1..capacity.
-        capacity: Tokens that a bin holds.
-        algorithm: ``ffd``; ``fill``, which takes neither `max_images` nor `max_samples`; or
-            ``best``: ``fill`` where it may be used and needs fewer packs, else ``ffd``.
-        images: Integer [n], images of each sample, each in 0..max_images; not looked at without
+        lengths: Integer [n], tokens of each sample, each in 1..capacity.
+        capacity: Tokens that a bin holds at most.
+        algorithm: Planner to use: ``ffd``; ``fill``, which takes neither `max_images` nor
+            `max_samples`; or ``best``: ``fill`` where it may be used and needs fewer packs, else
+            ``ffd``.
+        images: Integer [n], images of each sample, each in 0..max_images; ignored without
             `max_images`.
-        max_images: Images that a bin holds.
-        max_samples: Samples that a bin holds.
+        max_images: Images that a bin holds at most.
+        max_samples: Samples that a bin holds at most.
 
     Raises:
         LengthError: A length is out of range; the error names its index.
@@ -179,13 +180,15 @@ def plan_packs(
 def plan_histogram(
     counts: ArrayLike, *, capacity: int, algorithm: Algorithm = "ffd"
 ) -> HistogramPlan:
-    """Tells what a plan comes to from the number of samples of each length, whatever that is.
+    """Returns the figures of a plan from the number of samples of each length.
+
+    The cost does not depend on the number of samples.
 
     Args:
-        counts: Integer [k], k at most capacity + 1, samples of 0, 1, ... tokens; of 0 there can
-            be none.
-        capacity: Tokens that a bin holds.
-        algorithm: ``ffd``, ``fill`` or ``best``.
+        counts: Integer [k], k at most capacity + 1, number of samples of 0, 1, ... tokens; there
+            can be none of 0 tokens.
+        capacity: Tokens that a bin holds at most.
+        algorithm: Planner to use: ``ffd``, ``fill`` or ``best``.
 
     Raises:
         InputError: An argument is not legal.
@@ -224,7 +227,7 @@ def _place(
     """Returns the algorithm that is used, and its placements."""
     if algorithm == "fill":
         return "fill", place_exact_fill(groups.lengths, groups.counts, capacity)
-    # More than any bin can come to hold is no limit, and the kernel pays for limits on images.
+    # A limit beyond what any bin can hold is none, and the kernel pays for limits on images.
     most_images = int((groups.images * capacity // groups.lengths).max(initial=0))
     placements: NDArray[np.void] = place_first_fit(
         groups.lengths,

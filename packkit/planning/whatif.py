@@ -20,14 +20,14 @@ _ALGORITHMS: tuple[Algorithm, ...] = ("ffd", "fill")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIf:
-    """One capacity and algorithm.
+    """The figures of one capacity and algorithm.
 
     Attributes:
-        capacity: Tokens a pack holds.
-        algorithm: ``ffd`` or ``fill``.
-        samples: Samples that fit.
-        overlong: Samples longer than `capacity`, left out.
-        packs: Packs.
+        capacity: Tokens that a pack holds at most.
+        algorithm: Planner that was used, ``ffd`` or ``fill``.
+        samples: Number of samples that fit.
+        overlong: Number of samples longer than `capacity`, which are left out.
+        packs: Number of packs.
         efficiency: Tokens / (packs x capacity), in [0, 1].
         lower_bound: Packs that any packing needs at least.
         gap: (packs - lower_bound) / lower_bound.
@@ -51,8 +51,8 @@ def what_if(lengths: NDArray[Any], capacities: Sequence[int]) -> list[WhatIf]:
     """Plans the same lengths for every capacity with every algorithm.
 
     Args:
-        lengths: int [n], tokens, at least 1.
-        capacities: Tokens a pack holds.
+        lengths: Integer [n], tokens of each sample, at least 1.
+        capacities: Capacities to try, tokens of a pack.
 
     >>> [row.packs for row in what_if(np.array([6, 4, 3, 3]), [8, 10])]
     [3, 3, 2, 2]

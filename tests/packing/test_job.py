@@ -68,8 +68,8 @@ def test_every_fault_is_a_reject_with_its_reason_and_nothing_else_is_lost(tmp_pa
         expected = "empty_text" if reason == "no_targets" else reason
         assert reject["reason"] == expected
         assert reject["detail"]
-    packed = Counter(sample.id for one in PackReader(out) for sample in one.data)
-    assert packed == Counter(f"caption/{i + 1}" for i in range(len(faults)))
+    ids = Counter(sample.id for packed in PackReader(out) for sample in packed.data)
+    assert ids == Counter(f"caption/{i + 1}" for i in range(len(faults)))
     assert verify_packs(out, deep=True).problems == []
 
 
@@ -81,7 +81,7 @@ def test_images_are_stored_as_they_came(tmp_path, run):
     records = [caption(i, images=[{"path": f"images/{i}.png"}], meta={"n": i}) for i in range(5)]
     path = write_lines(tmp_path / "data" / "paths.jsonl", records)
     run(path, tmp_path / "packs")
-    samples = [sample for one in PackReader(tmp_path / "packs") for sample in one.data]
+    samples = [sample for packed in PackReader(tmp_path / "packs") for sample in packed.data]
     assert {f"{s.meta['n']}.png": s.images[0] for s in samples} == pictures
 
 
@@ -106,7 +106,7 @@ def test_seed_changes_the_packs_and_not_the_samples(tmp_path, run):
     ids = []
     for seed in (0, 1):
         run(path, tmp_path / str(seed), seed=seed, max_len=512)
-        ids.append([s.id for one in PackReader(tmp_path / str(seed)) for s in one.data])
+        ids.append([s.id for packed in PackReader(tmp_path / str(seed)) for s in packed.data])
     assert ids[0] != ids[1]
     assert sorted(ids[0]) == sorted(ids[1])
 
@@ -137,7 +137,7 @@ def test_overlong_samples_are_cut_rejected_or_an_error(tmp_path, run):
     long = caption(1, text="one word after another " * 100)
     path = write_lines(tmp_path / "a.jsonl", [long, caption(2)])
     run(path, tmp_path / "cut", max_len=256, overlong="truncate")
-    samples = {s.id: s for one in PackReader(tmp_path / "cut") for s in one.data}
+    samples = {s.id: s for packed in PackReader(tmp_path / "cut") for s in packed.data}
     assert samples["caption/1"].token_limit == 256
     assert samples["caption/2"].token_limit is None
     assert samples["caption/1"].texts == (long["content"][1]["text"],)
@@ -175,7 +175,7 @@ def test_repeated_ids_are_counted_or_rejected(tmp_path, run):
 def test_limits_on_images_and_samples_hold(tmp_path, run):
     path = write_lines(tmp_path / "a.jsonl", map(caption, range(40)))
     run(path, tmp_path / "packs", max_images=3, max_samples=2, max_len=2048)
-    sizes = [len(one.data) for one in PackReader(tmp_path / "packs")]
+    sizes = [len(packed.data) for packed in PackReader(tmp_path / "packs")]
     assert max(sizes) == 2
     assert sum(sizes) == 40
 
@@ -195,7 +195,11 @@ def test_packs_can_be_packed_again(tmp_path, run):
     report = run(tmp_path / "once", tmp_path / "again", max_len=512)
     assert report.samples_packed == 50
     before, after = (
-        sorted((s.id, s.content, s.images) for one in PackReader(tmp_path / name) for s in one.data)
+        sorted(
+            (s.id, s.content, s.images)
+            for packed in PackReader(tmp_path / name)
+            for s in packed.data
+        )
         for name in ("once", "again")
     )
     assert before == after
