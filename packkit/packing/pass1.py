@@ -19,7 +19,7 @@ from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.images import DataRoot, ImageRef, peek_header
 from packkit.images.pixels import check_pixels
 from packkit.packing.config import PackConfig
-from packkit.packing.span import SAMPLE_SCHEMA, Notes, Reject, SpanResult, SpanTask
+from packkit.packing.span import Notes, Reject, SpanResult, SpanTask, table_schema
 from packkit.packing.table_builder import TableBuilder
 from packkit.sources import Record, Source, container_named, layout_named
 
@@ -88,7 +88,7 @@ class _SpanPass:
         self._encoder = encoder
         self._config = config
         self._notes = notes
-        self._schema = pa.schema([*SAMPLE_SCHEMA, *(notes.fields if notes else ())])
+        self._schema = table_schema(notes)
         self._layout = layout_named(source.layout, source.columns)
         self._root = DataRoot(source.root)
         self._read = 0

@@ -26,7 +26,7 @@ from packkit.packing.pass2 import ShardMaker
 from packkit.packing.report import PackReport
 from packkit.packing.sample_table import SampleTable
 from packkit.packing.selection import Selection
-from packkit.packing.span import Notes, Reject, reject_lines
+from packkit.packing.span import Notes, Reject, reject_lines, table_schema
 from packkit.packing.workfolder import RUN, WorkFolder
 from packkit.planning import PackPlan
 from packkit.planning.arrange import ShardTask, arrange
@@ -156,7 +156,7 @@ class PackRun:
             bases.append(base)
             tables.append(table)
             reads[task.source] += read
-        return Pass1Result(SampleTable.of_spans(tables, bases), reads, rejects)
+        return Pass1Result(SampleTable.of_spans(tables, bases, table_schema(notes)), reads, rejects)
 
     def commit(self, sources: Sequence[Source], selection: Selection) -> PackReport:
         """Plans, runs pass 2, and writes the manifest last.

@@ -64,14 +64,17 @@ class SampleTable:
         self.images = self._sums(self._image["tokens"] > 0).astype(np.int32)
 
     @classmethod
-    def of_spans(cls, tables: Sequence[pa.Table], bases: Sequence[int]) -> Self:
+    def of_spans(
+        cls, tables: Sequence[pa.Table], bases: Sequence[int], schema: pa.Schema = SAMPLE_SCHEMA
+    ) -> Self:
         """Puts the tables of all spans together.
 
         Args:
             tables: Table of each span, whose positions count from the span's first record.
             bases: Number of the first record of each span in its source.
+            schema: Columns of every table.
         """
-        table = pa.concat_tables(tables) if tables else SAMPLE_SCHEMA.empty_table()
+        table = pa.concat_tables([schema.empty_table(), *tables])
         first = np.repeat(np.asarray(bases, np.int64), [part.num_rows for part in tables])
         place = table.schema.get_field_index("position")
         position = pa.array(table.column(place).to_numpy() + first)

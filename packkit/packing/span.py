@@ -58,6 +58,11 @@ class Notes(Protocol):
         """
 
 
+def table_schema(notes: Notes | None) -> pa.Schema:
+    """Returns the columns that pass 1 makes of every sample."""
+    return pa.schema([*SAMPLE_SCHEMA, *(notes.fields if notes else ())])
+
+
 class SpanTask(NamedTuple):
     """One task of pass 1.
 

@@ -200,11 +200,14 @@ def _changes(saved: Any, wanted: Any, place: str = "") -> Iterator[str]:  # noqa
     if isinstance(saved, dict) and isinstance(wanted, dict):
         for key in sorted(saved.keys() | wanted.keys()):
             inner = f"{place}.{key}" if place else key
-            yield from _changes(saved.get(key), wanted.get(key), inner)
+            if key in saved and key in wanted:
+                yield from _changes(saved[key], wanted[key], inner)
+            else:
+                yield f"only the job {'before' if key in saved else 'now'} has {inner}"
     elif isinstance(saved, list) and isinstance(wanted, list) and len(saved) == len(wanted):
         for number, (before, after) in enumerate(zip(saved, wanted, strict=True)):
             yield from _changes(before, after, f"{place}[{number}]")
     elif isinstance(saved, list) and isinstance(wanted, list):
         yield f"{place} were {len(saved)}, now {len(wanted)}"
-    elif saved != wanted:
+    elif orjson.dumps(saved) != orjson.dumps(wanted):  # in Python 0 equals False
         yield f"{place} was {saved!r}, now {wanted!r}"

@@ -1,0 +1,74 @@
+"""Options are checked, and those that change the output are an identity."""
+
+from dataclasses import fields, replace
+
+import orjson
+import pytest
+
+from packkit.base.errors import InputError
+from packkit.packing import PackConfig
+
+# Another legal value of every option.
+OTHERS = {
+    "max_len": 512,
+    "tokenizer": "elsewhere",
+    "image_tokens": 9,
+    "template": "chatml",
+    "layout": "llava",
+    "columns": {"text": "caption"},
+    "data_root": "/data",
+    "storage": "files",
+    "shard_size": 1000,
+    "algorithm": "best",
+    "max_images": 3,
+    "max_samples": 3,
+    "overlong": "truncate",
+    "seed": 1,
+    "workers": 9,
+    "max_pixels": 1000,
+    "check_images": True,
+    "unique_ids": True,
+    "strict": True,
+    "max_reject_rate": 0.5,
+    "overwrite": True,
+}
+# The encoder keeps the tokenizer; the others do not change what is written, or not by themselves.
+APART = {"tokenizer", "data_root", "workers", "strict", "max_reject_rate", "overwrite"}
+
+
+def test_every_option_is_looked_at():
+    assert set(OTHERS) == {option.name for option in fields(PackConfig)}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_identity_changes_with_what_changes_the_output(name):
+    config = PackConfig(workers=1)
+    changed = replace(config, **{name: OTHERS[name]})
+    assert changed != config
+    assert (changed.identity() == config.identity()) is (name in APART)
+    assert orjson.loads(orjson.dumps(changed.identity())) == changed.identity()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        *(({name: 0}, f"{name} must be at least 1, got 0") for name in ("max_len", "shard_size")),
+        *(({name: -1}, f"{name} must be at least 1, got -1") for name in ("workers", "max_pixels")),
+        *(({name: 0}, f"{name} must be at least 1") for name in ("max_images", "max_samples")),
+        ({"algorithm": "bfd"}, "algorithm must be one of ffd, fill, best, got 'bfd'"),
+        ({"overlong": "cut"}, "overlong must be one of reject, truncate, error, got 'cut'"),
+        ({"storage": "tar"}, "storage must be one of shards, files, got 'tar'"),
+        ({"max_reject_rate": 1.1}, r"max_reject_rate must be in \[0, 1\], got 1\.1"),
+        ({"max_reject_rate": -0.1}, r"max_reject_rate must be in \[0, 1\], got -0\.1"),
+        ({"seed": -1}, "seed must not be negative, got -1"),
+    ],
+)
+def test_illegal_options_are_named(options, message):
+    with pytest.raises(InputError, match=message):
+        PackConfig(**options)
+
+
+def test_encoder_is_the_one_that_the_options_name(qwen3_folder):
+    config = PackConfig(tokenizer=str(qwen3_folder), image_tokens=7, template="chatml")
+    described = config.encoder().describe()
+    assert (described["template"], described["image_tokens"]) == ("chatml", "fixed:7")

@@ -1,0 +1,29 @@
+"""Rejects are lines that any reader of JSON understands."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packkit.packing.span import Reject, reject_lines
+
+REJECTS = st.builds(
+    Reject, st.text(), st.integers(0, 2**62), st.none() | st.text(), st.text(), st.text()
+)
+
+
+@given(st.lists(REJECTS))
+def test_every_reject_is_one_line_in_order(rejects):
+    data = reject_lines(rejects)
+    lines = data.split(b"\n")
+    assert lines.pop() == b""
+    assert [json.loads(line) for line in lines] == [
+        {
+            "source": reject.source,
+            "position": reject.position,
+            "id": reject.id,
+            "reason": reject.reason,
+            "detail": reject.detail,
+        }
+        for reject in rejects
+    ]
