@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from packkit.base.errors import RejectRateError
 from packkit.cli.app import (
     PACKS_PANEL,
     ColumnsOption,
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from io import BufferedIOBase
 
     from packkit.encoding import SampleEncoder
-    from packkit.packing import PackReport
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
@@ -94,7 +92,7 @@ def pack_command(
     from packkit.cli.packs_printing import show_report
     from packkit.cli.progress import progress
     from packkit.cli.tables import print_json
-    from packkit.packing import PackConfig, pack
+    from packkit.packing import PackConfig, PackRejectRateError, pack
 
     if not inputs and sys.stdin.isatty():
         raise typer.BadParameter("name an INPUT, or pipe JSON lines in")
@@ -125,9 +123,9 @@ def pack_command(
     with progress() as on_progress:
         try:
             report = pack(inputs or _stdin(), out, config, on_progress=on_progress)
-        except RejectRateError as error:
+        except PackRejectRateError as error:
             # The good data is packed all the same, and its figures say how much was lost.
-            failure, report = error, cast("PackReport", error.report)
+            failure, report = error, error.report
     print_json(report.to_dict()) if json else show_report(report, out)
     if failure is not None:
         raise failure

@@ -69,4 +69,4 @@ def _check_reject_rate(locked: LockedSource, limit: float, place: Path) -> None:
     rejected = locked.read - locked.available
     if rejected > limit * locked.read:
         rule = f"max_reject_rate of source {locked.name},"
-        raise RejectRateError(rejected, locked.read, limit, place, locked, rule=rule)
+        raise RejectRateError(rejected, locked.read, limit, place, rule=rule)

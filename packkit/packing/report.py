@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from packkit.base.errors import RejectRateError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +54,15 @@ class PackReport:
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON form."""
         return {**dataclasses.asdict(self), "rejects": dict(self.rejects)}
+
+
+class PackRejectRateError(RejectRateError):
+    """A packing run rejected more samples than it may; its pack set is whole.
+
+    Attributes:
+        report: Figures of the run.
+    """
+
+    def __init__(self, report: PackReport, limit: float, rejects: Path) -> None:
+        super().__init__(report.samples_rejected, report.samples_read, limit, rejects)
+        self.report = report

@@ -17,13 +17,12 @@ from typing import NamedTuple, TypeVar
 import orjson
 
 from packkit.base.engine import Engine, LocalEngine, Progress
-from packkit.base.errors import RejectRateError
 from packkit.base.files import write_atomically
 from packkit.encoding import SampleEncoder
 from packkit.packing.config import PackConfig
 from packkit.packing.pass1 import SpanMeasurer
 from packkit.packing.pass2 import ShardMaker
-from packkit.packing.report import PackReport
+from packkit.packing.report import PackRejectRateError, PackReport
 from packkit.packing.sample_table import SampleTable
 from packkit.packing.selection import Selection
 from packkit.packing.span import Notes, Reject, SpanTask, reject_lines
@@ -103,7 +102,7 @@ class PackRun:
 
         Raises:
             SourceChangedError: A source is not what it was in pass 1.
-            RejectRateError: Too many samples were rejected; the pack set is whole.
+            PackRejectRateError: Too many samples were rejected; the pack set is whole.
         """
         measured = chosen.measured
         arrangement = arrange(
@@ -231,7 +230,7 @@ class PackRun:
         rejected, read = report.samples_rejected, report.samples_read
         limit = self.config.max_reject_rate
         if rejected > limit * read:
-            raise RejectRateError(rejected, read, limit, self.out / REJECTS, report)
+            raise PackRejectRateError(report, limit, self.out / REJECTS)
 
 
 @contextmanager
