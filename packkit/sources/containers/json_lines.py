@@ -21,7 +21,7 @@ def parse_object(data: bytes) -> Fields:
     """Parses a JSON object.
 
     Raises:
-        SampleError: It is not UTF-8, not JSON, or not an object.
+        SampleError: The bytes are not UTF-8, not JSON, or not an object.
     """
     try:
         value = orjson.loads(data)
@@ -39,17 +39,13 @@ def parse_object(data: bytes) -> Fields:
 
 
 class JsonLines:
-    """A file with one JSON object a line; blank lines are no records."""
+    """A file with one JSON object a line; blank lines are skipped."""
 
     name: ClassVar[str] = "jsonl"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
     first_keys: ClassVar[tuple[str, ...]] = ()
     in_folders: ClassVar[bool] = True
     staged: ClassVar[bool] = False
-
-    def stage(self, path: Path, copy: Path) -> None:
-        """Never called: lines are read by offset."""
-        raise NotImplementedError(f"{self.name} files are read where they stand")
 
     def split(self, path: Path) -> list[Span]:
         """Cuts the file at the first line end after every 64 MiB."""
@@ -74,7 +70,7 @@ class JsonLines:
         """Parses one line.
 
         Raises:
-            SampleError: It is not a JSON object.
+            SampleError: The line is not a JSON object.
         """
         return parse_object(data)
 

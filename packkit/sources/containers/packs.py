@@ -26,7 +26,7 @@ class PackLines(JsonLines):
     suffixes: ClassVar[tuple[str, ...]] = ()
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
-        """Yields the samples of the packs of a span; a line that is no pack is one record."""
+        """Yields the samples of the packs of a span; a line that is not a pack is one record."""
         for offset, line in read_lines(path, span):
             yield from self._samples(offset, line)
 
@@ -69,7 +69,7 @@ def _samples_and_lengths(
     """Returns which elements of a pack's lists are samples, and which are lengths.
 
     Raises:
-        SampleError: It is no pack.
+        SampleError: The object does not have the list ``data``, or has elements elsewhere.
     """
     outline = _outline(pack, elements, is_whole=is_whole)
     ranges: dict[str, _Ranges] = {"data": [], "lengths": []}
@@ -88,7 +88,7 @@ def _outline(pack: bytes, elements: _Ranges, *, is_whole: bool) -> Fields:
     """Parses a pack with a 0 in place of every element; one that is cut off is closed first.
 
     Raises:
-        SampleError: The pack is no JSON object.
+        SampleError: The pack is not a JSON object.
     """
     if not is_whole and not elements:
         return {}

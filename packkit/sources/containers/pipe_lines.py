@@ -15,8 +15,8 @@ class PipeLines(JsonLines):
     """A file with ``image_id|question|answer`` a line, or ``image_id|category|question|answer``.
 
     A category is a word or two, such as ``organ``: that tells it from a question that is followed
-    by an answer with a bar in it. Any file may be called ``.txt``, so those in a folder are no
-    inputs.
+    by an answer with a bar in it. Any file may be called ``.txt``, so those in a folder are not
+    read.
     """
 
     name: ClassVar[str] = "pipe-lines"
@@ -27,7 +27,7 @@ class PipeLines(JsonLines):
         """Parses one line; white space around a field is no part of it.
 
         Raises:
-            SampleError: It is not UTF-8, or has another number of fields.
+            SampleError: The line is not UTF-8, or has another number of fields.
         """
         try:
             values = [value.strip() for value in data.decode().split("|")]

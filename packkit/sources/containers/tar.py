@@ -55,10 +55,6 @@ class Tar:
     in_folders: ClassVar[bool] = True
     staged: ClassVar[bool] = False
 
-    def stage(self, path: Path, copy: Path) -> None:
-        """Never called: members are read by offset."""
-        raise NotImplementedError("tar files are read where they stand")
-
     def split(self, path: Path) -> list[Span]:
         """Returns the whole file as one span: a tar has no index, only a chain of headers."""
         return [Span(0, path.stat().st_size)]
@@ -86,7 +82,7 @@ class Tar:
         """Reads one record from the bytes of its members.
 
         Raises:
-            SampleError: They are no members of a tar, or not those of one record.
+            SampleError: The bytes are not members of a tar, or not those of one record.
         """
 
         def image(info: tarfile.TarInfo) -> bytes:

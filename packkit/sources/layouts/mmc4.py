@@ -37,7 +37,7 @@ class Mmc4Layout:
         """Reads a document.
 
         Raises:
-            SampleError: A sentence is no text, or an image belongs to no sentence.
+            SampleError: A sentence is not text, or an image belongs to no sentence.
         """
         sentences, infos = fields.get("text_list"), fields.get("image_info")
         if not isinstance(sentences, list) or not isinstance(infos, list):
@@ -49,7 +49,7 @@ class Mmc4Layout:
             index = _sentence_of(info, number, len(sentences))
             images[index].append(image_from_field(info.get("image_name"), root.within("images")))
         return Sample(
-            content=_content(sentences, {index: len(some) for index, some in images.items()}),
+            content=_content(sentences, {index: len(group) for index, group in images.items()}),
             images=tuple(image for index in sorted(images) for image in images[index]),
             meta=rest_as_meta(fields, _USED),
         )
@@ -57,7 +57,7 @@ class Mmc4Layout:
 
 def _sentence_of(info: object, number: int, count: int) -> int:
     match info:
-        # True is an int too, and no index.
+        # True is an int too, but not an index.
         case {"matched_text_index": int(index)} if type(index) is int and 0 <= index < count:
             return index
     raise _illegal(f"image {number} must have a matched_text_index in 0..{count - 1}")

@@ -44,7 +44,8 @@ class ObelicsLayout:
         """Reads a document.
 
         Raises:
-            SampleError: Images and texts do not line up, or an image cannot be told.
+            SampleError: Images and texts do not line up, or an image is neither bytes, base64, a
+                path nor a URL.
         """
         values, texts = fields.get("images"), fields.get("texts")
         if not isinstance(values, list) or not isinstance(texts, list) or len(values) != len(texts):

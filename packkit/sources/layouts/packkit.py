@@ -28,7 +28,7 @@ class PackkitLayout:
         """Reads a sample from its canonical form.
 
         Raises:
-            SampleError: It is not a legal sample.
+            SampleError: The record is not a legal sample.
         """
         images = [] if fields.get("images") is None else fields["images"]
         if not isinstance(images, list):

@@ -1,7 +1,7 @@
 """Tables: a row with an image and a caption, or with an image, a question and an answer.
 
-Parquet files and JSON lines with such columns read alike. ``--columns text=report`` names a column
-that is called otherwise.
+Parquet files and JSON lines with such columns read alike. ``columns={"text": "report"}`` names a
+column that is called otherwise.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class CaptionLayout(_Table):
     roles: ClassVar[tuple[str, ...]] = tuple(_names)
 
     def matches(self, fields: Fields) -> bool:
-        """Whether the row has an image and a text, and is no question with its answer."""
+        """Whether the row has an image and a text, and is not a question with its answer."""
         is_vqa = "text" not in self._columns and VqaLayout({}).matches(fields)
         return super().matches(fields) and not is_vqa
 

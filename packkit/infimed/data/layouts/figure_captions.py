@@ -35,7 +35,7 @@ class FigureCaptionsLayout:
         """Reads a caption and its mentions.
 
         Raises:
-            SampleError: Figure or caption is missing, or a mention is no text.
+            SampleError: Figure or caption is missing, or a mention is not text.
         """
         name = text_from_field(fields, "pair_id")
         paragraphs = [text_from_field(fields, "fig_caption"), *_mentions(fields)]
