@@ -28,8 +28,8 @@ def is_open_qwen2vl(record: Mapping[str, Any]) -> bool:
 def sample_from_open_qwen2vl(record: Mapping[str, Any]) -> Sample:
     """Reads a document; keys that the form does not use are kept under ``meta``.
 
-    The stored ``length`` is left out: it counts otherwise than any training run does. So is what
-    stands beside ``image_base64``.
+    Left out are the stored ``length``, which no training run counts in that way, and what stands
+    beside ``image_base64``.
 
     Raises:
         SampleError: Texts and images do not line up.
