@@ -64,6 +64,11 @@ class SampleError(PackkitError, ValueError):
         self.detail = detail
 
 
+def invalid_sample(detail: str) -> SampleError:
+    """Returns the error of a sample or a record of another form than it must have."""
+    return SampleError(RejectReason.INVALID_SAMPLE, detail)
+
+
 class LengthError(PackkitError, ValueError):
     """A length that no bin can hold.
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.samples import Content, Message, Sample
 
 IMAGE = "\ud800"
@@ -192,9 +192,8 @@ def _qwen3_turns(messages: Sequence[Message]) -> Iterator[_Turn]:
         is_last = index == len(messages) - 1
         header, written = _qwen3_assistant_turn(body, index > last_question, is_last)
         if written.count(IMAGE) != body.count(IMAGE):
-            raise SampleError(
-                RejectReason.INVALID_SAMPLE,
-                f"message {index}: an image stands in reasoning that template qwen3 leaves out",
+            raise invalid_sample(
+                f"message {index}: an image stands in reasoning that template qwen3 leaves out"
             )
         yield header, written
 

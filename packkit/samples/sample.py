@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import pybase64
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import ImageRef
 from packkit.samples.sample_json import (
     Content,
@@ -28,7 +28,6 @@ from packkit.samples.sample_json import (
     content_from_json,
     content_to_json,
     id_from_json,
-    illegal,
     images_from_json,
     kind_of,
     meta_from_json,
@@ -61,7 +60,9 @@ class Message:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise illegal(f"role must be one of {', '.join(ROLES)}, got {kind_of(self.role)}")
+            raise invalid_sample(
+                f"role must be one of {', '.join(ROLES)}, got {kind_of(self.role)}"
+            )
 
     @property
     def is_trained(self) -> bool:
@@ -76,12 +77,12 @@ class Message:
             SampleError: The JSON is not that of a legal message.
         """
         if not isinstance(message, dict):
-            raise illegal(f"a message must be an object, got {kind_of(message)}")
+            raise invalid_sample(f"a message must be an object, got {kind_of(message)}")
         if extra := message.keys() - _MESSAGE_KEYS:
-            raise illegal(f"a message has no key {sorted(map(str, extra))[0]!r}")
+            raise invalid_sample(f"a message has no key {sorted(map(str, extra))[0]!r}")
         train = message.get("train")
         if train is not None and not isinstance(train, bool):
-            raise illegal(f"train must be true or false, got {kind_of(train)}")
+            raise invalid_sample(f"train must be true or false, got {kind_of(train)}")
         return cls(str(message.get("role")), content_from_json(message.get("content")), train)
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,11 +126,11 @@ class Sample:
 
     def __post_init__(self) -> None:
         if (self.messages is None) == (self.content is None):
-            raise illegal("exactly one of messages and content must be given")
+            raise invalid_sample("exactly one of messages and content must be given")
         if not (self.messages or self.content):
             raise SampleError(RejectReason.EMPTY_TEXT, "neither a message nor a part")
         if self.token_limit is not None and self.token_limit < 1:
-            raise illegal(f"token_limit must be at least 1, got {self.token_limit}")
+            raise invalid_sample(f"token_limit must be at least 1, got {self.token_limit}")
         if self.image_count != len(self.images):
             raise SampleError(
                 RejectReason.IMAGE_COUNT,
@@ -188,10 +189,10 @@ class Sample:
             SampleError: The JSON is not that of a legal sample.
         """
         if not isinstance(record, dict):
-            raise illegal(f"a sample must be an object, got {kind_of(record)}")
+            raise invalid_sample(f"a sample must be an object, got {kind_of(record)}")
         messages, content = record.get("messages"), record.get("content")
         if messages is not None and not isinstance(messages, list):
-            raise illegal(f"messages must be a list, got {kind_of(messages)}")
+            raise invalid_sample(f"messages must be a list, got {kind_of(messages)}")
         return cls(
             id=id_from_json(record.get("id")),
             messages=None if messages is None else tuple(map(Message.from_dict, messages)),

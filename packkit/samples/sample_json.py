@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import invalid_sample
 from packkit.images import Base64Image
 
 Content = tuple[str | None, ...]
@@ -38,7 +38,7 @@ def content_from_json(content: object) -> Content:
     if isinstance(content, str):
         return (content,)
     if not isinstance(content, list):
-        raise illegal(f"content must be a string or a list of parts, got {kind_of(content)}")
+        raise invalid_sample(f"content must be a string or a list of parts, got {kind_of(content)}")
     return tuple(map(_part_from_json, content))
 
 
@@ -50,7 +50,7 @@ def _part_from_json(part: object) -> str | None:
             # Tables give every part the same keys, and null where it has none.
             case "image", None:
                 return None
-    raise illegal(
+    raise invalid_sample(
         f'a part must be {{"type": "image"}} or {{"type": "text", "text": string}}, '
         f"got {kind_of(part)}"
     )
@@ -76,7 +76,7 @@ def id_from_json(value: object) -> str | None:
     # Many data sets number their samples.
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise illegal(f"id must be a string or an integer, got {kind_of(value)}")
+    raise invalid_sample(f"id must be a string or an integer, got {kind_of(value)}")
 
 
 def images_from_json(images: object) -> list[Base64Image]:
@@ -88,10 +88,10 @@ def images_from_json(images: object) -> list[Base64Image]:
     if images is None:
         return []
     if not isinstance(images, list):
-        raise illegal(f"images must be a list, got {kind_of(images)}")
+        raise invalid_sample(f"images must be a list, got {kind_of(images)}")
     for image in images:
         if not isinstance(image, str):
-            raise illegal(f"an image must be a base64 string, got {kind_of(image)}")
+            raise invalid_sample(f"an image must be a base64 string, got {kind_of(image)}")
     return [Base64Image(image) for image in images]
 
 
@@ -103,10 +103,10 @@ def meta_from_json(record: dict[str, Any]) -> dict[str, Any]:
     """
     meta = {} if record.get("meta") is None else record["meta"]
     if not isinstance(meta, dict):
-        raise illegal(f"meta must be an object, got {kind_of(meta)}")
+        raise invalid_sample(f"meta must be an object, got {kind_of(meta)}")
     extra = {key: value for key, value in record.items() if key not in _SAMPLE_KEYS}
     if clash := extra.keys() & meta.keys():
-        raise illegal(f"key {sorted(clash)[0]!r} stands both in the sample and in its meta")
+        raise invalid_sample(f"key {sorted(clash)[0]!r} stands both in the sample and in its meta")
     return {**meta, **extra}
 
 
@@ -118,7 +118,7 @@ def token_limit_from_json(value: object) -> int | None:
     """
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    raise illegal(f"token_limit must be an integer, got {kind_of(value)}")
+    raise invalid_sample(f"token_limit must be an integer, got {kind_of(value)}")
 
 
 def origin_from_json(value: object) -> Origin | None:
@@ -133,12 +133,9 @@ def origin_from_json(value: object) -> Origin | None:
         source, position = value["source"], value["position"]
         if isinstance(source, str) and type(position) is int:
             return Origin(source, position)
-    raise illegal(f'origin must be {{"source": string, "position": integer}}, got {kind_of(value)}')
-
-
-def illegal(detail: str) -> SampleError:
-    """Returns the error of a sample that breaks a rule of the canonical form."""
-    return SampleError(RejectReason.INVALID_SAMPLE, detail)
+    raise invalid_sample(
+        f'origin must be {{"source": string, "position": integer}}, got {kind_of(value)}'
+    )
 
 
 def kind_of(value: object) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeGuard
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import Base64Image, DataRoot, ImageRef
 from packkit.samples import Sample
 
@@ -118,6 +118,15 @@ class Layout(Protocol):
         """
 
 
+class FixedLayout:
+    """Base of layouts whose fields always have the same names, so that there are no columns."""
+
+    roles: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        """Takes the option `columns`, which is empty."""
+
+
 def id_from_field(fields: Fields, name: str) -> str | None:
     """Returns the id that a field holds, numbers as text; None where there is none."""
     value = fields.get(name)
@@ -135,9 +144,7 @@ def text_from_field(fields: Fields, name: str) -> str:
         return value
     if value is None or isinstance(value, str):
         raise SampleError(RejectReason.EMPTY_TEXT, f"no text in field {name}")
-    raise SampleError(
-        RejectReason.INVALID_SAMPLE, f"field {name} must hold text, got {type(value).__name__}"
-    )
+    raise invalid_sample(f"field {name} must hold text, got {type(value).__name__}")
 
 
 def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
@@ -162,9 +169,8 @@ def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
         case None | "" | {"bytes": None | ""} | {"path": None | ""}:
             raise SampleError(RejectReason.MISSING_IMAGE, "the image field is empty")
         case list() | dict() | int() | float():
-            raise SampleError(
-                RejectReason.INVALID_SAMPLE,
-                f"an image must be base64, a path or {{bytes, path}}, got {type(value).__name__}",
+            raise invalid_sample(
+                f"an image must be base64, a path or {{bytes, path}}, got {type(value).__name__}"
             )
     # What remains is a reference made by the container itself.
     return value  # type: ignore[return-value]

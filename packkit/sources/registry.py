@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
-from operator import itemgetter
 from typing import TypeVar
 
 from packkit.base.errors import InputError
@@ -25,7 +24,7 @@ from packkit.sources.layouts.packkit import PackkitLayout
 from packkit.sources.layouts.tables import CaptionLayout, VqaLayout
 from packkit.sources.layouts.webdataset import WebdatasetLayout
 
-T = TypeVar("T")
+T = TypeVar("T", type[Container], type[Layout])
 
 CONTAINERS: tuple[type[Container], ...] = (
     CsvTable,
@@ -61,8 +60,7 @@ def installed_containers() -> Mapping[str, Container]:
     Raises:
         InputError: Two different containers have one name.
     """
-    makers = [*CONTAINERS, *(entry.load() for entry in entry_points(group="packkit.containers"))]
-    return _by_name((container.name, container) for container in (make() for make in makers))
+    return {name: kind() for name, kind in _by_name(CONTAINERS, "packkit.containers").items()}
 
 
 @cache
@@ -72,8 +70,7 @@ def installed_layouts() -> Mapping[str, type[Layout]]:
     Raises:
         InputError: Two different layouts have one name.
     """
-    layouts = [*LAYOUTS, *(entry.load() for entry in entry_points(group="packkit.layouts"))]
-    return _by_name((layout.name, layout) for layout in layouts)
+    return _by_name(LAYOUTS, "packkit.layouts")
 
 
 def container_named(name: str) -> Container:
@@ -110,18 +107,14 @@ def layout_named(name: str, columns: Mapping[str, str]) -> Layout:
     return layout(columns)
 
 
-def _by_name(named: Iterable[tuple[str, T]]) -> dict[str, T]:
+def _by_name(builtin: Sequence[T], group: str) -> dict[str, T]:
+    """Returns packkit's own classes and those that entry points name."""
     installed: dict[str, T] = {}
-    for name, thing in sorted(named, key=itemgetter(0)):
-        kept, added = (_class_of(item) for item in (installed.setdefault(name, thing), thing))
+    classes = [*builtin, *(entry.load() for entry in entry_points(group=group))]
+    for added in sorted(classes, key=lambda kind: kind.name):
+        kept = installed.setdefault(added.name, added)
         # The same class twice is no clash: entry points are those of the last installation.
         if kept is not added:
-            places = " and ".join(
-                f"{kind.__module__}.{kind.__qualname__}" for kind in (kept, added)
-            )
-            raise InputError(f"{places} are both called {name!r}; a name must be told once")
+            places = (f"{kind.__module__}.{kind.__qualname__}" for kind in (kept, added))
+            raise InputError(f"{' and '.join(places)} are both called {added.name!r}")
     return installed
-
-
-def _class_of(thing: object) -> type:
-    return thing if isinstance(thing, type) else type(thing)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import orjson
 import xxhash
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.sources.base import Fields, Record, Span
 
 SPAN_BYTES = 64 << 20
@@ -32,9 +32,7 @@ def parse_object(data: bytes) -> Fields:
             raise SampleError(RejectReason.INVALID_UTF8, str(not_text)) from None
         raise SampleError(RejectReason.INVALID_JSON, str(error)) from None
     if not isinstance(value, dict):
-        raise SampleError(
-            RejectReason.INVALID_SAMPLE, f"a record must be an object, got {type(value).__name__}"
-        )
+        raise invalid_sample(f"a record must be an object, got {type(value).__name__}")
     return value
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import SampleError, invalid_sample
 from packkit.sources.base import Fields, Record, Span
 from packkit.sources.containers.json_array import cut_off, read_document
 from packkit.sources.containers.json_lines import JsonLines, parse_object, read_lines
@@ -45,14 +45,13 @@ class PackLines(JsonLines):
             yield cut_off(scanner, offset + len(pack))
         elif len(samples) != len(lengths):
             detail = f"a pack of {len(samples)} samples and {len(lengths)} lengths"
-            yield Record(offset, 0, 0, SampleError(RejectReason.INVALID_SAMPLE, detail))
+            yield Record(offset, 0, 0, invalid_sample(detail))
 
 
 class PackFile(PackLines):
     """A file that is one pack, such as Open-Qwen2VL's ``*_packed.json``."""
 
     name: ClassVar[str] = "pack-file"
-    suffixes: ClassVar[tuple[str, ...]] = ()
 
     def split(self, path: Path) -> list[Span]:
         """Returns the whole file as one span."""
@@ -80,7 +79,7 @@ def _samples_and_lengths(
             first += len(value)
     is_pack = isinstance(outline.get("data"), list) or not is_whole
     if first != len(elements) or not is_pack:
-        raise SampleError(RejectReason.INVALID_SAMPLE, "a pack must have the list data, once")
+        raise invalid_sample("a pack must have the list data, once")
     return ranges["data"], ranges["lengths"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.sources.base import Fields
 from packkit.sources.containers.json_lines import JsonLines
 
@@ -45,8 +45,7 @@ class PipeLines(JsonLines):
                     "question": question,
                     "answer": answer,
                 }
-        raise SampleError(
-            RejectReason.INVALID_SAMPLE,
+        raise invalid_sample(
             "a line must be image_id|question|answer or image_id|category|question|answer, "
-            f"got {len(values)} fields",
+            f"got {len(values)} fields"
         )

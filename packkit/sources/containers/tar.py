@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import ImageRef, RangeImage
 from packkit.sources.base import Fields, Record, Span
 from packkit.sources.containers.json_lines import parse_object
@@ -131,13 +131,13 @@ def _fields(
             if member.extension not in _EXTENSIONS:
                 continue
             if member.extension in fields:
-                raise _illegal(f"key {key!r} has two members {member.extension!r}")
+                raise invalid_sample(f"key {key!r} has two members {member.extension!r}")
             fields[member.extension] = _field(archive, member, image)
     except SampleError as error:
         return error
     if not fields:
         names = ", ".join(os.path.basename(member.info.name) for member in members[:3])
-        return _illegal(f"no image, txt or json with key {key!r}, which has {names}")
+        return invalid_sample(f"no image, txt or json with key {key!r}, which has {names}")
     if fields.keys() == {"json"}:
         # A document with its images inside: other layouts read it like a line of JSON.
         fields = dict(fields["json"])
@@ -148,7 +148,7 @@ def _fields(
 def _common_key(members: list[_Member]) -> str:
     keys = {member.key for member in members}
     if len(keys) != 1:
-        raise _illegal(f"{len(keys)} keys in one record")
+        raise invalid_sample(f"{len(keys)} keys in one record")
     (key,) = keys
     try:
         key.encode()
@@ -159,7 +159,7 @@ def _common_key(members: list[_Member]) -> str:
 
 def _field(archive: tarfile.TarFile, member: _Member, image: _ImageReader) -> object:
     if member.info.issparse():
-        raise _illegal(f"{member.info.name!r} is stored as a sparse file")
+        raise invalid_sample(f"{member.info.name!r} is stored as a sparse file")
     if member.extension in IMAGE_EXTENSIONS:
         return image(member.info)
     file: Any = archive.fileobj
@@ -173,7 +173,3 @@ def _field(archive: tarfile.TarFile, member: _Member, image: _ImageReader) -> ob
         return data.decode()
     except UnicodeDecodeError as error:
         raise SampleError(RejectReason.INVALID_UTF8, str(error)) from None
-
-
-def _illegal(detail: str) -> SampleError:
-    return SampleError(RejectReason.INVALID_SAMPLE, detail)

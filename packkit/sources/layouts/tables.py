@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import DataRoot, ImageRef
 from packkit.samples import Message, Sample
 from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
@@ -43,10 +43,7 @@ class _Table:
         if value is None or isinstance(value, str):
             columns = self._columns.get(role) or " or ".join(self._names[role])
             raise SampleError(RejectReason.EMPTY_TEXT, f"no {role} in column {columns}")
-        raise SampleError(
-            RejectReason.INVALID_SAMPLE,
-            f"column {column!r} must hold text, got {type(value).__name__}",
-        )
+        raise invalid_sample(f"column {column!r} must hold text, got {type(value).__name__}")
 
     def _images(self, fields: Fields, root: DataRoot) -> tuple[bytes | ImageRef, ...]:
         column = self._column("image", fields)
