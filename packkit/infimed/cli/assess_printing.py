@@ -10,7 +10,7 @@ from rich.console import Console
 
 from packkit.cli.progress import counting
 from packkit.cli.tables import plain_table, show_table
-from packkit.infimed.chat import RunProgress, Spending, State
+from packkit.infimed.chat import Spending, State, TasksProgress
 
 if TYPE_CHECKING:
     from packkit.infimed.curation.assess import OnProgress
@@ -84,9 +84,9 @@ def show_estimate(estimate: CostEstimate) -> None:
     Console().print(table)
 
 
-def _run_line(run: RunProgress) -> str:
+def _run_line(run: TasksProgress) -> str:
     if run.is_stopping:
-        return f"stopping: {run.out} replies on their way, Ctrl-C again leaves them"
+        return f"stopping: {run.in_flight} replies on their way, Ctrl-C again leaves them"
     states = ", ".join(f"{run.states[state]:,} {state}" for state in _STATES if state in run.states)
     cost = "" if run.spent.cost is None else f", cost {run.spent.cost:,.2f}"
     return f"judging: {states}{cost}"

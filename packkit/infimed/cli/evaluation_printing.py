@@ -10,7 +10,7 @@ from packkit.cli.progress import counting
 from packkit.cli.tables import show_table
 
 if TYPE_CHECKING:
-    from packkit.infimed.chat import RunProgress
+    from packkit.infimed.chat import TasksProgress
     from packkit.infimed.evaluation.cases import CasesReport
     from packkit.infimed.evaluation.compare import Comparison, Estimate
     from packkit.infimed.evaluation.judgements import OnJudgement
@@ -37,7 +37,7 @@ def judging() -> Iterator[OnJudgement]:
     with counting() as bars:
         bar = bars.add_task("judging", total=None)
 
-        def on_progress(progress: RunProgress, total: int) -> None:
+        def on_progress(progress: TasksProgress, total: int) -> None:
             states = ", ".join(f"{count:,} {state}" for state, count in progress.states.items())
             done = sum(progress.states.values())
             bars.update(bar, completed=done, total=total, description=f"judging: {states}")

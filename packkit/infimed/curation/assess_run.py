@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from packkit.infimed.chat import Limit, RunProgress, Spending, State
+from packkit.infimed.chat import LimitName, Spending, State, TasksProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class AssessRun:
     model: str
     prompt_version: str
     data_sets: Sequence[DataSetReport]
-    reached: Limit | None
+    reached: LimitName | None
     spent: Spending
     total: Spending
     unmetered: int
@@ -111,4 +111,4 @@ class AssessProgress:
 
     drawing: str = ""
     total: int = 0
-    run: RunProgress | None = None
+    run: TasksProgress | None = None
