@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from packkit.base.errors import InputError
-from packkit.infimed.curation.results import read_assessments
+from packkit.infimed.curation.assessments import read_assessments
 from packkit.infimed.curation.rubric import DIMENSIONS, OVERALL
 from packkit.samples import Sample
 

@@ -14,11 +14,11 @@ from packkit.infimed.chat import (
     ChatModel,
     Limits,
     RetryPolicy,
-    RunProgress,
     Spending,
     State,
     Task,
     TaskResult,
+    TasksProgress,
     TasksReport,
     estimate_text_tokens,
     run_tasks,
@@ -33,7 +33,7 @@ from packkit.infimed.evaluation.judge_prompt import (
 )
 from packkit.infimed.evaluation.questions import Question
 
-OnJudgement = Callable[[RunProgress, int], None]
+OnJudgement = Callable[[TasksProgress, int], None]
 """Is told how far a judge has come, and how many requests there are in all."""
 
 _IDENTITY = ("request",)

@@ -1,4 +1,4 @@
-"""The results of a run as it goes: what is answered already, and who pays for what is not."""
+"""Keeping: which samples of a run have scores, which requests are open, and what each cost."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from packkit.infimed.chat import (
     Task,
     TaskResult,
 )
-from packkit.infimed.curation.prompt import estimated_tokens, messages_for
+from packkit.infimed.curation.assessments import IDENTITY, Assessment
+from packkit.infimed.curation.prompt import estimate_prompt_tokens, messages_for
 from packkit.infimed.curation.replies import JudgeScores, read_reply
-from packkit.infimed.curation.results import IDENTITY, Assessment
 from packkit.infimed.curation.rubric import RUBRIC_VERSION
-from packkit.infimed.curation.sampling import Drawn
+from packkit.infimed.curation.sampling import DrawnSample
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class AssessItem:
     """A sample to be judged.
 
     Attributes:
-        dataset: Name of the data set that it was drawn from.
-        drawn: The sample.
-        request: `request_hash` of it.
+        data_set: Name of the data set that the sample was drawn from.
+        drawn: The sample, with its key and origin.
+        request: Hash of the request about the sample, see `request_hash`.
     """
 
-    dataset: str
-    drawn: Drawn
+    data_set: str
+    drawn: DrawnSample
     request: str
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What its line in the results is known by."""
-        fields = {"request": self.request, "dataset": self.dataset, "key": self.key}
+        """Values of the fields that identify its line in the results."""
+        fields = {"request": self.request, "dataset": self.data_set, "key": self.key}
         return tuple(fields[name] for name in IDENTITY)
 
     @property
@@ -51,55 +51,55 @@ class Item:
 
 
 def open_requests(
-    items: Iterable[Item], answered: Iterable[Assessment]
-) -> dict[str, tuple[Item, ...]]:
+    items: Iterable[AssessItem], answered: Iterable[Assessment]
+) -> dict[str, tuple[AssessItem, ...]]:
     """Returns the requests that have no scores yet, each with the samples that share it.
 
     Args:
-        items: The samples.
-        answered: All results so far.
+        items: Samples of the run.
+        answered: Lines of the results so far.
     """
-    done = {one.request for one in answered if one.state == "ok"}
-    groups: dict[str, tuple[Item, ...]] = {}
+    done = {line.request for line in answered if line.state == "ok"}
+    groups: dict[str, tuple[AssessItem, ...]] = {}
     for item in items:
         if item.request not in done:
             groups[item.request] = (*groups.get(item.request, ()), item)
     return groups
 
 
-class Answers:
-    """The results of one run.
+class AssessmentLog:
+    """The samples of one run, and a log of what the judge said of each.
 
     Args:
-        log: Where they are kept.
-        items: The samples of the run.
-        model: The judge.
-        prices: Of tokens, where they are known.
+        log: Log that results are read from and appended to.
+        items: Samples of the run.
+        model: Name of the model that judges.
+        prices: Prices of tokens; None where they are not known.
 
     Raises:
-        FormatError: The log holds something else than results.
+        FormatError: A line of the log is no result.
     """
 
     def __init__(
-        self, log: AnswerLog, items: Iterable[Item], model: str, prices: Prices | None
+        self, log: AnswerLog, items: Iterable[AssessItem], model: str, prices: Prices | None
     ) -> None:
         self._log, self._model, self._prices = log, model, prices
         self._lines = dict(_lines(log))
         self._items = list(items)
-        self._before = dict(self._lines)
+        self._earlier = dict(self._lines)
         self._share_scores()
         self._groups = open_requests(self._items, self._lines.values())
 
     @property
     def total(self) -> Spending:
-        """What all results in the file came to, those of earlier runs included."""
+        """What all requests in the log came to, those of earlier runs included."""
         total = NOTHING
         for line in self._lines.values():
             total += line.spent.priced(self._prices)
         return total
 
     def tasks(self) -> list[Task]:
-        """Returns what is to be asked, each request once."""
+        """Returns a task for each open request."""
         return [_task(request, group[0]) for request, group in self._groups.items()]
 
     def read(self, task: Task, reply: Reply) -> JudgeScores:
@@ -107,59 +107,60 @@ class Answers:
         sample = self._groups[task.request][0].drawn.sample
         return read_reply(reply, has_image=bool(sample.images))
 
-    def record(self, task: Task, outcome: TaskResult[JudgeScores]) -> None:
-        """Keeps what came of a request so far; the first sample that shares it pays."""
+    def record(self, task: Task, result: TaskResult[JudgeScores]) -> None:
+        """Keeps what came of a request; of the samples that share it the first has the cost."""
         for number, item in enumerate(self._groups[task.request]):
-            spent = NOTHING if number else outcome.spent
-            before = self._before.get(item.identity)
-            if before is not None:
-                spent = before.spent.priced(self._prices) + spent
-            self._keep(self._assessment(item, outcome, spent.priced(self._prices)))
+            spent = NOTHING if number else result.spent
+            earlier = self._earlier.get(item.identity)
+            if earlier is not None:
+                spent = earlier.spent.priced(self._prices) + spent
+            self._keep(self._assessment(item, result, spent.priced(self._prices)))
 
-    def states(self, dataset: str) -> dict[State, int]:
-        """Returns how many samples of a data set are in which state."""
+    def states(self, data_set: str) -> dict[State, int]:
+        """Returns the number of samples of a data set in each state."""
         states: dict[State, int] = {}
         for item in self._items:
             line = self._lines.get(item.identity)
-            if item.dataset == dataset and line is not None:
+            if item.data_set == data_set and line is not None:
                 states[line.state] = states.get(line.state, 0) + 1
         return states
 
     def _share_scores(self) -> None:
-        """Gives samples the scores of an equal request that was paid for another sample."""
-        paid = {line.request: line for line in self._lines.values() if line.state == "ok"}
+        """Gives samples the scores of an equal request that was sent for another sample."""
+        scored = {line.request: line for line in self._lines.values() if line.state == "ok"}
         for item in self._items:
-            line, own = paid.get(item.request), self._lines.get(item.identity)
-            if line is None or (own is not None and own.state == "ok"):
+            shared, earlier = scored.get(item.request), self._lines.get(item.identity)
+            if shared is None or (earlier is not None and earlier.state == "ok"):
                 continue
-            outcome = TaskResult(
-                state=line.state, value=JudgeScores({**line.scores}, {**line.comments})
+            result = TaskResult(
+                state=shared.state, value=JudgeScores({**shared.scores}, {**shared.comments})
             )
-            self._keep(self._assessment(item, outcome, NOTHING if own is None else own.spent))
+            spent = NOTHING if earlier is None else earlier.spent
+            self._keep(self._assessment(item, result, spent))
 
     def _keep(self, line: Assessment) -> None:
         self._log.append(line.to_dict())
         self._lines[_identity(line)] = line
 
     def _assessment(
-        self, item: Item, outcome: TaskResult[JudgeScores], spent: Spending
+        self, item: AssessItem, result: TaskResult[JudgeScores], spent: Spending
     ) -> Assessment:
-        said = outcome.value or JudgeScores({}, {})
+        judged = result.value or JudgeScores({}, {})
         return Assessment(
             key=item.key,
             request=item.request,
-            dataset=item.dataset,
+            dataset=item.data_set,
             id=item.drawn.sample.id,
             source=item.drawn.origin.source,
             position=item.drawn.origin.position,
             has_image=bool(item.drawn.sample.images),
             model=self._model,
             prompt_version=RUBRIC_VERSION,
-            state=outcome.state,
-            scores=said.scores,
-            comments=said.comments,
-            reply=outcome.reply,
-            error=outcome.error,
+            state=result.state,
+            scores=judged.scores,
+            comments=judged.comments,
+            reply=result.reply,
+            error=result.error,
             attempts=spent.attempts,
             prompt_tokens=spent.prompt_tokens,
             completion_tokens=spent.completion_tokens,
@@ -167,9 +168,9 @@ class Answers:
         )
 
 
-def _task(request: str, item: Item) -> Task:
+def _task(request: str, item: AssessItem) -> Task:
     sample = item.drawn.sample
-    return Task(request, lambda: messages_for(sample), estimated_tokens(sample))
+    return Task(request, lambda: messages_for(sample), estimate_prompt_tokens(sample))
 
 
 def _identity(line: Assessment) -> tuple[Any, ...]:
@@ -182,4 +183,4 @@ def _lines(log: AnswerLog) -> Iterator[tuple[tuple[Any, ...], Assessment]]:
         try:
             yield identity, Assessment.from_dict(record)
         except (TypeError, ValueError) as error:
-            raise FormatError(log.path, f"no line of an assessment: {error}") from None
+            raise FormatError(log.path, f"not an assessment: {error}") from None

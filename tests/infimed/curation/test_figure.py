@@ -1,4 +1,4 @@
-"""The picture of a report: it can be drawn whatever the data sets are called and lack."""
+"""The figure of a report can be drawn whatever the data sets are called and lack."""
 
 import sys
 from itertools import pairwise
@@ -9,10 +9,11 @@ from PIL import Image
 from review_inputs import assessment
 
 from packkit.base.errors import MissingExtraError
-from packkit.infimed.curation.figures import plot_report
+from packkit.infimed.curation.figure import plot_report
 from packkit.infimed.curation.quality_report import QualityReport
-from packkit.infimed.curation.rules import decide, shipped_rules
+from packkit.infimed.curation.rules import shipped_rules
 from packkit.infimed.curation.summaries import summarize
+from packkit.infimed.curation.verdicts import decide
 
 
 def report(names, **options):
@@ -27,7 +28,7 @@ def report(names, **options):
         prompt_version="1",
         rules="infimed",
         data_sets=data_sets,
-        verdicts=[decide(one, shipped_rules()) for one in data_sets],
+        verdicts=[decide(data_set, shipped_rules()) for data_set in data_sets],
         agreements=[],
     )
 

@@ -1,4 +1,4 @@
-"""Images as a judge gets them: data URLs, no larger than need be."""
+"""Images as a chat model gets them: data URLs, no larger than needed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def sent_size(width: int, height: int, side: int) -> tuple[int, int]:
     """Returns the size in which an image is sent, pixels.
 
     Args:
-        width: Of the image as displayed, pixels.
-        height: Pixels.
-        side: Pixels that its longer side may have.
+        width: Width of the image as displayed, pixels.
+        height: Height of the image as displayed, pixels.
+        side: Longest side that an image may have, pixels.
 
     >>> sent_size(4000, 3000, 1024), sent_size(640, 480, 1024)
     ((1024, 768), (640, 480))
@@ -36,11 +36,11 @@ def data_url(data: bytes, side: int) -> str:
     turned upright, laid over white, made smaller and sent as JPEG.
 
     Args:
-        data: A JPEG, PNG or WebP file.
-        side: Pixels that its longer side may have.
+        data: Bytes of a JPEG, PNG or WebP file.
+        side: Longest side that an image may have, pixels.
 
     Raises:
-        SampleError: It is none of those, or is too large and cannot be decoded.
+        SampleError: The bytes are no such file, or have to be made smaller and cannot be decoded.
     """
     header = read_header(data)
     size = sent_size(header.width, header.height, side)

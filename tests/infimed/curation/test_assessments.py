@@ -1,4 +1,4 @@
-"""Results are read as they were written, or not at all."""
+"""Assessments are read as they were written, or not at all."""
 
 import json
 
@@ -7,7 +7,7 @@ from packing_inputs import write_lines
 
 from packkit.base.errors import FormatError
 from packkit.infimed.chat import Spending
-from packkit.infimed.curation.results import Assessment, read_assessments
+from packkit.infimed.curation.assessments import Assessment, read_assessments
 
 OK = {
     "request": "r1",
@@ -42,15 +42,15 @@ FAILED = {**OK, "state": "http_error", "scores": {}, "error": "HTTP 500"}
 def test_last_line_of_each_sample_and_request_holds(tmp_path):
     records = [FAILED, {**OK, "dataset": "b"}, {**FAILED, "request": "r2"}, OK]
     path = write_lines(tmp_path / "scores.jsonl", records)
-    found = read_assessments(path)
-    assert [(one.request, one.dataset, one.state) for one in found] == [
+    lines = read_assessments(path)
+    assert [(line.request, line.dataset, line.state) for line in lines] == [
         ("r1", "a", "ok"),
         ("r1", "b", "ok"),
         ("r2", "a", "http_error"),
     ]
-    assert found[0].to_dict() == OK
-    assert found[0].spent == Spending(2, 10, 5, 0.5)
-    assert Assessment.from_dict(OK) == found[0]
+    assert lines[0].to_dict() == OK
+    assert lines[0].spent == Spending(2, 10, 5, 0.5)
+    assert Assessment.from_dict(OK) == lines[0]
 
 
 def test_line_that_is_still_being_written_is_left_out(tmp_path):
@@ -69,7 +69,7 @@ def test_line_that_is_still_being_written_is_left_out(tmp_path):
         ({**OK, "scores": {"accuracy": 4}}, "scores.clarity must be 1 to 5, got None"),
         ({**OK, "scores": {**OK["scores"], "overall": 6}}, "scores.overall"),
         ({**FAILED, "scores": OK["scores"]}, "must be empty"),
-        ({**OK, "scores": 4}, "no line of an assessment: scores must be an object"),
+        ({**OK, "scores": 4}, "not an assessment: scores must be an object"),
         ({"request": "r1"}, "must hold request, dataset, key"),
     ],
 )

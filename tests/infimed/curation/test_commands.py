@@ -1,4 +1,4 @@
-"""`packkit assess` as a process: killed, started again, given a wrong key."""
+"""`packkit assess` as a person or a script uses it: killed, started again, given a wrong key."""
 
 import itertools
 import json
@@ -11,13 +11,24 @@ import time
 
 import pytest
 from loopback_server import failure, reply, serving
+from packing_inputs import caption, write_lines
+from review_inputs import assessment, rating
 from typer.testing import CliRunner
 
 from packkit.base.errors import InputError
 from packkit.cli.main import app
-from packkit.infimed.curation.results import read_assessments
+from packkit.infimed.curation import read_assessments
 
 CONCURRENCY = 4
+
+RULES = """
+version = 1
+name = "mine"
+min_samples = 5
+min_coverage = 0.5
+thresholds = [{ criterion = "overall", measure = "mean", at_least = 3 }]
+exclusions = [{ data_set = "b", reason = "[bold] no reason" }]
+"""
 
 
 def command(folder, server, *arguments):
@@ -68,27 +79,28 @@ def test_killed_again_and_again_it_pays_nothing_twice(tmp_path, cases, grade, ca
             time.sleep(rng.uniform(0, 0.05))
             process.send_signal(signal.SIGKILL)
             process.wait()
-        result = packkit(tmp_path, server, *arguments)
+        last = packkit(tmp_path, server, *arguments)
         server.settle()
-    assert result.returncode == 0, result.stderr
-    found = {int(one.id.split("/")[1]): one for one in read_assessments(tmp_path / "scores.jsonl")}
-    assert sorted(found) == list(range(120))
-    assert {one.state for one in found.values()} == {"ok"}
+    assert last.returncode == 0, last.stderr
+    lines = read_assessments(tmp_path / "scores.jsonl")
+    results = {int(line.id.split("/")[1]): line for line in lines}
+    assert sorted(results) == list(range(120))
+    assert {result.state for result in results.values()} == {"ok"}
 
-    # All that the server did is in the results, but what was on its way at a kill.
-    asked = {number: [] for number in found}
+    # All that the server did is in the results, but for the requests in flight at a kill.
+    asked = {number: [] for number in results}
     for entry in server.log:
         asked[case_number(entry.request)].append(entry.answer.usage)
-    lost = sum(len(asked[number]) - one.attempts for number, one in found.items())
+    lost = sum(len(asked[number]) - result.attempts for number, result in results.items())
     assert 0 <= lost <= kills * CONCURRENCY
-    for number, one in found.items():
-        noted = (one.prompt_tokens, one.completion_tokens)
+    for number, result in results.items():
+        noted = (result.prompt_tokens, result.completion_tokens)
         assert noted in [
             tuple(map(sum, zip(*some, strict=True)))
-            for some in itertools.combinations(asked[number], one.attempts)
+            for some in itertools.combinations(asked[number], result.attempts)
         ]
-        assert one.cost == pytest.approx((noted[0] + 4 * noted[1]) / 1e6)
-    report = json.loads(result.stdout)
+        assert result.cost == pytest.approx((noted[0] + 4 * noted[1]) / 1e6)
+    report = json.loads(last.stdout)
     assert report["total"]["attempts"] == len(server.log) - lost
     assert report["data_sets"][0]["states"] == {"ok": 120}
 
@@ -112,8 +124,8 @@ def test_ctrl_c_keeps_what_is_answered(tmp_path, cases, grade):
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         server.settle()
-    found = read_assessments(tmp_path / "scores.jsonl")
-    assert sum(one.attempts for one in found) == len(server.log) < 60
+    lines = read_assessments(tmp_path / "scores.jsonl")
+    assert sum(line.attempts for line in lines) == len(server.log) < 60
 
 
 def test_dry_run_sends_nothing(tmp_path, monkeypatch, cases, grade):
@@ -144,7 +156,7 @@ def test_failures_have_exit_code_1_and_are_shown(tmp_path, monkeypatch, cases, g
     [
         (["a.jsonl"], "Missing option '--judge'"),
         (["a.jsonl", "--judge", "m"], "OPENAI_API_KEY must be set"),
-        (["a.jsonl", "--judge", "m", "--max-cost", "1"], "needs the prices"),
+        (["a.jsonl", "--judge", "m", "--max-cost", "1"], "price_in and price_out"),
         (["a.jsonl", "--judge", "m", "--columns", "image"], "role=field"),
         (["nowhere.jsonl", "--judge", "m", "--dry-run"], "no such file"),
     ],
@@ -164,3 +176,80 @@ def test_help_names_every_command(flag):
     result = CliRunner().invoke(app, ["assess", flag])
     assert result.exit_code == 0
     assert all(name in result.output for name in ("run", "report", "sheet"))
+
+
+def packkit_assess(*arguments):
+    command = ["assess", *map(str, arguments)]
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, command, catch_exceptions=False)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with scores of two data sets, rules, and ratings of two people."""
+    lines = [assessment(n, "a", 3 + n % 3) for n in range(10)]
+    lines += [assessment(n, "b", state="ok" if n % 2 else "refused") for n in range(20, 30)]
+    write_lines(tmp_path / "scores.jsonl", [line.to_dict() for line in lines])
+    (tmp_path / "rules.toml").write_text(RULES)
+    for name, score in (("Ada", 3), ("Bo [b]", 5)):
+        ratings = [rating(n, min(5, score + n % 2)) for n in range(10)]
+        file = {"sheet": "s", "rater": name, "ratings": ratings}
+        (tmp_path / f"{name[:2]}.json").write_text(json.dumps(file))
+    return tmp_path
+
+
+def test_report_as_json(folder):
+    result = packkit_assess(
+        *("report", folder / "scores.jsonl", "--rules", folder / "rules.toml", "--json"),
+        *("--ratings", folder / "Ad.json", "--ratings", folder / "Bo.json"),
+        *("--png", folder / "report.png"),
+    )
+    report = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert [verdict["decision"] for verdict in report["verdicts"]] == ["keep", "drop"]
+    assert report["data_sets"][0]["scores"]["overall"]["histogram"] == [0, 0, 4, 3, 3]
+    assert report["data_sets"][1]["states"] == {"ok": 5, "refused": 5}
+    assert [(pair["first"], pair["second"]) for pair in report["agreements"]] == [
+        ("Ada", "judge"),
+        ("Bo [b]", "judge"),
+        ("Ada", "Bo [b]"),
+    ]
+    assert (folder / "report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_report_as_tables(folder):
+    result = packkit_assess(
+        *("report", folder / "scores.jsonl", "--rules", folder / "rules.toml"),
+        *("--ratings", folder / "Ad.json", "--ratings", folder / "Bo.json"),
+    )
+    shown = " ".join(result.stdout.split())
+    assert "drop b: exclusion of b: [bold] no reason" in shown
+    assert "overall mean at least 3: 3.9 of 10 samples, holds" in shown
+    # Who gives one and the same score to all agrees as chance does.
+    assert "│ Bo [b], judge │ accuracy │ 10 │ 0.00 │" in shown
+    assert "b: 5 ok, 5 refused" in shown
+
+
+def test_shipped_rules_hold_where_none_are_named(folder):
+    report = json.loads(packkit_assess("report", folder / "scores.jsonl", "--json").stdout)
+    assert report["rules"] == "infimed"
+    assert {verdict["decision"] for verdict in report["verdicts"]} == {"undecided"}
+
+
+def test_wrong_rules_are_an_error(folder):
+    (folder / "rules.toml").write_text("version = 2")
+    with pytest.raises(InputError, match=r"rules\.toml: version must be 1"):
+        packkit_assess("report", folder / "scores.jsonl", "--rules", folder / "rules.toml")
+
+
+def test_sheet_says_what_it_holds(tmp_path):
+    data = write_lines(tmp_path / "x.jsonl", [caption(n) for n in range(9)])
+    arguments = ("sheet", f"some={data}", "--sample", 4, "--out", tmp_path / "sheet.html")
+    report = json.loads(packkit_assess(*arguments, "--json").stdout)
+    assert (report["samples"], report["drawn"], report["unreadable"]) == (
+        4,
+        {"some": 4},
+        {"some": 0},
+    )
+    assert report["sheet"] in (tmp_path / "sheet.html").read_text("utf-8")
+    shown = packkit_assess(*arguments).stdout
+    assert report["sheet"] in shown and "needs no network" in shown

@@ -27,23 +27,23 @@ def no_settings(monkeypatch):
 
 
 def complete(server, times=1, **options):
-    judge = OpenAIChat("m", base_url=server.url, **options)
+    model = OpenAIChat("m", base_url=server.url, **options)
 
     async def run():
-        async with judge:
+        async with model:
             for _ in range(times - 1):
                 with pytest.raises(AdaptedError):
-                    await judge.complete(MESSAGES, {"type": "object"})
-            return await judge.complete(MESSAGES, {"type": "object"})
+                    await model.complete(MESSAGES, {"type": "object"})
+            return await model.complete(MESSAGES, {"type": "object"})
 
     return asyncio.run(run())
 
 
 def test_reply_is_read_with_its_usage():
     with serving(lambda request: reply("{}", usage=(7, 3))) as server:
-        found = complete(server)
-    assert (found.text, found.refusal, found.finish_reason) == ("{}", None, "stop")
-    assert (found.prompt_tokens, found.completion_tokens) == (7, 3)
+        answer = complete(server)
+    assert (answer.text, answer.refusal, answer.finish_reason) == ("{}", None, "stop")
+    assert (answer.prompt_tokens, answer.completion_tokens) == (7, 3)
     (entry,) = server.log
     assert entry.request["model"] == "m"
     assert entry.request["messages"] == MESSAGES
@@ -66,16 +66,16 @@ def test_key_and_address_come_from_the_environment(monkeypatch):
 def test_no_key_is_needed_elsewhere_but_at_openai():
     with serving(lambda request: reply("{}")) as server:
         complete(server)
-    with pytest.raises(InputError, match="OPENAI_API_KEY must be set"):
+    with pytest.raises(InputError, match="OPENAI_API_KEY must be set, or base_url name another"):
         OpenAIChat("m")
 
 
 def test_text_that_utf8_cannot_hold_is_mended():
     body = b'{"choices": [{"message": {"content": "a\\ud800b"}, "finish_reason": "stop"}]}'
     with serving(lambda request: Answer(body=body)) as server:
-        found = complete(server)
-    assert found.text == "a?b"
-    assert found.prompt_tokens is None
+        answer = complete(server)
+    assert answer.text == "a?b"
+    assert answer.prompt_tokens is None
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,19 @@ def test_answers_that_are_no_reply(answer, kind, words):
             complete(server, timeout=0.3)
         server.settle()
     assert type(caught.value) is kind
+
+
+def test_model_that_was_left_can_be_entered_again(ask):
+    with serving(lambda request: reply('{"n": 1}')) as server:
+        model = OpenAIChat("m", base_url=server.url)
+        for _ in range(2):
+            assert ask(server, 3, model=model)[0].states == {"ok": 3}
+
+
+def test_model_that_was_not_entered_is_a_mistake():
+    model = OpenAIChat("m", base_url="http://127.0.0.1:9/v1")
+    with pytest.raises(RuntimeError, match="must be entered"):
+        asyncio.run(model.complete(MESSAGES, None))
 
 
 def test_server_that_is_not_there():
@@ -147,20 +160,20 @@ def test_parameters_are_learned_one_by_one():
     assert server.log[-1].request == {"model": "m", "messages": MESSAGES, "max_tokens": 4096}
 
 
-def test_requests_side_by_side_learn_one_lesson():
+def test_requests_side_by_side_adapt_once():
     def script(request):
         if request.get("response_format", {}).get("type") == "json_schema":
             return failure(400, "response_format is not supported", delay=0.05)
         return reply("{}")
 
-    async def run(judge):
-        async with judge:
-            asked = (judge.complete(MESSAGES, {}) for _ in range(4))
+    async def run(model):
+        async with model:
+            asked = (model.complete(MESSAGES, {}) for _ in range(4))
             first = await asyncio.gather(*asked, return_exceptions=True)
-            await judge.complete(MESSAGES, {})
+            await model.complete(MESSAGES, {})
         return first
 
     with serving(script) as server:
         first = asyncio.run(run(OpenAIChat("m", base_url=server.url)))
-    assert {type(one) for one in first} == {AdaptedError}
+    assert {type(error) for error in first} == {AdaptedError}
     assert server.log[-1].request["response_format"] == {"type": "json_object"}

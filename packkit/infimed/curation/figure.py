@@ -1,4 +1,4 @@
-"""The report on data sets as a picture."""
+"""The quality report as a figure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from packkit.base.errors import MissingExtraError
 from packkit.infimed.curation.quality_report import QualityReport
 from packkit.infimed.curation.rubric import RUBRIC, SCORES
-from packkit.infimed.curation.rules import Decision
 from packkit.infimed.curation.summaries import ScoreSummary
+from packkit.infimed.curation.verdicts import Decision
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,11 +23,11 @@ def plot_report(report: QualityReport, path: str | Path) -> None:
     """Draws a row for each data set: the mean of each criterion with its interval, and the verdict.
 
     Args:
-        report: What to draw; data sets in its order, from the top.
-        path: The PNG.
+        report: Report to draw; its data sets are drawn in its order, from the top.
+        path: PNG file to write.
 
     Raises:
-        MissingExtraError: Matplotlib is not installed.
+        MissingExtraError: The package matplotlib is not installed.
         OSError: The file cannot be written.
     """
     try:
@@ -40,7 +40,7 @@ def plot_report(report: QualityReport, path: str | Path) -> None:
     for axes, criterion in zip(panels, RUBRIC, strict=True):
         _draw_criterion(axes, report, criterion)
     # Names come from files: a dollar sign in one is no formula.
-    names = [one.name for one in report.data_sets]
+    names = [data_set.name for data_set in report.data_sets]
     panels[0].set_yticks(range(rows), names, parse_math=False)
     panels[0].set_ylim(rows - 0.4, -0.6)
     _draw_verdicts(panels[-1], report)
@@ -50,8 +50,9 @@ def plot_report(report: QualityReport, path: str | Path) -> None:
 
 
 def _draw_criterion(axes: Axes, report: QualityReport, criterion: str) -> None:
-    for row, (one, verdict) in enumerate(zip(report.data_sets, report.verdicts, strict=True)):
-        _draw_mean(axes, row, one.scores[criterion], _COLORS[verdict.decision])
+    pairs = zip(report.data_sets, report.verdicts, strict=True)
+    for row, (data_set, verdict) in enumerate(pairs):
+        _draw_mean(axes, row, data_set.scores[criterion], _COLORS[verdict.decision])
     axes.set_title(criterion.replace("_", " "), fontsize=9)
     axes.set_xlim(SCORES[0] - 0.2, SCORES[-1] + 0.2)
     axes.set_xticks(SCORES)

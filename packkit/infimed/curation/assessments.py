@@ -1,7 +1,7 @@
-"""What a judge said of each sample: one JSON line for each request, only ever appended.
+"""What a judge said of each sample, as the results hold it: one JSON line, only ever appended.
 
-Of several lines for the same sample and request the last one holds; it counts what all of them
-spent.
+Of several lines for the same sample and request the last one holds; it states what all of them
+together cost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from packkit.infimed.chat import Spending, State, read_answers
 from packkit.infimed.curation.rubric import DIMENSIONS, OVERALL, SCORES
 
 IDENTITY = ("request", "dataset", "key")
-"""Fields that tell what a line is of: a request, and the sample that it was sent for."""
+"""Fields that identify a line: a request, and the sample that it was sent for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,25 +24,25 @@ class Assessment:
     """What came of judging one sample, as one line of the results.
 
     Attributes:
-        key: `packkit.samples.keys.sample_key` of the sample, 16 hexadecimal digits.
-        request: Hash of content (texts and image bytes), prompt version and model: what is paid
-            for once. Where several samples share it, the others' lines have no attempts.
+        key: Key of the sample (`packkit.samples.keys.sample_key`), 16 hexadecimal digits.
+        request: Hash of the sample's content (texts and image bytes), of rubric version and model.
+            Samples that share it are paid for once: the lines of all but one have no attempts.
         dataset: Name of the data set that the sample was drawn from.
-        id: The sample's own, if it has one.
-        source: File that it was read from.
-        position: Number of its record there.
-        has_image: Whether it has one.
-        model: The judge.
-        prompt_version: Of the rubric and its prompt.
+        id: Id of the sample; None where it has none.
+        source: File that the sample was read from.
+        position: Number of the sample's record in that file.
+        has_image: Whether the sample has an image.
+        model: Name of the model that judged.
+        prompt_version: Version of the rubric and its prompt, see `RUBRIC_VERSION`.
         state: ``ok``, or why there are no scores.
-        scores: 1 to 5 for each of `DIMENSIONS` and `OVERALL`; empty unless ok.
-        comments: A remark for each that has one.
-        reply: What the judge wrote, where it could not be read; else empty.
+        scores: Score from 1 to 5 for each of `DIMENSIONS` and `OVERALL`; empty unless ok.
+        comments: Comment on each criterion that has one.
+        reply: Text of the reply, where it could not be read; else empty.
         error: What went wrong; empty if ok.
-        attempts: Requests sent for it, in all runs.
-        prompt_tokens: Of all attempts, as the server counted.
-        completion_tokens: Of all attempts.
-        cost: Of all attempts, in the currency of the prices given; None without prices.
+        attempts: Requests sent for the sample, in all runs.
+        prompt_tokens: Tokens sent in all attempts, as the server counted.
+        completion_tokens: Tokens written in all attempts, as the server counted.
+        cost: Cost of all attempts, in the currency of the prices given; None without prices.
     """
 
     key: str
@@ -85,7 +85,7 @@ class Assessment:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        """Reads a line.
+        """Makes an assessment of a line of the results.
 
         Raises:
             ValueError: A field is missing, unknown or not legal.
@@ -96,7 +96,7 @@ class Assessment:
         return cls(**record)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as a line of the results."""
+        """Returns the assessment as a line of the results."""
         return asdict(self)
 
 
@@ -104,16 +104,16 @@ def read_assessments(path: str | Path) -> list[Assessment]:
     """Reads results: the last line for each sample and request, in the order they first came.
 
     Args:
-        path: What `packkit assess` wrote. It may still be writing: a line that is not finished yet
+        path: File that `assess` writes. It may still be writing: a last line that is not finished
             is left out.
 
     Raises:
-        FormatError: It holds something else.
-        OSError: It cannot be read.
+        FormatError: The file holds something else than assessments.
+        OSError: The file cannot be read.
     """
     try:
         return [Assessment.from_dict(line) for line in read_answers(Path(path), IDENTITY)]
     except (TypeError, ValueError) as error:
         if isinstance(error, FormatError):
             raise
-        raise FormatError(path, f"no line of an assessment: {error}") from None
+        raise FormatError(path, f"not an assessment: {error}") from None
