@@ -10,13 +10,12 @@ from typing import Any, Literal
 
 from packkit.base.checked_toml import check_tables, read_tables
 from packkit.base.errors import InputError
+from packkit.base.pack_options import Algorithm, Overlong
 from packkit.encoding import SampleEncoder
 from packkit.mixture.modalities import known_modalities
 from packkit.mixture.quantities import Quantity, Unit, apportion, parse_count
 from packkit.mixture.selection import Shortage
 from packkit.packing import PackConfig
-from packkit.packing.config import Overlong
-from packkit.planning import Algorithm
 
 _STRICT: Any = {"extra": "forbid", "strict": True}
 
