@@ -35,6 +35,7 @@ from typing import Any
 
 import torch
 import torch.nn.modules.linear_cross_entropy
+from model_sizes import QWEN3_17B, SIGLIP
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
@@ -45,25 +46,6 @@ from packkit.loading import PackBatch, PackDataset, collate_packs
 from packkit.training import ModelConfig, PackModel
 from packkit.training.weights import llava_config
 
-# As the models are published.
-QWEN3_17B = {
-    "hidden_size": 2048,
-    "intermediate_size": 6144,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "vocab_size": 151936,
-    "tie_word_embeddings": True,
-}
-SIGLIP = {
-    "hidden_size": 1152,
-    "intermediate_size": 4304,
-    "num_hidden_layers": 27,
-    "num_attention_heads": 16,
-    "image_size": 384,
-    "patch_size": 14,
-}
 STD = 0.02
 NEEDED_GIB = 14
 

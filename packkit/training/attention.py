@@ -6,6 +6,8 @@ nor a cache, and says nothing where it does not (docs/attention.md). Here it is 
 
 from __future__ import annotations
 
+import inspect
+from functools import cache
 from typing import Any, Literal, cast
 
 import torch
@@ -93,22 +95,39 @@ def _attend(
         return _attend_in_turn(query, key, value, scaling, cu_seqlens).transpose(1, 2), None
     from torch.nn.attention.varlen import varlen_attn
 
-    # Causal: a window without an end to the left, and without a beginning to the right.
-    attended = varlen_attn(
-        query[0].transpose(0, 1),
-        key[0].transpose(0, 1),
-        value[0].transpose(0, 1),
-        cu_seqlens,
-        cu_seqlens,
-        max_seqlen,
-        max_seqlen,
-        scale=scaling,
-        window_size=(-1, 0),
-        enable_gqa=True,
-    )
+    options = _varlen_options()
+    if "enable_gqa" not in options:
+        # Releases of torch before the option want as many key heads as query heads.
+        times = query.shape[1] // key.shape[1]
+        key, value = (heads.repeat_interleave(times, 1) for heads in (key, value))
     # Without `return_aux` it is no tuple.
-    attended = cast("Tensor", attended)
+    attended = cast(
+        "Tensor",
+        varlen_attn(
+            query[0].transpose(0, 1),
+            key[0].transpose(0, 1),
+            value[0].transpose(0, 1),
+            cu_seqlens,
+            cu_seqlens,
+            max_seqlen,
+            max_seqlen,
+            scale=scaling,
+            **options,
+        ),
+    )
     return attended.unsqueeze(0), None
+
+
+@cache
+def _varlen_options() -> dict[str, Any]:
+    """Returns what makes torch's varlen attention causal, with grouped heads where it has them."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    # A window without an end to the left, and without a beginning to the right.
+    options: dict[str, Any] = {"window_size": (-1, 0)}
+    if "enable_gqa" in inspect.signature(varlen_attn).parameters:
+        options["enable_gqa"] = True
+    return options
 
 
 def _attend_in_turn(

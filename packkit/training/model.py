@@ -12,17 +12,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear_cross_entropy
 from transformers import LlavaForConditionalGeneration, SiglipVisionConfig
 
 from packkit.base.errors import InputError
 from packkit.encoding import IGNORED
 from packkit.loading import PackBatch
 from packkit.training.attention import Attention, attention_inputs, choose_attention
+from packkit.training.loss import row_losses
 from packkit.varlen import normalize_pixels, pack_tokens, pool_image_tokens, splice_image_tokens
-
-# Rows of logits that exist at once: 0.3 GB in float32 with Qwen3's vocabulary.
-_LOGIT_ROWS = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,17 +139,7 @@ class PackModel(nn.Module):
         targets = pack_tokens(batch.cu_seqlens, batch.labels, batch.num_segments).targets
         # The number is known, so no device need be asked for it.
         kept = torch.nonzero_static(targets != IGNORED, size=batch.num_targets)[:, 0]
-        # Summed in float32 here: in bfloat16 the sum itself is off by two percent.
-        losses = linear_cross_entropy(
-            hidden[kept],
-            self.llava.lm_head.weight,
-            targets[kept],
-            reduction="none",
-            options=nn.LinearCrossEntropyOptions(
-                batch_chunk_size=_LOGIT_ROWS, chunking_method=None
-            ),
-        )
-        return losses.float().sum()
+        return row_losses(hidden[kept], self.llava.lm_head.weight, targets[kept]).sum()
 
     def logits(self, batch: PackBatch) -> Tensor:
         """Returns the logits of all tokens of a batch, [T, V]; training never holds these."""
