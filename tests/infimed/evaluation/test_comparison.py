@@ -7,8 +7,8 @@ from scored_results import everywhere, questions_of, results_of, scored, write_s
 
 from packkit.base.errors import FormatError, InputError
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS
-from packkit.infimed.evaluation.compare import Counts, compare
-from packkit.infimed.evaluation.pairs import pair
+from packkit.infimed.evaluation.comparison import PairCounts, compare
+from packkit.infimed.evaluation.pairs import pair_verdicts
 from packkit.infimed.evaluation.scored_results import open_all, open_scored
 
 # Of each benchmark 12, 11, 3 and 6 questions: both right, only A, only B, none.
@@ -49,7 +49,7 @@ def assert_like(estimate, differences, step):
 def test_draws_are_those_of_resampling_questions(tmp_path):
     a, b = both(tmp_path, everywhere("rrw") | MIXED, everywhere("rwr") | MIXED_B)
     found = compare(a, b, samples=20_000)
-    pairs = pair(a, b)
+    pairs = pair_verdicts(a, b)
     expected = naive(pairs, 20_000, seed=1)
     for name in BENCHMARKS:
         assert_like(found.benchmarks[name], expected[name], 1 / found.counts[name].n)
@@ -60,7 +60,7 @@ def test_draws_are_those_of_resampling_questions(tmp_path):
 
 def test_counts_and_accuracies_are_exact(tmp_path):
     found = compare(*both(tmp_path, {"slake": A, "mmmu": "rrrw"}, {"slake": B, "mmmu": "wwww"}))
-    assert found.counts["slake"] == Counts(both=12, only_a=11, only_b=3, neither=6)
+    assert found.counts["slake"] == PairCounts(both=12, only_a=11, only_b=3, neither=6)
     slake = found.benchmarks["slake"]
     assert (slake.a, slake.b) == (23 / 32, 15 / 32)
     assert slake.difference == pytest.approx(8 / 32)
@@ -108,9 +108,11 @@ def test_sides_are_alike_and_seeds_repeat(tmp_path):
 
 
 def test_many_questions_come_close_to_the_normal_distribution(tmp_path, monkeypatch):
-    monkeypatch.setattr("packkit.infimed.evaluation.compare.pair", lambda a, b: {"slake": None})
-    counts = Counts(both=40_000, only_a=5_000, only_b=4_700, neither=40_000)
-    monkeypatch.setattr("packkit.infimed.evaluation.compare._counts", lambda pairs: counts)
+    monkeypatch.setattr(
+        "packkit.infimed.evaluation.comparison.pair_verdicts", lambda a, b: {"slake": None}
+    )
+    counts = PairCounts(both=40_000, only_a=5_000, only_b=4_700, neither=40_000)
+    monkeypatch.setattr("packkit.infimed.evaluation.comparison._counts", lambda pairs: counts)
     a, b = both(tmp_path, {"slake": "r"}, {"slake": "w"})
     slake = compare(a, b).benchmarks["slake"]
     # The normal approximation: 300 of sqrt(9,700).
@@ -120,7 +122,9 @@ def test_many_questions_come_close_to_the_normal_distribution(tmp_path, monkeypa
 def test_what_a_judge_failed_on_is_left_out_and_counted(tmp_path):
     a, b = both(tmp_path, {"slake": "rfrw"}, {"slake": "rwfw"}, judge="j")
     found = compare(a, b, samples=10)
-    assert found.counts["slake"] == Counts(both=1, only_a=0, only_b=0, neither=1, judge_failed=2)
+    assert found.counts["slake"] == PairCounts(
+        both=1, only_a=0, only_b=0, neither=1, judge_failed=2
+    )
     a, b = both(tmp_path / "none", {"slake": "f", "mmmu": "r"}, {"slake": "r", "mmmu": "r"})
     assert "slake" in compare(a, b, samples=10).missing
 
@@ -128,7 +132,7 @@ def test_what_a_judge_failed_on_is_left_out_and_counted(tmp_path):
 def test_questions_of_one_alone_are_left_out_and_counted(tmp_path):
     few, more = {"slake": "rr"}, {"slake": "wwrr", "mmmu": "r"}
     found = compare(*both(tmp_path, few, more), samples=10)
-    assert found.counts["slake"] == Counts(both=0, only_a=2, only_b=0, neither=0, unshared=2)
+    assert found.counts["slake"] == PairCounts(both=0, only_a=2, only_b=0, neither=0, unshared=2)
     assert list(found.counts) == ["slake"]
     back = compare(*both(tmp_path / "back", more, few), samples=10)
     assert back.counts["slake"].unshared == 2
@@ -183,7 +187,7 @@ def test_options_are_checked(tmp_path, option):
 
 def test_results_open_under_their_label(tmp_path, monkeypatch):
     results = results_of(tmp_path / "x=y", {"slake": "r"})
-    with pytest.raises(InputError, match="packkit eval score"):
+    with pytest.raises(InputError, match="score the results first"):
         open_scored(str(results.folder))
     write_scores(results, {"slake": "r"}, judge="org/gpt-4.1")
     assert open_scored(f"1+2={results.folder}").label == "1+2"
@@ -233,5 +237,5 @@ def test_stale_scores_are_refused(tmp_path):
         opened.verdicts()
     text = results.answers_file.read_text().replace("says q1", "says so")
     results.answers_file.write_text(text)
-    with pytest.raises(InputError, match="packkit eval score again"):
+    with pytest.raises(InputError, match="score the results again"):
         open_scored(str(results.folder))
