@@ -195,9 +195,7 @@ def test_results_open_under_their_label(tmp_path, monkeypatch):
     monkeypatch.chdir(results.folder)
     assert open_scored(".").label == "x=y"
     write_scores(results, {"slake": "w"})
-    with pytest.raises(
-        InputError, match=r"name one of its scorings by --scoring: strict, strict\+org%2Fgpt-4.1"
-    ):
+    with pytest.raises(InputError, match=r"scoring must name one of strict, strict\+org%2Fgpt-4.1"):
         open_scored(".")
     assert open_scored(".", "strict").scores.accuracy("slake") == 0
     file = results.scores_file("strict")
