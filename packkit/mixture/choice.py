@@ -44,12 +44,12 @@ class Survey(NamedTuple):
 
     Attributes:
         sources: Every file.
-        found: What pass 1 found in them.
+        pass1: What pass 1 found in them.
         choices: What is taken of each of the mixture's sources.
     """
 
     sources: Sequence[Source]
-    found: Pass1Result
+    pass1: Pass1Result
     choices: Sequence[Choice]
 
 
@@ -72,15 +72,15 @@ def survey_mixture(run: PackRun, mixture: Mixture, data: Path, *, overwrite: boo
         "mixture": dataclasses.asdict(mixture),
         "encoder": run.encoder.describe(),
         "files": [(owner, file_stamp(file)) for owner, file in files],
-        "filters": [[(label(one), one.describe()) for one in some] for some in filters],
+        "filters": [[(label(filter_), filter_.describe()) for filter_ in some] for some in filters],
     }
     run.work.begin(identity, overwrite=overwrite)
     opened = open_mixture(mixture, filters, files, data, run.work.staging)
-    found = run.measure(opened.sources, opened)
-    chooser = _Chooser(opened, found.measured, _rejects_of(opened, found.rejects))
-    parts = zip(opened.parts(found), mixture.quantities, strict=True)
+    pass1 = run.measure(opened.sources, opened)
+    chooser = _Chooser(opened, pass1.measured, _rejects_of(opened, pass1.rejects))
+    parts = zip(opened.parts(pass1), mixture.quantities, strict=True)
     choices = [chooser.choose(number, *part) for number, part in enumerate(parts)]
-    return Survey(opened.sources, found, choices)
+    return Survey(opened.sources, pass1, choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class _Chooser:
             read=part.read,
             rejected=self.rejects[number],
             available=part.available,
-            filters={label(one): one.describe() for one in self.opened.filters[number]},
+            filters={label(filter_): filter_.describe() for filter_ in self.opened.filters[number]},
             dropped=part.dropped,
             asked=str(quantity),
             taken=len(rows),
@@ -143,7 +143,9 @@ class _Chooser:
 
 def _rejects_of(opened: OpenMixture, rejects: Sequence[Reject]) -> list[Mapping[str, int]]:
     """Returns the reasons of each of the mixture's sources, counted."""
-    owner = {source.name: own for source, own in zip(opened.sources, opened.owners, strict=True)}
+    owner = {
+        source.name: number for source, number in zip(opened.sources, opened.owners, strict=True)
+    }
     counts: list[Counter[str]] = [Counter() for _ in opened.mixture.sources]
     for reject in rejects:
         counts[owner[reject.source]][reject.reason] += 1

@@ -56,7 +56,7 @@ def resolve_mixture(
             sources=[choice.locked for choice in survey.choices],
         )
         rejects = lock_path.with_name(lock_path.name + ".rejects.jsonl")
-        write_atomically(rejects, reject_lines(survey.found.rejects))
+        write_atomically(rejects, reject_lines(survey.pass1.rejects))
         lock.write(lock_path)
         run.work.remove()
     folder.rmdir()

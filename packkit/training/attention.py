@@ -30,7 +30,7 @@ def choose_attention(attention: Attention, device: torch.device, dtype: torch.dt
     Args:
         attention: ``auto`` is ``varlen`` wherever that can be: on a CPU, and on a GPU in 16 bits.
         device: Where the model runs.
-        dtype: In which it runs.
+        dtype: Floating point type in which the model runs.
     """
     if attention == "auto":
         has_varlen = device.type == "cpu" or dtype in (torch.bfloat16, torch.float16)
@@ -80,13 +80,13 @@ def _attend(
 
     Args:
         module: The layer.
-        query: [1, heads, T, channels].
-        key: [1, key heads, T, channels].
-        value: As `key`.
+        query: Queries, [1, heads, T, channels].
+        key: Keys, [1, key heads, T, channels].
+        value: Values, [1, key heads, T, channels].
         attention_mask: None.
-        scaling: Of the scores.
+        scaling: Factor of the scores.
         cu_seqlens: int32 [N+1], where each segment begins.
-        max_seqlen: Tokens of the longest.
+        max_seqlen: Tokens of the longest segment.
 
     Returns:
         [1, T, heads, channels], and no weights.
@@ -135,7 +135,7 @@ def _attend_in_turn(
 ) -> Tensor:
     """Attends segment by segment: torch has no varlen attention on a CPU."""
     lengths = cu_seqlens.diff().tolist()
-    segments = zip(*(torch.split(one, lengths, 2) for one in (query, key, value)), strict=True)
+    segments = zip(*(torch.split(heads, lengths, 2) for heads in (query, key, value)), strict=True)
     return torch.cat(
         [
             scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True)

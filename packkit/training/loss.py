@@ -61,14 +61,14 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
         """Returns the gradients of hidden states and weight."""
         hidden, weight, targets = ctx.saved_tensors
-        of_weight = torch.zeros_like(weight, dtype=torch.float32)
-        of_hidden = torch.empty_like(hidden)
+        weight_gradient = torch.zeros_like(weight, dtype=torch.float32)
+        hidden_gradient = torch.empty_like(hidden)
         for start in range(0, len(hidden), _LOGIT_ROWS):
             part = slice(start, start + _LOGIT_ROWS)
             rows, wanted = hidden[part], targets[part, None]
             scores = torch.softmax((rows @ weight.T).float(), dim=1)
             scores.scatter_add_(1, wanted, scores.new_full(wanted.shape, -1.0))
             scores = (scores * gradient[part, None]).to(weight.dtype)
-            of_hidden[part] = scores @ weight
-            of_weight += scores.T @ rows
-        return of_hidden, of_weight.to(weight.dtype), None
+            hidden_gradient[part] = scores @ weight
+            weight_gradient += scores.T @ rows
+        return hidden_gradient, weight_gradient.to(weight.dtype), None

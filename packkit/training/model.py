@@ -28,7 +28,7 @@ class ModelConfig:
 
     Attributes:
         language: Qwen3: a folder, a hub id, or the fields of a ``Qwen3Config``.
-        vision: SigLIP: likewise, or the fields of a ``SiglipVisionConfig``.
+        vision: SigLIP: a folder, a hub id, or the fields of a ``SiglipVisionConfig``.
         weights: ``pretrained``: those of `language` and `vision`, and a new projector; ``random``;
             or all three of an earlier run, of one of its checkpoints, or of a folder of
             transformers' LLaVA, which bring their configs: `language` and `vision` are left out.
@@ -69,7 +69,7 @@ class PackModel(nn.Module):
         attention: See `ModelConfig`.
         isolate: Whether samples of a pack are kept apart.
         device: Where it will run, by default where it is; decides what attention can be had.
-        dtype: In which it will run; likewise.
+        dtype: Floating point type in which it will run; decides the same.
 
     Raises:
         InputError: An image has fewer features than tokens.
@@ -127,10 +127,10 @@ class PackModel(nn.Module):
             )
         tokens = batch.image_slots[:, 1]
         if len(tokens) != len(batch.pixel_values) or bool((tokens != self.image_tokens).any()):
-            found = sorted(set(tokens.tolist()))
+            sizes = sorted(set(tokens.tolist()))
             raise InputError(
                 f"packs {batch.pack_ids.tolist()}: every image must take {self.image_tokens} tokens"
-                f", got {len(batch.pixel_values)} images with slots of {found} tokens"
+                f", got {len(batch.pixel_values)} images with slots of {sizes} tokens"
             )
 
     def forward(self, batch: PackBatch) -> Tensor:
@@ -184,7 +184,7 @@ class PackModel(nn.Module):
             return none
         dtype = vision.embeddings.patch_embedding.weight.dtype
         states = vision.embeddings(normalize_pixels(pixel_values, dtype))
-        # The last layer is not run: nobody looks at what it makes.
+        # The last layer is not run: the paper takes the output of the one before it.
         for layer in vision.encoder.layers[:-1]:
             states = layer(states, attention_mask=None)
         return pool_image_tokens(states, self.image_tokens).to(weight.dtype)
