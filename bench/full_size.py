@@ -12,6 +12,17 @@ than float32 ones. There products are taken in float32 and rounded to bfloat16, 
 
 from __future__ import annotations
 
+from measuring.report import Report, bench_parser, print_table
+
+PARSER = bench_parser(__doc__)
+PARSER.add_argument("packs", nargs="?", default="demo/packs", help="pack set")
+PARSER.add_argument("--pack", type=int, default=0, help="number of the pack")
+PARSER.add_argument("--image-tokens", type=int, default=144, help="tokens an image takes")
+PARSER.add_argument("--threads", type=int, help="threads of torch (default: as torch has it)")
+if __name__ == "__main__":
+    # Before what takes seconds to import: --help answers at once.
+    OPTIONS = PARSER.parse_args()
+
 import argparse
 import math
 import resource
@@ -24,8 +35,7 @@ from typing import Any
 
 import torch
 import torch.nn.modules.linear_cross_entropy
-from rich.console import Console
-from rich.table import Table
+from model_sizes import QWEN3_17B, SIGLIP
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
@@ -36,25 +46,6 @@ from packkit.loading import PackBatch, PackDataset, collate_packs
 from packkit.training import ModelConfig, PackModel
 from packkit.training.weights import llava_config
 
-# As the models are published.
-QWEN3_17B = {
-    "hidden_size": 2048,
-    "intermediate_size": 6144,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "vocab_size": 151936,
-    "tie_word_embeddings": True,
-}
-SIGLIP = {
-    "hidden_size": 1152,
-    "intermediate_size": 4304,
-    "num_hidden_layers": 27,
-    "num_attention_heads": 16,
-    "image_size": 384,
-    "patch_size": 14,
-}
 STD = 0.02
 NEEDED_GIB = 14
 
@@ -84,7 +75,8 @@ class Float32Products(TorchDispatchMode):
     ) -> Any:
         """Runs one operator."""
         kwargs = kwargs or {}
-        is_bf16 = any(isinstance(one, torch.Tensor) and one.dtype == torch.bfloat16 for one in args)
+        tensors = [value for value in args if isinstance(value, torch.Tensor)]
+        is_bf16 = any(tensor.dtype == torch.bfloat16 for tensor in tensors)
         if function not in _PRODUCTS or not is_bf16:
             return function(*args, **kwargs)
         args, kwargs = tree_map_only(torch.Tensor, _widened, (args, kwargs))
@@ -131,7 +123,7 @@ def full_model(image_tokens: int) -> PackModel:
 
 
 def parameters(module: nn.Module) -> int:
-    return sum(one.numel() for one in module.parameters())
+    return sum(weight.numel() for weight in module.parameters())
 
 
 def measured(model: PackModel, batch: PackBatch) -> tuple[float, list[float]]:
@@ -160,53 +152,62 @@ def check_gradients(model: PackModel) -> None:
         assert weight.grad.any(), f"the gradient of {name} is zero"
 
 
-def report(
-    model: PackModel, batch: PackBatch, loss: float, seconds: list[float], is_widened: bool
+def show(
+    report: Report, model: PackModel, batch: PackBatch, loss: float, seconds: list[float]
 ) -> None:
+    """Prints the table, and adds its figures to the report."""
     parts = model.llava.model
-    table = Table("what", "", show_header=False)
-    for name, part in (
-        ("language model", parts.language_model),
-        ("vision encoder", parts.vision_tower),
-        ("projector", parts.multi_modal_projector),
-    ):
-        table.add_row(f"parameters of the {name}", f"{parameters(part):,}")
-    counts = f"{batch.tokens:,} / {batch.num_segments} / {len(batch.pixel_values)}"
-    table.add_row("tokens / samples / images", counts)
-    table.add_row("supervised tokens", f"{batch.num_targets:,}")
-    table.add_row("products of matrices in", "float32" if is_widened else "bfloat16")
-    vision, forward, backward = seconds
-    table.add_row("forward, s", f"{vision + forward:.0f}, vision encoder {vision:.0f} of them")
-    table.add_row("backward, s", f"{backward:.0f}")
+    counts = {
+        "language model": parameters(parts.language_model),
+        "vision encoder": parameters(parts.vision_tower),
+        "projector": parameters(parts.multi_modal_projector),
+    }
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    table.add_row("peak resident memory, GiB", f"{peak:.1f}")
+    vision, forward, backward = seconds
+    report.add("vision encoder", "forward", "time", "s", vision)
+    report.add("whole model", "forward", "time", "s", vision + forward)
+    report.add("whole model", "backward", "time", "s", backward)
+    report.add("whole model", "", "peak memory", "GiB", peak)
+    report.add("whole model", "", "loss", "nats", loss)
     # Logits of a normalised state and independent weights are normal.
     bare = math.log(QWEN3_17B["vocab_size"])
     guess = bare + STD**2 * QWEN3_17B["hidden_size"] / 2
-    table.add_row("loss, nats", f"{loss:.3f}, a guess at random: {bare:.2f} to {guess:.2f}")
-    Console(width=100).print(f"torch {torch.__version__}", table)
+    print(f"torch {torch.__version__}")
+    print_table(
+        ("what", "figure"),
+        [
+            *((f"parameters of the {name}", f"{count:,}") for name, count in counts.items()),
+            (
+                "tokens / samples / images",
+                f"{batch.tokens:,} / {batch.num_segments} / {len(batch.pixel_values)}",
+            ),
+            ("supervised tokens", f"{batch.num_targets:,}"),
+            ("forward, s", f"{vision + forward:.0f}, vision encoder {vision:.0f} of them"),
+            ("backward, s", f"{backward:.0f}"),
+            ("peak resident memory, GiB", f"{peak:.1f}"),
+            ("loss, nats", f"{loss:.3f}, a guess at random: {bare:.2f} to {guess:.2f}"),
+        ],
+    )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("packs", nargs="?", default="demo/packs", help="pack set")
-    parser.add_argument("--pack", type=int, default=0, help="number of the pack")
-    parser.add_argument("--image-tokens", type=int, default=144, help="tokens an image takes")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    arguments = parser.parse_args()
+def main(options: argparse.Namespace) -> None:
     if (available := available_gib()) < NEEDED_GIB:
         sys.exit(f"full_size.py needs {NEEDED_GIB} GiB of memory, {available:.1f} are available")
-    torch.set_num_threads(arguments.threads)
-    dataset = PackDataset(arguments.packs, image_size=SIGLIP["image_size"])
-    batch = collate_packs([dataset[arguments.pack]])
-    model = full_model(arguments.image_tokens)
+    threads = options.threads or torch.get_num_threads()
+    torch.set_num_threads(threads)
+    dataset = PackDataset(options.packs, image_size=SIGLIP["image_size"])
+    batch = collate_packs([dataset[options.pack]])
+    model = full_model(options.image_tokens)
     model.check(batch)
     is_widened = not torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    products = "float32" if is_widened else "bfloat16"
+    report = Report(options, tokens=batch.tokens, threads=threads, products=products)
+    print(f"products of matrices in {products}", flush=True)
     with Float32Products() if is_widened else nullcontext():
         loss, seconds = measured(model, batch)
     check_gradients(model)
-    report(model, batch, loss, seconds, is_widened)
+    show(report, model, batch, loss, seconds)
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

@@ -9,14 +9,25 @@ sizes take turns, round by round; ratios are medians over the rounds.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from measuring.report import Report, bench_parser, print_table
+
+PARSER = bench_parser(__doc__)
+PARSER.add_argument("model", nargs="?", default="runs/tiny", help="as `make tiny` trains it")
+PARSER.add_argument("images", nargs="?", default="demo/data/vqa/images", type=Path)
+PARSER.add_argument("--rounds", type=int, default=3)
+PARSER.add_argument("--limit", type=int, default=100, help="tokens of an answer at most")
+PARSER.add_argument("--threads", type=int, default=1, help="more of them slow down other work")
+if __name__ == "__main__":
+    # Before what takes seconds to import: --help answers at once.
+    OPTIONS = PARSER.parse_args()
+
 import argparse
 import time
-from pathlib import Path
-from statistics import mean, median
+from statistics import mean
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from packkit.training.generation import Generator, Prompt, Written
 
@@ -47,34 +58,33 @@ def timed(generator: Generator, prompts: list[Prompt], size: int, limit: int) ->
     return len(prompts) / (time.perf_counter() - started)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model", nargs="?", default="runs/tiny", help="as `make tiny` trains it")
-    parser.add_argument("images", nargs="?", default="demo/data/vqa/images", type=Path)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--limit", type=int, default=100, help="tokens of an answer at most")
-    parser.add_argument("--threads", type=int, default=1, help="more of them slow down other work")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    generator = Generator.load(arguments.model, device="cpu")
-    prompts = read_prompts(generator, arguments.images)
-    expected = answer(generator, prompts, 1, arguments.limit)
+def main(options: argparse.Namespace) -> None:
+    torch.set_num_threads(options.threads)
+    generator = Generator.load(options.model, device="cpu")
+    prompts = read_prompts(generator, options.images)
+    expected = answer(generator, prompts, 1, options.limit)
     for size in SIZES[1:]:
-        assert answer(generator, prompts, size, arguments.limit) == expected, size
+        assert answer(generator, prompts, size, options.limit) == expected, size
     rounds = [
-        [timed(generator, prompts, size, arguments.limit) for size in SIZES]
-        for _ in range(arguments.rounds)
+        [timed(generator, prompts, size, options.limit) for size in SIZES]
+        for _ in range(options.rounds)
     ]
-    tokens = mean(one.tokens for one in expected)
-    cut = sum(one.is_cut for one in expected)
-    table = Table("batch", "answers/s", "tokens/s", "times one by one")
+    tokens = mean(written.tokens for written in expected)
+    cut = sum(written.is_cut for written in expected)
+    report = Report(options, prompts=len(prompts), limit=options.limit, threads=options.threads)
+    cells = []
     for number, size in enumerate(SIZES):
-        speed = median(speeds[number] for speeds in rounds)
-        ratio = median(speeds[number] / speeds[0] for speeds in rounds)
-        table.add_row(str(size), f"{speed:.2f}", f"{speed * tokens:,.0f}", f"{ratio:.2f}")
-    heading = f"{len(prompts)} prompts, {tokens:.1f} tokens an answer, {cut} cut at the limit"
-    Console(width=110).print(f"torch {torch.__version__}, {heading}", table)
+        name = "answers", f"{size} at once"
+        speed = report.add(*name, "throughput", "answers/s", [speeds[number] for speeds in rounds])
+        ratios = [speeds[number] / speeds[0] for speeds in rounds]
+        ratio = report.add(*name, "ratio to one by one", "1", ratios)
+        cells.append((size, f"{speed:.2f}", f"{speed * tokens:,.0f}", f"{ratio:.2f}"))
+    print(
+        f"torch {torch.__version__}, {len(prompts)} prompts, {tokens:.1f} tokens an answer, "
+        f"{cut} cut at the limit"
+    )
+    print_table(("batch", "answers/s", "tokens/s", "times one by one"), cells)
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

@@ -10,6 +10,14 @@ takes more than 64 registers a thread. In a process of its own: Triton's interpr
 
 from __future__ import annotations
 
+from measuring.report import Report, bench_parser, print_table
+
+PARSER = bench_parser(__doc__)
+if __name__ == "__main__":
+    # Before what takes seconds to import: --help answers at once.
+    OPTIONS = PARSER.parse_args()
+
+import argparse
 import os
 import re
 import subprocess
@@ -24,8 +32,6 @@ os.environ["TRITON_INTERPRET"] = "0"
 
 import torch
 import triton
-from rich.console import Console
-from rich.table import Table
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from triton.runtime.jit import JITFunction
@@ -52,7 +58,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a compiled kernel takes. Registers and bytes are those of a thread, but for shared."""
+    """What a compiled kernel takes: registers and bytes of a thread, shared bytes of a program."""
 
     name: str
     types: str
@@ -101,9 +107,8 @@ def described(kernel: JITFunction, args: tuple[Any, ...], named: dict[str, Any])
     values = dict(zip(kernel.arg_names, args, strict=False)) | named
     constants = {p.name: values[p.name] for p in kernel.params if p.is_constexpr}
     signature = {name: type_name(values[name], name in constants) for name in kernel.arg_names}
-    floats = {one.removeprefix("*") for one in signature.values()} & set(FLOATS.values())
-    # A type of its own for scores that are added: fp32 stands among the arguments as a number too.
-    pointed = {one for one in floats if f"*{one}" in signature.values()}
+    # Those of pointers alone: an argument that is a number is fp32 too.
+    pointed = {name for name in FLOATS.values() if f"*{name}" in signature.values()}
     options = {name: value for name, value in named.items() if name not in kernel.arg_names}
     return Launch(kernel, signature, constants, options, ", ".join(sorted(pointed)))
 
@@ -121,8 +126,8 @@ def compiled(launch: Launch, target: str) -> Resources:
     """Compiles a kernel and reads from its machine code what it takes."""
     aligned = {
         (place,): [["tt.divisibility", 16]]
-        for place, one in enumerate(launch.signature.values())
-        if one.startswith("*")
+        for place, name in enumerate(launch.signature.values())
+        if name.startswith("*")
     }
     source = ASTSource(launch.kernel, launch.signature, launch.constants, aligned)
     gpu = GPUTarget("cuda", TARGETS[target], 32)
@@ -134,27 +139,35 @@ def compiled(launch: Launch, target: str) -> Resources:
         file.flush()
         command = [CUOBJDUMP, "--dump-resource-usage", file.name]
         usage = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = {name: int(number) for name, number in re.findall(r"(\w+):(\d+)", usage)}
+    taken = {name: int(number) for name, number in re.findall(r"(\w+):(\d+)", usage)}
     return Resources(
         launch.kernel.__name__.removesuffix("_kernel"),
         launch.types,
         target,
-        found["REG"],
-        found["STACK"] + found["LOCAL"],
+        taken["REG"],
+        taken["STACK"] + taken["LOCAL"],
         made.metadata.shared,
     )
 
 
-def main() -> int:
+def main(options: argparse.Namespace) -> int:
     """Prints the table; returns 1 where a kernel takes too much."""
-    rows = [compiled(launch, target) for launch in launches() for target in TARGETS]
-    table = Table("kernel", "types", "target", "registers", "bytes spilled", "shared bytes")
-    for row in rows:
-        numbers = map(str, (row.registers, row.spilled, row.shared))
-        table.add_row(row.name, row.types, row.target, *numbers)
-    Console(width=100).print(f"triton {triton.__version__}", table)
-    return int(any(row.spilled or row.registers > MOST_REGISTERS for row in rows))
+    kernels = [compiled(launch, target) for launch in launches() for target in TARGETS]
+    report, cells = Report(options), []
+    for kernel in kernels:
+        metrics = {
+            "registers": ("1", kernel.registers),
+            "spilled": ("bytes", kernel.spilled),
+            "shared memory": ("bytes", kernel.shared),
+        }
+        for metric, (unit, value) in metrics.items():
+            report.add(kernel.name, kernel.target, metric, unit, value, types=kernel.types)
+        numbers = [value for _, value in metrics.values()]
+        cells.append((kernel.name, kernel.types, kernel.target, *numbers))
+    print(f"triton {triton.__version__}")
+    print_table(("kernel", "types", "target", "registers", "bytes spilled", "shared bytes"), cells)
+    return int(any(row.spilled or row.registers > MOST_REGISTERS for row in kernels))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(OPTIONS))

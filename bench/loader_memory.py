@@ -19,7 +19,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from loader_processes import family, shared_out_bytes
+from measuring.processes import family, shared_out_bytes
+from measuring.report import Report, bench_parser, print_table
 
 
 def with_threads(packs: str, workers: int, decoder: str) -> Iterator[Any]:
@@ -50,33 +51,34 @@ WAYS: dict[str, Callable[[str, int, str], Iterator[Any]]] = {
 }
 
 
-def watch(way: str, packs: str, epochs: int, workers: int, decoder: str) -> None:
-    """Reads epochs; after each prints its batches, its processes and their memory."""
-    print(way)
-    before = None
-    for epoch, loader in zip(range(epochs), WAYS[way](packs, workers, decoder), strict=False):
+def watch(way: str, options: argparse.Namespace) -> None:
+    """Reads epochs; of each notes its packs, its processes and their memory."""
+    report = Report(options, packs=options.packs, workers=options.workers, decoder=options.decoder)
+    loaders, cells, before = WAYS[way](options.packs, options.workers, options.decoder), [], None
+    for epoch, loader in zip(range(options.epochs), loaders, strict=False):
         packs_seen = {int(batch.pack_ids[0]) for batch in loader}
         gc.collect()
-        size = shared_out_bytes(os.getpid())
-        growth = "" if before is None else f"  {(size - before) / 2**20:+7.1f}"
+        size = shared_out_bytes(os.getpid()) / 2**20
+        report.add("end of an epoch", way, "memory (PSS)", "MiB", size, epoch=epoch)
+        growth = "" if before is None else f"{size - before:+.1f}"
         before = size
-        print(
-            f"  epoch {epoch}: {len(packs_seen):6,} packs  {len(family(os.getpid()))} processes  "
-            f"{size / 2**20:8.1f} MiB{growth}",
-            flush=True,
+        cells.append(
+            (epoch, f"{len(packs_seen):,}", len(family(os.getpid())), f"{size:.1f}", growth)
         )
+    print(way)
+    print_table(("epoch", "packs", "processes", "MiB", "growth"), cells)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = bench_parser(__doc__)
     parser.add_argument("packs", help="a pack set")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2, help="threads, or worker processes")
     parser.add_argument("--decoder", choices=("pillow", "turbo"), default="turbo")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.way:
-        watch(given.way, given.packs, given.epochs, given.workers, given.decoder)
+    options = parser.parse_args()
+    if options.way:
+        watch(options.way, options)
         return
     for way in WAYS:
         subprocess.run([sys.executable, *sys.argv, "--way", way], check=True)

@@ -10,12 +10,23 @@ beginning to end.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from measuring.report import Report, bench_parser, print_table
+
+PARSER = bench_parser(__doc__)
+PARSER.add_argument("tokenizer", help="tokenizer.json")
+PARSER.add_argument("--packs", type=int, default=1500)
+PARSER.add_argument("--rounds", type=int, default=5)
+PARSER.add_argument("--folder", type=Path, help="where to work; on the disk to be measured")
+if __name__ == "__main__":
+    # Before what takes seconds to import: --help answers at once.
+    OPTIONS = PARSER.parse_args()
+
 import argparse
 import os
-import statistics
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -77,27 +88,23 @@ def packs_per_second(folder: Path, shuffle: str) -> float:
     return packs / (time.perf_counter() - start)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare the reading speed of shuffles.")
-    parser.add_argument("tokenizer")
-    parser.add_argument("--packs", type=int, default=1500)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", type=Path)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as temporary:
+def main(options: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
         folder = Path(temporary) / "packs"
-        write_packs(folder, arguments.packs, SampleEncoder(arguments.tokenizer))
-        speeds = {name: [] for name in (*_SHUFFLES, "bare")}
-        for _ in range(arguments.rounds):
-            speeds["bare"].append(bare_read(folder, arguments.packs))
+        write_packs(folder, options.packs, SampleEncoder(options.tokenizer))
+        speeds = {name: [] for name in (*_SHUFFLES, "bare read")}
+        for _ in range(options.rounds):
+            speeds["bare read"].append(bare_read(folder, options.packs))
             for shuffle in _SHUFFLES:
                 speeds[shuffle].append(packs_per_second(folder, shuffle))
-    for name, own in speeds.items():
-        ratio = statistics.median(
-            one / other for one, other in zip(own, speeds["none"], strict=True)
-        )
-        print(f"{name:8} {statistics.median(own):8.0f} packs/s  {ratio:.2f} of none")
+    report, cells = Report(options, packs=options.packs, threads=2), []
+    for name, rounds in speeds.items():
+        speed = report.add("cold reading", name, "throughput", "packs/s", rounds)
+        ratios = [packs / in_order for packs, in_order in zip(rounds, speeds["none"], strict=True)]
+        ratio = report.add("cold reading", name, "ratio to none", "1", ratios)
+        cells.append((name, f"{speed:.0f}", f"{ratio:.2f}"))
+    print_table(("shuffle", "packs/s", "of none"), cells)
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

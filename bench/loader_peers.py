@@ -18,21 +18,10 @@ pixels; the others give the caption as text, or leave it out.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
-import shutil
-import subprocess
-import sys
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-from loader_formats.base import Setting
-from loader_formats.figures import print_costs, print_rates, summary
-from loader_formats.images import make_images
-from loader_formats.raw import RAW, read_raw
-from loader_formats.timing import read_epochs
+from measuring.report import Report, bench_parser
 
 FORMS = {
     "packkit": "packs",
@@ -42,6 +31,37 @@ FORMS = {
     "hf-datasets": "parquet_files",
     "json-files": "json_files",
 }
+
+PARSER = bench_parser(__doc__)
+PARSER.add_argument("folder", type=Path, help="where data sets go, and stay for the next time")
+PARSER.add_argument("--pictures", type=Path, default=Path("demo/data/vqa/images"))
+PARSER.add_argument("--tokenizer", default="demo/tokenizer.json")
+PARSER.add_argument("--images", type=int, default=2016, help="JPEGs to make")
+PARSER.add_argument("--only", nargs="+", choices=FORMS, default=list(FORMS), help="loaders")
+PARSER.add_argument("--decoder", choices=("pillow", "turbo"), default="turbo")
+PARSER.add_argument("--workers", type=int, default=2, help="processes, or threads of packkit")
+PARSER.add_argument("--batch-size", type=int, default=28, help="images; packs decide their own")
+PARSER.add_argument("--rounds", type=int, default=5)
+PARSER.add_argument("--raw", action="store_true", help="bytes only: no pixels, no workers")
+PARSER.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
+if __name__ == "__main__":
+    # Before what takes seconds to import: --help answers at once.
+    OPTIONS = PARSER.parse_args()
+
+import importlib
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from loader_formats.base import Setting
+from loader_formats.figures import add_rows, print_costs, print_rates, summary
+from loader_formats.images import make_images
+from loader_formats.raw import RAW, read_raw
+from loader_formats.timing import read_epochs
+
 SIZE = 384
 EPOCHS = 3
 PATIENCE = 600
@@ -102,10 +122,12 @@ def warm(folder: Path) -> int:
     return sum(len(path.read_bytes()) for path in folder.rglob("*") if path.is_file())
 
 
-def measure(jobs: dict[str, dict[str, Any]], rounds: int, count: int) -> dict[str, list[Any]]:
+def measure(
+    jobs: dict[str, dict[str, Any]], number_of_rounds: int, count: int
+) -> dict[str, list[Any]]:
     """Reads in interleaved rounds; who fails once is left out. The first compares what was read."""
     answers: dict[str, list[Any]] = {name: [] for name in jobs}
-    for number in range(rounds):
+    for number in range(number_of_rounds):
         for name in list(answers):
             warm(Path(jobs[name]["folder"]))
             answer = in_child({**jobs[name], "digest": number == 0})
@@ -116,7 +138,7 @@ def measure(jobs: dict[str, dict[str, Any]], rounds: int, count: int) -> dict[st
                 del answers[name]
                 continue
             answers[name].append(answer)
-    digests = {name: own[0]["digest"] for name, own in answers.items()}
+    digests = {name: rounds[0]["digest"] for name, rounds in answers.items()}
     if len(set(digests.values())) > 1:
         print(f"NOT the same images: {digests}")
     return answers
@@ -128,64 +150,50 @@ def versions() -> dict[str, str]:
         importlib.import_module(f"loader_formats.{form}").PACKAGE for form in FORMS.values()
     }
     packages |= {"numpy", "orjson", "pillow", "pybase64", "simplejpeg", "torch"}
-    found = {}
+    installed = {}
     for package in sorted(packages):
         with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+            installed[package] = version(package)
+    return installed
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="where data sets go, and stay for the next time")
-    parser.add_argument("--pictures", type=Path, default=Path("demo/data/vqa/images"))
-    parser.add_argument("--tokenizer", default="demo/tokenizer.json")
-    parser.add_argument("--images", type=int, default=2016, help="JPEGs to make")
-    parser.add_argument("--only", nargs="+", choices=FORMS, default=list(FORMS), help="loaders")
-    parser.add_argument("--decoder", choices=("pillow", "turbo"), default="turbo")
-    parser.add_argument("--workers", type=int, default=2, help="processes, or threads of packkit")
-    parser.add_argument("--batch-size", type=int, default=28, help="images; packs decide their own")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--raw", action="store_true", help="bytes only: no pixels, no workers")
-    parser.add_argument("--json", type=Path, help="write every figure here")
-    parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.child:
-        print("\n" + json.dumps(child(arguments.child)))
-        return
-    run(arguments)
+def main(options: argparse.Namespace) -> None:
+    if options.child:
+        print("\n" + json.dumps(child(options.child)))
+    else:
+        run(options)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    folder: Path = arguments.folder.resolve()
-    make_images(arguments.pictures, folder / "source", arguments.images)
-    wanted = ["packkit", "json-files"] if arguments.raw else arguments.only
-    there = write_all(wanted, folder, arguments.tokenizer, arguments.images)
+def run(options: argparse.Namespace) -> None:
+    folder: Path = options.folder.resolve()
+    make_images(options.pictures, folder / "source", options.images)
+    wanted = ["packkit", "json-files"] if options.raw else options.only
+    there = write_all(wanted, folder, options.tokenizer, options.images)
     job = {
-        "do": "raw" if arguments.raw else "read",
+        "do": "raw" if options.raw else "read",
         "folder": str(folder),
         "epochs": EPOCHS,
-        "decoder": arguments.decoder,
-        "workers": arguments.workers,
-        "batch_size": arguments.batch_size,
+        "decoder": options.decoder,
+        "workers": options.workers,
+        "batch_size": options.batch_size,
     }
-    jobs = {name: {**job, "name": name} for name in (RAW if arguments.raw else there)}
-    answers = measure(jobs, arguments.rounds, arguments.images)
+    jobs = {name: {**job, "name": name} for name in (RAW if options.raw else there)}
+    answers = measure(jobs, options.rounds, options.images)
     if not answers:
         sys.exit("no loader could be run")
     rows = summary(answers)
     sizes = [path.stat().st_size for path in (folder / "source/images").iterdir()]
     mean = sum(sizes) / len(sizes) / 1000
-    print(f"{len(sizes):,} JPEGs, mean {mean:.1f} kB; {arguments.rounds} rounds")
+    print(f"{len(sizes):,} JPEGs, mean {mean:.1f} kB; {options.rounds} rounds")
     print(", ".join(f"{package} {number}" for package, number in versions().items()))
-    if arguments.raw:
+    if options.raw:
         print_costs(rows)
     else:
         print_rates(rows, {name: warm(folder / name) for name in rows})
-    if arguments.json:
-        found = {"versions": versions(), "job": job, "rows": rows, "readings": answers}
-        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+    settings = {name: job[name] for name in ("do", "decoder", "workers", "batch_size")}
+    report = Report(options, versions(), images=len(sizes), **settings)
+    add_rows(report, answers)
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

@@ -18,8 +18,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from typing import Any
+
+from measuring.report import Report, bench_parser, print_table
 
 PACKS_PER_STEP = 4
 SAMPLES_PER_PACK, TOKENS_PER_PACK, BYTES_PER_PACK = 22, 4090, 1_900_000
@@ -68,14 +69,14 @@ def _source(number: int) -> dict[str, Any]:
 def _entry(number: int, packs: int, shards: int) -> Any:
     from packkit.shards import ShardEntry
 
-    own = packs * (number + 1) // shards - packs * number // shards
+    held = packs * (number + 1) // shards - packs * number // shards
     return ShardEntry(
         name=f"shard-{number:05}",
-        packs=own,
-        samples=own * SAMPLES_PER_PACK,
-        images=own * SAMPLES_PER_PACK,
-        tokens=own * TOKENS_PER_PACK,
-        bytes=own * BYTES_PER_PACK,
+        packs=held,
+        samples=held * SAMPLES_PER_PACK,
+        images=held * SAMPLES_PER_PACK,
+        tokens=held * TOKENS_PER_PACK,
+        bytes=held * BYTES_PER_PACK,
         sha256=f"{number:064x}",
         index_checksum=f"{number:016x}",
     )
@@ -135,42 +136,46 @@ def in_child(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
-def measure(folder: Path, rounds: int, steps: int) -> None:
+def measure(folder: Path, options: argparse.Namespace) -> None:
     jobs: dict[str, dict[str, Any]] = {"PackReader": {"do": "open"}}
     for shuffle in SHUFFLES:
-        state = in_child(folder, {"do": "state", "shuffle": shuffle, "steps": steps})
+        state = in_child(folder, {"do": "state", "shuffle": shuffle, "steps": options.steps})
         jobs[f"resume, {shuffle}"] = {"do": "resume", "shuffle": shuffle, "state": state}
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in jobs}
-    for _ in range(rounds):
+    timings: dict[str, list[dict[str, float]]] = {name: [] for name in jobs}
+    for _ in range(options.rounds):
         for name, job in jobs.items():
-            found[name].append(in_child(folder, job))
-    print("milliseconds, median (lowest) of rounds; the sum leaves the import out")
-    for name, own in found.items():
-        parts = {part: [1000 * one[part] for one in own] for part in own[0]}
-        parts["sum"] = [1000 * (sum(one.values()) - one["import"]) for one in own]
-        shown = [f"{part} {median(each):.1f} ({min(each):.1f})" for part, each in parts.items()]
-        print(f"{name:16} {', '.join(shown)}")
+            timings[name].append(in_child(folder, job))
+    report = Report(options, packs=options.packs, shards=options.shards, steps=options.steps)
+    cells = []
+    for name, rounds in timings.items():
+        parts = {part: [1000 * seconds[part] for seconds in rounds] for part in rounds[0]}
+        parts["sum without import"] = [
+            1000 * (sum(seconds.values()) - seconds["import"]) for seconds in rounds
+        ]
+        for part, times in parts.items():
+            middle = report.add(name, part, "time", "ms", times)
+            cells.append((name, part, f"{middle:.1f}", f"{min(times):.1f}"))
+    print_table(("job", "part", "ms, median", "lowest"), cells)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = bench_parser(__doc__)
     parser.add_argument("tokenizer", help="tokenizer.json")
     parser.add_argument("--packs", type=int, default=7_000_000)
     parser.add_argument("--shards", type=int, default=24_000)
     parser.add_argument("--steps", type=int, default=1_000_000, help="made before the state")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.child:
-        duty = DUTIES[arguments.child["do"]]
-        print(json.dumps(duty(Path(arguments.tokenizer), arguments.child)))
+    options = parser.parse_args()
+    if options.child:
+        duty = DUTIES[options.child["do"]]
+        print(json.dumps(duty(Path(options.tokenizer), options.child)))
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        packs, shards = arguments.packs, arguments.shards
-        size = write_set(folder, arguments.tokenizer, packs, shards)
-        print(f"{packs:,} packs, {shards:,} shards, manifest {size / 1e6:.1f} MB")
-        measure(folder, arguments.rounds, arguments.steps)
+        size = write_set(folder, options.tokenizer, options.packs, options.shards)
+        print(f"{options.packs:,} packs, {options.shards:,} shards, manifest {size / 1e6:.1f} MB")
+        measure(folder, options)
 
 
 if __name__ == "__main__":

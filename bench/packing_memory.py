@@ -8,6 +8,16 @@ size of both beside the bytes read. Shards are small so that both runs fill many
 
 from __future__ import annotations
 
+from measuring.report import Report, bench_parser, print_table
+
+PARSER = bench_parser(__doc__)
+PARSER.add_argument("tokenizer", help="tokenizer.json")
+PARSER.add_argument("--gib", type=float, default=0.2, help="size of the smaller input, GiB")
+PARSER.add_argument("--folder", help="where to work")
+if __name__ == "__main__":
+    # Before what takes seconds to import: --help answers at once.
+    OPTIONS = PARSER.parse_args()
+
 import argparse
 import json
 import shutil
@@ -39,26 +49,23 @@ def peak(paths: list[Path], out: Path, tokenizer: str) -> tuple[int, int]:
     return int(samples), int(kib)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("tokenizer", help="tokenizer.json")
-    parser.add_argument("--gib", type=float, default=0.2, help="size of the smaller input, GiB")
-    parser.add_argument("--folder", help="where to work")
-    arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(dir=arguments.folder))
+def main(options: argparse.Namespace) -> None:
+    report, cells = Report(options, shard_size=SHARD_SIZE, workers=2), []
+    folder = Path(tempfile.mkdtemp(dir=options.folder))
     try:
         for factor in (1, 10):
             data = folder / f"data-{factor}"
             data.mkdir()
-            paths = make_input(data, arguments.gib * factor, np.random.default_rng(factor))
-            samples, kib = peak(paths, folder / f"packs-{factor}", arguments.tokenizer)
-            size = sum(path.stat().st_size for path in paths)
-            print(
-                f"{samples:8,} samples  {size / 2**20:8,.0f} MiB read  peak {kib / 1024:6,.0f} MiB"
-            )
+            paths = make_input(data, options.gib * factor, np.random.default_rng(factor))
+            samples, kib = peak(paths, folder / f"packs-{factor}", options.tokenizer)
+            read = sum(path.stat().st_size for path in paths) / 2**20
+            sizes = {"samples": samples, "mib_read": round(read)}
+            report.add("whole job", "", "peak memory", "MiB", kib / 1024, **sizes)
+            cells.append((f"{samples:,}", f"{read:,.0f}", f"{kib / 1024:,.0f}"))
     finally:
         shutil.rmtree(folder)
+    print_table(("samples", "MiB read", "peak MiB"), cells)
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

@@ -12,6 +12,19 @@ average over all, so the way that runs a few samples is comparable.
 
 from __future__ import annotations
 
+from measuring.report import Report, bench_parser, print_table
+
+PARSER = bench_parser(__doc__)
+PARSER.add_argument("tokenizer", nargs="?", default="demo/small-tokenizer.json")
+PARSER.add_argument("data", nargs="?", default="demo/data", help="samples, as `packkit pack`")
+PARSER.add_argument("--recipe", default="recipes/tiny.toml", help="whose model is run")
+PARSER.add_argument("--packs", type=int, default=4)
+PARSER.add_argument("--rounds", type=int, default=3)
+PARSER.add_argument("--threads", type=int, default=1, help="more disturb more what else runs")
+if __name__ == "__main__":
+    # Before what takes seconds to import: --help answers at once.
+    OPTIONS = PARSER.parse_args()
+
 import argparse
 import tempfile
 import time
@@ -19,12 +32,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import linear_cross_entropy
 
@@ -66,10 +76,10 @@ class Way:
     """A way to run samples.
 
     Attributes:
-        name: as the table has it.
-        losses: one for each batch: runs it and gives the sum of its losses.
-        samples: in all its batches.
-        tokens: in all its batches, padding included.
+        name: Name in the table.
+        losses: Calls that run a batch each and give the sum of its losses.
+        samples: Samples in all batches.
+        tokens: Tokens in all batches, padding included.
     """
 
     name: str
@@ -86,14 +96,14 @@ def samples_of(loaded: LoadedPack) -> list[LoadedPack]:
         start = end - length
         first = tokens.image_slots[:, 0]
         inside = (first >= start) & (first < end)
-        own = PackTokens(
+        alone = PackTokens(
             tokens.pack_id,
             tokens.input_ids[start:end],
             tokens.labels[start:end],
             np.array([length]),
             tokens.image_slots[inside] - np.array([start, 0], np.int32),
         )
-        samples.append(LoadedPack(own, loaded.pixel_values[inside]))
+        samples.append(LoadedPack(alone, loaded.pixel_values[inside]))
     return samples
 
 
@@ -156,7 +166,7 @@ def padded_way(
     """Returns a way with batches of `size` samples, padded to `width` or to their longest."""
     losses, tokens = [], 0
     for start in range(0, len(samples), size):
-        lengths = [len(one.tokens.input_ids) for one in samples[start : start + size]]
+        lengths = [len(loaded.tokens.input_ids) for loaded in samples[start : start + size]]
         batch = padded_batch(samples[start : start + size], width or max(lengths))
         losses.append(partial(padded_loss, model, batch))
         tokens += batch.input_ids.numel()
@@ -168,8 +178,8 @@ def check_agreement(first: Sequence[Callable[[], Tensor]], *others: Way) -> None
     with torch.no_grad():
         expected = sum(float(loss()) for loss in first)
         for way in others:
-            found = sum(float(loss()) for loss in way.losses)
-            assert abs(found / expected - 1) < 1e-4, f"{way.name}: {found}, packed: {expected}"
+            total = sum(float(loss()) for loss in way.losses)
+            assert abs(total / expected - 1) < 1e-4, f"{way.name}: {total}, packed: {expected}"
 
 
 def samples_per_second(way: Way, model: PackModel) -> float:
@@ -180,44 +190,51 @@ def samples_per_second(way: Way, model: PackModel) -> float:
     return way.samples / (time.perf_counter() - started)
 
 
-def report(ways: Sequence[Way], rounds: Sequence[Sequence[float]], targets: float) -> None:
-    """Prints the table.
+def show(
+    report: Report, ways: Sequence[Way], rounds: Sequence[Sequence[float]], targets: float
+) -> None:
+    """Prints the table, and adds its figures to the report.
 
     Args:
-        ways: the first is packed.
-        rounds: samples a second of each way, round by round.
-        targets: supervised tokens of a sample, on average over all.
+        report: Report of this run.
+        ways: Ways to run the samples; the first is packed.
+        rounds: Samples a second of each way, round by round.
+        targets: Supervised tokens of a sample, on average over all.
     """
-    table = Table(
-        "way",
-        "samples a batch",
-        "tokens computed a sample",
-        "supervised tokens/s",
-        "of packed",
-        "padded / bare",
-    )
     # Packs have no padding here, so theirs are the bare tokens.
     bare = ways[0].tokens / ways[0].samples
+    cells = []
     for number, way in enumerate(ways):
-        speed = median(speeds[number] for speeds in rounds)
-        paired = median(speeds[number] / speeds[0] for speeds in rounds)
-        table.add_row(
-            way.name,
-            f"{way.samples / len(way.losses):.1f}",
-            f"{way.tokens / way.samples:,.0f}",
-            f"{speed * targets:,.0f}",
-            f"{paired:.3f}",
-            f"{way.tokens / way.samples / bare:.2f}",
+        name, tokens = ("forward and backward", way.name), way.tokens / way.samples
+        speeds = [speeds[number] * targets for speeds in rounds]
+        speed = report.add(*name, "throughput", "supervised tokens/s", speeds)
+        paired = report.add(
+            *name, "ratio to packed", "1", [each[number] / each[0] for each in rounds]
         )
-    Console(width=110).print(f"torch {torch.__version__}", table)
-
-
-def measure(folder: Path, arguments: argparse.Namespace) -> None:
-    recipe = read_recipe(arguments.recipe).model
-    config = PackConfig(
-        max_len=CAPACITY, image_tokens=recipe.image_tokens, tokenizer=arguments.tokenizer
+        report.add(*name, "tokens computed", "tokens/sample", tokens)
+        batch = f"{way.samples / len(way.losses):.1f}"
+        figures = f"{tokens:,.0f}", f"{speed:,.0f}", f"{paired:.3f}", f"{tokens / bare:.2f}"
+        cells.append((way.name, batch, *figures))
+    print(f"torch {torch.__version__}")
+    print_table(
+        (
+            "way",
+            "samples a batch",
+            "tokens computed a sample",
+            "supervised tokens/s",
+            "of packed",
+            "padded / bare",
+        ),
+        cells,
     )
-    packed_set = pack([arguments.data], folder, config)
+
+
+def measure(folder: Path, options: argparse.Namespace) -> None:
+    recipe = read_recipe(options.recipe).model
+    config = PackConfig(
+        max_len=CAPACITY, image_tokens=recipe.image_tokens, tokenizer=options.tokenizer
+    )
+    packed_set = pack([options.data], folder, config)
     # The same seed, so the same weights; they differ in their attention alone.
     packed, padded = (
         PackModel(starting_llava(recipe, 0), image_tokens=recipe.image_tokens, attention=attention)
@@ -225,13 +242,13 @@ def measure(folder: Path, arguments: argparse.Namespace) -> None:
     )
     dataset = PackDataset(folder, image_size=packed.image_size)
     size = round(packed_set.samples_packed / packed_set.packs)
-    loaded = [dataset[number] for number in range(min(arguments.packs, len(dataset)))]
-    batches = [collate_packs([one]) for one in loaded]
+    loaded = [dataset[number] for number in range(min(options.packs, len(dataset)))]
+    batches = [collate_packs([alone]) for alone in loaded]
     for batch in batches:
         packed.check(batch)
-    samples = [sample for one in loaded for sample in samples_of(one)]
+    samples = [sample for whole in loaded for sample in samples_of(whole)]
     shuffled = [samples[i] for i in np.random.default_rng(0).permutation(len(samples))]
-    by_length = sorted(shuffled, key=lambda one: len(one.tokens.input_ids))
+    by_length = sorted(shuffled, key=lambda sample: len(sample.tokens.input_ids))
     few = shuffled[: FEW * FEW_BATCHES]
     ways = [
         packed_way(packed, batches),
@@ -244,24 +261,18 @@ def measure(folder: Path, arguments: argparse.Namespace) -> None:
     models = (packed, padded, padded, padded)
     rounds = [
         [samples_per_second(way, model) for way, model in zip(ways, models, strict=True)]
-        for _ in range(arguments.rounds)
+        for _ in range(options.rounds)
     ]
-    report(ways, rounds, sum(batch.num_targets for batch in batches) / len(samples))
+    targets = sum(batch.num_targets for batch in batches) / len(samples)
+    report = Report(options, packs=len(loaded), capacity=CAPACITY, threads=options.threads)
+    show(report, ways, rounds, targets)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("tokenizer", nargs="?", default="demo/small-tokenizer.json")
-    parser.add_argument("data", nargs="?", default="demo/data", help="samples, as `packkit pack`")
-    parser.add_argument("--recipe", default="recipes/tiny.toml", help="whose model is run")
-    parser.add_argument("--packs", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="more disturb more what else runs")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+def main(options: argparse.Namespace) -> None:
+    torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as temporary:
-        measure(Path(temporary) / "packs", arguments)
+        measure(Path(temporary) / "packs", options)
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

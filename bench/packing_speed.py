@@ -14,6 +14,16 @@ drawn from a lognormal law), packs them, and prints three ratios of one run:
 
 from __future__ import annotations
 
+from measuring.report import Report, bench_parser, print_table
+
+PARSER = bench_parser(__doc__)
+PARSER.add_argument("tokenizer", help="tokenizer.json")
+PARSER.add_argument("--gib", type=float, default=2.0, help="size of the input, GiB")
+PARSER.add_argument("--folder", help="where to work; on the disk to be measured")
+if __name__ == "__main__":
+    # Before what takes seconds to import: --help answers at once.
+    OPTIONS = PARSER.parse_args()
+
 import argparse
 import io
 import os
@@ -102,10 +112,10 @@ def timed(function, *args) -> tuple[float, int]:
     return time.perf_counter() - started, result
 
 
-def measure(folder: Path, tokenizer_path: str, gib: float) -> None:
-    paths = make_input(folder, gib, np.random.default_rng(0))
-    tokenizer = Tokenizer.from_file(tokenizer_path)
-    config = PackConfig(tokenizer=tokenizer_path, overwrite=True)
+def measure(folder: Path, options: argparse.Namespace) -> None:
+    paths = make_input(folder, options.gib, np.random.default_rng(0))
+    tokenizer = Tokenizer.from_file(options.tokenizer)
+    config = PackConfig(tokenizer=options.tokenizer, overwrite=True)
     out = folder / "packs"
     times: dict[tuple[str, bool], float] = {}
 
@@ -116,37 +126,40 @@ def measure(folder: Path, tokenizer_path: str, gib: float) -> None:
             times[phase, done == total] = time.perf_counter()
 
     bare, samples = timed(bare_loop, paths, tokenizer)
-    whole, report = timed(lambda: pack(paths, out, config, on_progress=note))
+    whole, packed = timed(lambda: pack(paths, out, config, on_progress=note))
     bare_again, _ = timed(bare_loop, paths, tokenizer)
+    bare = min(bare, bare_again)
     shards = sorted(out.glob("shard-*.jsonl"))
     (folder / "copy").mkdir()
     copied = copy_with_fsync(shards, folder / "copy")
     first = times["measure", True] - times["measure", False]
     second = times["write", True] - times["write", False]
-    bare = min(bare, bare_again)
-    assert report.samples_packed == samples
-    print(f"samples {samples:,}   output {report.bytes / 2**30:.2f} GiB in {len(shards)} shards")
-    print(f"bare loop    {samples / bare:10,.0f} samples/s (the better of two)")
-    print(f"pass 1       {samples / first:10,.0f} samples/s   ratio {bare / first:.2f}")
-    print(f"cp + fsync   {report.bytes / copied / 1e6:10,.0f} MB/s")
-    print(
-        f"pass 2       {report.bytes / second / 1e6:10,.0f} MB/s        ratio {copied / second:.2f}"
-    )
-    print(f"whole job    {samples / whole:10,.0f} samples/s")
+    assert packed.samples_packed == samples
+    report = Report(options, gib=options.gib, samples=samples, workers=config.workers)
+    megabytes = packed.bytes / 1e6
+    cells = []
+    # Each beside the job that it cannot beat.
+    for name, amount, unit, seconds, limit in (
+        ("bare loop, better of two", samples, "samples/s", bare, bare),
+        ("pass 1", samples, "samples/s", first, bare),
+        ("cp + fsync", megabytes, "MB/s", copied, copied),
+        ("pass 2", megabytes, "MB/s", second, copied),
+        ("whole job", samples, "samples/s", whole, whole),
+    ):
+        report.add(name, "", "throughput", unit, amount / seconds)
+        report.add(name, "", "ratio to its limit", "1", limit / seconds)
+        cells.append((name, f"{amount / seconds:,.0f} {unit}", f"{limit / seconds:.2f}"))
+    print(f"{samples:,} samples, output {packed.bytes / 2**30:.2f} GiB in {len(shards)} shards")
+    print_table(("job", "throughput", "of its limit"), cells)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("tokenizer", help="tokenizer.json")
-    parser.add_argument("--gib", type=float, default=2.0, help="size of the input, GiB")
-    parser.add_argument("--folder", help="where to work; on the disk to be measured")
-    arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(dir=arguments.folder))
+def main(options: argparse.Namespace) -> None:
+    folder = Path(tempfile.mkdtemp(dir=options.folder))
     try:
-        measure(folder, arguments.tokenizer, arguments.gib)
+        measure(folder, options)
     finally:
         shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

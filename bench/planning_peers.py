@@ -8,6 +8,14 @@ Each peer runs its own installed code; what is not installed is skipped with a l
 
 from __future__ import annotations
 
+from measuring.report import Report, bench_parser, print_table
+
+PARSER = bench_parser(__doc__)
+PARSER.add_argument("--samples", type=int, default=100_000)
+if __name__ == "__main__":
+    # Before what takes seconds to import: --help answers at once.
+    OPTIONS = PARSER.parse_args()
+
 import argparse
 import importlib
 import importlib.util
@@ -76,10 +84,10 @@ def _module_of(package: str, path: str):
     """Loads one installed file of a package whose other dependencies are not wanted."""
     name = f"_peer_{package}"
     if name not in sys.modules:
-        found = importlib.util.find_spec(package)
-        if found is None or not found.submodule_search_locations:
+        package_spec = importlib.util.find_spec(package)
+        if package_spec is None or not package_spec.submodule_search_locations:
             raise ImportError(f"{package} is not installed")
-        place = f"{next(iter(found.submodule_search_locations))}/{path}"
+        place = f"{next(iter(package_spec.submodule_search_locations))}/{path}"
         spec = importlib.util.spec_from_file_location(name, place)
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
@@ -97,17 +105,15 @@ PEERS: list[tuple[str, str, Callable[[np.ndarray], int], int]] = [
 ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--samples", type=int, default=100_000)
-    samples = parser.parse_args().samples
+def main(options: argparse.Namespace) -> None:
+    samples = options.samples
     lengths = np.random.default_rng(0).lognormal(6.2, 1.0, samples)
     lengths = np.clip(lengths, 16, CAPACITY).astype(np.int64)
     bound = -(-int(lengths.sum()) // CAPACITY)
-    print(f"{samples:,} lengths, lower bound {bound:,} packs")
+    report, cells = Report(options, samples=samples, capacity=CAPACITY, lower_bound=bound), []
     for name, package, function, limit in PEERS:
         if samples > limit:
-            print(f"| {name} | - | more than {limit:,} samples take too long |")
+            cells.append((name, "-", f"more than {limit:,} samples take too long"))
             continue
         try:
             function(lengths[:2000])
@@ -115,14 +121,18 @@ def main() -> None:
             packs = function(lengths)
             seconds = time.perf_counter() - started
         except ImportError as error:
-            print(f"| {name} | - | not run: {error} |")
+            cells.append((name, "-", f"not run: {error}"))
             continue
         if package == "trl":
             # Making its table of token lists is not packing.
             seconds = _trl.seconds
-        over = (packs - bound) / bound
-        print(f"| {name} {version(package)} | {seconds:.3f} | {over:+.3%} |")
+        variant, over = f"{name} {version(package)}", (packs - bound) / bound
+        report.add("lognormal lengths", variant, "time", "s", seconds)
+        report.add("lognormal lengths", variant, "packs over the bound", "1", over)
+        cells.append((variant, f"{seconds:.3f}", f"{over:+.3%}"))
+    print(f"{samples:,} lengths, lower bound {bound:,} packs")
+    print_table(("packer", "seconds", "packs over the bound"), cells)
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

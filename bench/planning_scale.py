@@ -1,12 +1,25 @@
 """Planning ten times more samples: seconds, beside numpy's stable sort, and peak memory.
 
-python bench/planning_scale.py            # 10^7 and 10^8 lengths
+    python bench/planning_scale.py [--samples 10000000 100000000] [--rounds 3]
+
+Medians of the rounds, warm. The sort is of as many lengths as the first plan is made of.
 """
 
 from __future__ import annotations
 
+from measuring.report import Report, bench_parser, print_table
+
+PARSER = bench_parser(__doc__)
+PARSER.add_argument("--samples", type=int, nargs="+", default=[10**7, 10**8], help="rising")
+PARSER.add_argument("--rounds", type=int, default=3)
+if __name__ == "__main__":
+    # Before what takes seconds to import: --help answers at once.
+    OPTIONS = PARSER.parse_args()
+
+import argparse
 import resource
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -25,29 +38,43 @@ def lognormal(samples: int) -> np.ndarray:
     return lengths
 
 
-def best(function, rounds: int) -> float:
+def seconds(function: Callable[[], object], rounds: int) -> list[float]:
+    """Returns the seconds of each round."""
     times = []
     for _ in range(rounds):
         started = time.perf_counter()
         function()
         times.append(time.perf_counter() - started)
-    return min(times)
+    return times
 
 
-def main() -> None:
+def peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main(options: argparse.Namespace) -> None:
     plan_packs(lognormal(1000), capacity=CAPACITY)
-    seconds = {}
-    for samples in (10**7, 10**8):
+    report, cells, medians = Report(options, capacity=CAPACITY), [], []
+    for samples in options.samples:
         lengths = lognormal(samples)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        seconds[samples] = best(lambda lengths=lengths: plan_packs(lengths, capacity=CAPACITY), 3)
-        extra = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / samples
-        print(f"{samples:.0e} lengths: {seconds[samples]:.3f} s, {extra:.1f} bytes a sample more")
-        if samples == 10**7:
-            sort = best(lambda lengths=lengths: np.argsort(lengths, kind="stable"), 3)
-            print(f"  np.argsort(kind='stable'): {sort:.3f} s, ratio {seconds[samples] / sort:.2f}")
-    print(f"10^8 over 10^7: {seconds[10**8] / seconds[10**7]:.1f}")
+        before = peak_bytes()
+        times = seconds(
+            lambda lengths=lengths: plan_packs(lengths, capacity=CAPACITY), options.rounds
+        )
+        extra = (peak_bytes() - before) / samples
+        name = "lognormal lengths", "plan_packs"
+        medians.append(report.add(*name, "time", "s", times, samples=samples))
+        report.add(*name, "peak memory", "bytes/sample", extra, samples=samples)
+        growth = f"{medians[-1] / medians[0]:.1f}"
+        cells.append(("plan_packs", f"{samples:,}", f"{medians[-1]:.3f}", growth, f"{extra:.1f}"))
+    smallest = options.samples[0]
+    lengths = lognormal(smallest)
+    times = seconds(lambda: np.argsort(lengths, kind="stable"), options.rounds)
+    sort = report.add("lognormal lengths", "numpy argsort", "time", "s", times, samples=smallest)
+    growth = f"{sort / medians[0]:.1f}"
+    cells.append(("np.argsort, stable", f"{smallest:,}", f"{sort:.3f}", growth, ""))
+    print_table(("", "lengths", "s", "of the first", "bytes a sample more"), cells)
 
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

@@ -112,34 +112,6 @@ def compiled_anew():
 
 
 @pytest.fixture(scope="session")
-def first_fit_decreasing():
-    """Naive First-Fit-Decreasing, one sample at a time over all bins: the planner's oracle."""
-
-    def plan(lengths, capacity, images=None, max_images=None, max_samples=None):
-        """Returns the bins as lists of sample indices in order of placement."""
-        is_limited = max_images is not None
-        weights = images if is_limited else [0] * len(lengths)
-        order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], -weights[i]))
-        bins, room = [], []
-        for sample in order:
-            need = lengths[sample], weights[sample], 1
-            fits = (
-                number
-                for number, free in enumerate(room)
-                if all(some <= most for some, most in zip(need, free, strict=True))
-            )
-            number = next(fits, len(bins))
-            if number == len(bins):
-                bins.append([])
-                room.append((capacity, max_images or 0, max_samples or len(lengths)))
-            bins[number].append(sample)
-            room[number] = tuple(most - some for some, most in zip(need, room[number], strict=True))
-        return bins
-
-    return plan
-
-
-@pytest.fixture(scope="session")
 def fewest_bins():
     """Brute force: the fewest bins of any packing, for a handful of samples."""
 

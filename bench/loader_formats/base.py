@@ -9,8 +9,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-__all__ = ["CHUNK_SIZE", "Form", "Reading", "Sample", "Setting"]
-
 CHUNK_SIZE = 16 << 20
 """Bytes of a shard where a form has several: few enough that every worker gets some of them."""
 
@@ -19,9 +17,9 @@ class Sample(NamedTuple):
     """An image and its caption.
 
     Attributes:
-        name: ``00017``.
-        jpeg: the image file.
-        caption: its text.
+        name: ``00017``, the number of the image.
+        jpeg: Bytes of the image file.
+        caption: Text of the image.
     """
 
     name: str
@@ -34,11 +32,11 @@ class Setting:
     """How to read.
 
     Attributes:
-        decode: image file to uint8 [3, S, S].
-        size: S, pixels.
-        decoder: name of the decoder behind `decode`.
-        workers: worker processes, or threads.
-        batch_size: images of a batch, where packs do not decide it.
+        decode: Turns an image file into uint8 [3, S, S].
+        size: Side S of a decoded image, pixels.
+        decoder: Name of the decoder behind `decode`.
+        workers: Number of worker processes, or threads.
+        batch_size: Images of a batch, where packs do not decide it.
     """
 
     decode: Callable[[bytes], np.ndarray]
@@ -52,8 +50,8 @@ class Reading(NamedTuple):
     """A loader, and where the images stand in a batch of it.
 
     Attributes:
-        loader: can be iterated epoch after epoch.
-        images: batch -> uint8 tensor [n, 3, S, S], or image files where nothing is decoded.
+        loader: Iterable that gives the batches of one epoch each time.
+        images: Gives of a batch uint8 [n, 3, S, S], or image files where nothing is decoded.
     """
 
     loader: Iterable[Any]

@@ -15,8 +15,6 @@ from PIL import Image
 
 from loader_formats.base import Sample
 
-__all__ = ["make_images", "read_samples"]
-
 SIDES = (384, 512)
 SIZES = (30_000, 100_000)
 QUALITIES = range(30, 98)
@@ -27,9 +25,9 @@ def make_images(pictures: Path, folder: Path, count: int) -> None:
     """Writes ``images/*.jpg`` and captions.jsonl, unless they are there already.
 
     Args:
-        pictures: a folder of image files.
-        folder: where the data set goes.
-        count: images to make.
+        pictures: Folder of image files.
+        folder: Folder that the data set is written to.
+        count: Number of images to make.
     """
     if (folder / LINES).exists() and len((folder / LINES).read_bytes().splitlines()) == count:
         return

@@ -13,14 +13,12 @@ import pybase64
 
 from loader_formats.base import Reading
 
-__all__ = ["RAW", "read_raw"]
-
 
 def json_and_base64(files: Path, _: Path) -> Iterator[list[bytes]]:
     """The standard library, one file a pack."""
     for path in sorted(files.glob("shard-*/pack-*.json")):
         pack = json.loads(path.read_bytes())
-        yield [base64.b64decode(image) for one in pack["data"] for image in one["images"]]
+        yield [base64.b64decode(image) for sample in pack["data"] for image in sample["images"]]
 
 
 def orjson_and_pybase64(_: Path, shards: Path) -> Iterator[list[bytes]]:
@@ -29,7 +27,11 @@ def orjson_and_pybase64(_: Path, shards: Path) -> Iterator[list[bytes]]:
         with open(path, "rb") as lines:
             for line in lines:
                 pack = orjson.loads(line)
-                yield [pybase64.b64decode(image) for one in pack["data"] for image in one["images"]]
+                yield [
+                    pybase64.b64decode(image)
+                    for sample in pack["data"]
+                    for image in sample["images"]
+                ]
 
 
 def packkit(_: Path, shards: Path) -> Iterator[list[bytes]]:

@@ -9,21 +9,19 @@ from collections.abc import Callable, Sized
 from itertools import pairwise
 from typing import Any
 
-from loader_processes import cpu_seconds
+from measuring.processes import cpu_seconds
 
 from loader_formats.base import Reading
-
-__all__ = ["read_epochs"]
 
 
 def read_epochs(start: Callable[[], Reading], epochs: int, *, digest: bool) -> dict[str, Any]:
     """Reads whole epochs.
 
     Args:
-        start: makes the loader.
-        epochs: how many are timed. The first counts from the making of the loader on, so that it
-            holds the start of the workers; those after it find them waiting.
-        digest: whether to read once more, untimed, for a number that says what was read.
+        start: Makes the loader.
+        epochs: Number of epochs that are timed. The first counts from the making of the loader on,
+            so that it holds the start of the workers; those after it find them waiting.
+        digest: Whether to read once more, untimed, for a number that says what was read.
 
     Returns:
         ``seconds`` of each epoch and ``cpu_seconds`` of all processes in it, the number of

@@ -174,17 +174,17 @@ def _push(runs: NDArray[np.void], heaps: NDArray[np.int64], run: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _join(runs: NDArray[np.void], one: int, other: int) -> int:
+def _join(runs: NDArray[np.void], root: int, other: int) -> int:
     """Joins two pairing heaps; returns the root, whose bins come first."""
-    if one == _NONE:
+    if root == _NONE:
         return other
     if other == _NONE:
-        return one
-    if runs[other]["first_bin"] < runs[one]["first_bin"]:
-        one, other = other, one
-    runs[other]["sibling"] = runs[one]["child"]
-    runs[one]["child"] = other
-    return one
+        return root
+    if runs[other]["first_bin"] < runs[root]["first_bin"]:
+        root, other = other, root
+    runs[other]["sibling"] = runs[root]["child"]
+    runs[root]["child"] = other
+    return root
 
 
 @njit(cache=True, nogil=True)

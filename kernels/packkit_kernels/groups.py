@@ -131,6 +131,6 @@ def _marks_of_groups(
     """Returns a mark on each sample in `order` that differs from the one before it."""
     marks = np.ones(len(order), np.bool_)
     for i in range(1, len(order)):
-        one, other = order[i - 1], order[i]
-        marks[i] = lengths[one] != lengths[other] or images[one] != images[other]
+        before, after = order[i - 1], order[i]
+        marks[i] = lengths[before] != lengths[after] or images[before] != images[after]
     return marks

@@ -30,7 +30,7 @@ def _scan(
     nesting, in_string, escaped = state[_NESTING], state[_IN_STRING], state[_ESCAPED]
     in_array, start, last = state[_IN_ARRAY], state[_START], state[_LAST]
     is_over, rest = state[_IS_OVER], state[_REST]
-    found = 0
+    count = 0
     for i in range(len(buffer)):
         byte = buffer[i]
         if is_over:
@@ -51,9 +51,9 @@ def _scan(
         closes = byte in (_CLOSE_ARRAY, _CLOSE_OBJECT)
         if nesting == depth and in_array and (byte == _COMMA or closes):
             if start >= 0:
-                ranges[found, 0] = start
-                ranges[found, 1] = last
-                found += 1
+                ranges[count, 0] = start
+                ranges[count, 1] = last
+                count += 1
                 start = -1
         elif nesting == depth and in_array and start < 0:
             start = base + i
@@ -70,7 +70,7 @@ def _scan(
     state[_NESTING], state[_IN_STRING], state[_ESCAPED] = nesting, in_string, escaped
     state[_IN_ARRAY], state[_START], state[_LAST] = in_array, start, last
     state[_IS_OVER], state[_REST] = is_over, rest
-    return found
+    return count
 
 
 class ElementScanner:
@@ -103,9 +103,9 @@ class ElementScanner:
         buffer = np.frombuffer(data, np.uint8)
         # Every element but the first costs a comma, and needs a byte of its own.
         ranges = np.empty((len(buffer) // 2 + 1, 2), np.int64)
-        found = _scan(buffer, self._base, self._depth, self._state, ranges)
+        count = _scan(buffer, self._base, self._depth, self._state, ranges)
         self._base += len(buffer)
-        return ranges[:found].copy()
+        return ranges[:count].copy()
 
     @property
     def nesting(self) -> int:

@@ -32,7 +32,7 @@ def pack_tokens(
     numbers = torch.arange(1, len(cu_seqlens), dtype=torch.int32, device=labels.device)
     segment = numbers.repeat_interleave(lengths, output_size=total)
     position_ids = torch.arange(total, device=labels.device) - segment_starts(cu_seqlens, total)
-    # A segment's last token foretells nothing: the next one begins another segment.
+    # A segment's last token predicts nothing: the next one begins another segment.
     targets = labels.roll(-1)
     targets[-1:] = _IGNORED
     targets[:-1].masked_fill_(segment[1:] != segment[:-1], _IGNORED)
@@ -107,7 +107,7 @@ def _ordered(
     and after them. A run stands some way off the places its blocks would have in rising order.
 
     Args:
-        a0: int32 [4, B], of every row of the four sets; a1, b0 and b1 likewise, a1 <= b0.
+        a0: int32 [4, B], a bound of every row of the four sets, as are a1, b0 and b1; a1 <= b0.
         a1: See `a0`.
         b0: See `a0`.
         b1: See `a0`.
@@ -175,8 +175,8 @@ def gather_rows(input_ids: Tensor, embedding: Tensor, features: Tensor, rows: Te
 
     Args:
         input_ids: int64 [T], token ids.
-        embedding: [V, D], the table.
-        features: [K, D], converted to the type of the table.
+        embedding: Floating point [V, D], the table.
+        features: Floating point [K, D], converted to the type of the table.
         rows: int32 [T], which row of `features` a token takes; -1 for one of the table.
 
     Returns:
@@ -193,10 +193,10 @@ def scatter_rows(grad: Tensor, rows: Tensor, num_rows: int, dtype: torch.dtype) 
     """Returns the gradient of `gather_rows` for its features.
 
     Args:
-        grad: [T, D].
+        grad: Floating point [T, D], gradient of the output.
         rows: int32 [T], no row twice; -1 for a token of text.
         num_rows: K.
-        dtype: Of the features.
+        dtype: Type of the features.
 
     Returns:
         [K, D]; rows that no token takes are 0.
@@ -211,7 +211,7 @@ def embedding_gradient(grad: Tensor, input_ids: Tensor, rows: Tensor, vocabulary
     """Returns the gradient of `gather_rows` for the table, added up in the order of the tokens.
 
     Args:
-        grad: [T, D].
+        grad: Floating point [T, D], gradient of the output.
         input_ids: int64 [T].
         rows: int32 [T], -1 for a token of text.
         vocabulary: V.
@@ -223,15 +223,15 @@ def embedding_gradient(grad: Tensor, input_ids: Tensor, rows: Tensor, vocabulary
     ids = input_ids.where(rows < 0, vocabulary)
     summed = grad.float() if grad.device.type == "cpu" else grad
     table = torch.ops.aten.embedding_dense_backward(summed, ids, vocabulary + 1, vocabulary, False)
-    found: Tensor = table[:vocabulary].to(grad.dtype)
-    return found
+    gradient: Tensor = table[:vocabulary].to(grad.dtype)
+    return gradient
 
 
 def pool_image_tokens(features: Tensor, side: int, target: int) -> Tensor:
     """Returns image tokens averaged over overlapping cells of a square grid.
 
     Args:
-        features: [M, side², C], rows of the grid one after another.
+        features: Floating point [M, side², C], rows of the grid one after another.
         side: Tokens along an edge of the grid given.
         target: Tokens along an edge of the grid returned.
 
@@ -250,7 +250,7 @@ def pool_gradient(grad: Tensor, side: int, target: int) -> Tensor:
     gradient that torch has adds in any order on a GPU.
 
     Args:
-        grad: [M, target², C].
+        grad: Floating point [M, target², C], gradient of the output.
         side: Tokens along an edge of the grid that was pooled.
         target: Tokens along an edge of the grid it was pooled to.
 
@@ -269,6 +269,8 @@ def normalize_pixels(pixels: Tensor, dtype: torch.dtype) -> Tensor:
 
     Args:
         pixels: uint8, any shape.
-        dtype: Of the result.
+        dtype: Type of the result.
     """
-    return pixels.float().sub_(127.5).div_(127.5).to(dtype)
+    # By a tensor: by a Python number torch multiplies with the reciprocal on a GPU, one ulp off.
+    centred = pixels.float().sub_(127.5)
+    return centred.div_(centred.new_full((), 127.5)).to(dtype)

@@ -54,7 +54,7 @@ class SampleError(PackkitError, ValueError):
     """One sample is not legal.
 
     Attributes:
-        reason: The rule that it breaks, as ``rejects.jsonl`` names it.
+        reason: The rule that the sample breaks, as ``rejects.jsonl`` names it.
         detail: What was found instead.
     """
 
@@ -64,13 +64,18 @@ class SampleError(PackkitError, ValueError):
         self.detail = detail
 
 
+def invalid_sample(detail: str) -> SampleError:
+    """Returns the error of a sample or a record of another form than it must have."""
+    return SampleError(RejectReason.INVALID_SAMPLE, detail)
+
+
 class LengthError(PackkitError, ValueError):
     """A length that no bin can hold.
 
     Attributes:
         index: Position of the length in the array given.
-        length: The length, tokens.
-        capacity: Tokens a bin can hold.
+        length: The length itself, tokens.
+        capacity: Tokens that a bin can hold.
     """
 
     def __init__(self, index: int, length: int, capacity: int) -> None:
@@ -84,7 +89,7 @@ class FormatError(PackkitError, ValueError):
     """A file is not what it should be.
 
     Attributes:
-        path: The file, with the place inside it where one is known.
+        path: The file, with the place inside it where that is known.
         detail: The rule and what was found.
     """
 
@@ -118,10 +123,9 @@ class RejectRateError(PackkitError, ValueError):
     """More samples were rejected than the run allows.
 
     Attributes:
-        rejected: Samples rejected.
-        read: Samples read.
+        rejected: Number of samples rejected.
+        read: Number of samples read.
         limit: The largest share that may be rejected, in [0, 1].
-        report: What the run came to: the good data is there all the same.
     """
 
     def __init__(
@@ -130,9 +134,8 @@ class RejectRateError(PackkitError, ValueError):
         read: int,
         limit: float,
         place: str | Path,
-        report: object,
         *,
-        rule: str = "--max-reject-rate",
+        rule: str = "max_reject_rate",
     ) -> None:
         super().__init__(
             f"{rejected} of {read} samples rejected, more than {rule} {limit:g}; reasons in {place}"
@@ -140,7 +143,6 @@ class RejectRateError(PackkitError, ValueError):
         self.rejected = rejected
         self.read = read
         self.limit = limit
-        self.report = report
 
 
 class SourceChangedError(PackkitError, RuntimeError):
@@ -161,7 +163,7 @@ class OutputExistsError(PackkitError, FileExistsError):
     """The output folder already holds something else.
 
     Attributes:
-        path: The folder.
+        path: The output folder.
     """
 
     def __init__(self, path: str | Path, detail: str) -> None:
@@ -173,7 +175,7 @@ class LockedError(PackkitError, BlockingIOError):
     """Another packer works in this folder.
 
     Attributes:
-        path: The folder.
+        path: The folder that is locked.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -185,7 +187,7 @@ class CheckpointError(PackkitError, OSError):
     """A checkpoint cannot be saved or loaded; those saved before are as they were.
 
     Attributes:
-        path: Its folder.
+        path: Folder of the checkpoint.
     """
 
     def __init__(self, path: str | Path, detail: str) -> None:
@@ -197,9 +199,9 @@ class DivergedError(PackkitError, ArithmeticError):
     """A loss or a gradient is not finite; the weights were not changed.
 
     Attributes:
-        step: Of the optimizer, from 1.
-        loss: Mean over targets, nats.
-        grad_norm: Of the gradients.
+        step: Number of the optimizer step, from 1.
+        loss: Mean loss over the targets of the step, nats.
+        grad_norm: Norm of all gradients.
     """
 
     def __init__(self, step: int, loss: float, grad_norm: float, last: str | Path | None) -> None:
@@ -217,7 +219,7 @@ class MissingExtraError(PackkitError, ImportError):
     """An optional dependency is not installed.
 
     Attributes:
-        extra: The extra of packkit that brings it.
+        extra: Name of the extra of packkit that installs the dependency.
     """
 
     def __init__(self, module: str, extra: str) -> None:

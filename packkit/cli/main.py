@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 from importlib.metadata import entry_points
 
-from packkit.base.errors import InputError, PackkitError
+from packkit.base.errors import InputError, OutputExistsError, PackkitError
 from packkit.cli.app import app
+from packkit.cli.flags import flags_of, with_flags
 from packkit.cli.mix import register_mix
 from packkit.cli.overlap import register_overlap
 from packkit.cli.packs import register_packs
@@ -31,7 +32,9 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        _fail(error, 2)
+        _fail(_flagged(error), 2)
+    except OutputExistsError as error:
+        _fail(_flagged(error), 1)
     except (PackkitError, OSError, IndexError) as error:
         _fail(error, 1)
     except SystemExit as end:
@@ -39,6 +42,10 @@ def main() -> None:
         if end.code == _INTERRUPTED:
             _fail("interrupted; the same command goes on from here", _INTERRUPTED)
         raise
+
+
+def _flagged(error: PackkitError) -> str:
+    return with_flags(str(error), flags_of(app, sys.argv[1:]))
 
 
 def _fail(error: Exception | str, code: int) -> None:

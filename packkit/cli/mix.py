@@ -21,7 +21,7 @@ Data = Annotated[
 ]
 
 LockTokenizerOption = Annotated[
-    str | None, typer.Option(help="Where the mixture's own stands here: tokenizer.json or hub id.")
+    str | None, typer.Option(help="Tokenizer in place of the mixture's: tokenizer.json or hub id.")
 ]
 
 
@@ -92,7 +92,7 @@ def build_command(
 def show_lock_command(
     lock: LockFile,
     by: Annotated[
-        Literal["source", "modality"], typer.Option(help="What shares are shown of.")
+        Literal["source", "modality"], typer.Option(help="Names that shares are shown by.")
     ] = "source",
     png: Annotated[Path | None, typer.Option(help="Picture of the shares to write.")] = None,
     json: JsonOption = False,

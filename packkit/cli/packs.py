@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from packkit.base.errors import RejectRateError
+from packkit.base import pack_options as default
+from packkit.base.pack_options import Algorithm, Overlong, Storage, TemplateName
 from packkit.cli.app import (
     PACKS_PANEL,
     ColumnsOption,
@@ -18,12 +19,12 @@ from packkit.cli.app import (
     LayoutOption,
     parse_columns,
 )
+from packkit.images.headers import MAX_PIXELS
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
 
     from packkit.encoding import SampleEncoder
-    from packkit.packing import PackReport
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
@@ -38,40 +39,46 @@ def pack_command(
         list[str] | None, typer.Argument(help="Files, folders or globs; without any, stdin.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the pack set.")] = Path("packs"),
-    max_len: Annotated[int, typer.Option(min=1, help="Capacity of a pack, tokens.")] = 4096,
+    max_len: Annotated[
+        int, typer.Option(min=1, help="Capacity of a pack, tokens.")
+    ] = default.MAX_LEN,
     tokenizer: Annotated[
         str, typer.Option(help="tokenizer.json, a folder that holds one, or a hub id.")
-    ] = "Qwen/Qwen3-1.7B",
+    ] = default.TOKENIZER,
     image_tokens: Annotated[
         str, typer.Option(help="Tokens an image takes: a number or fixed:N.")
-    ] = "144",
-    template: Annotated[Literal["qwen3", "chatml"], typer.Option(help="How turns become text.")] = (
-        "qwen3"
-    ),
+    ] = str(default.IMAGE_TOKENS),
+    template: Annotated[
+        TemplateName, typer.Option(help="How turns become text.")
+    ] = default.TEMPLATE,
     layout: LayoutOption = "auto",
     columns: ColumnsOption = "",
     data_root: DataRootOption = None,
     storage: Annotated[
-        Literal["shards", "files"], typer.Option(help="Shards of packs, or one JSON file a pack.")
-    ] = "shards",
-    shard_size: Annotated[str, typer.Option(help="Bytes at which a shard is closed.")] = "256MiB",
+        Storage, typer.Option(help="Shards of packs, or one JSON file a pack.")
+    ] = default.STORAGE,
+    shard_size: Annotated[
+        str, typer.Option(help="Bytes at which a shard is closed.")
+    ] = f"{default.SHARD_SIZE >> 20}MiB",
     algorithm: Annotated[
-        Literal["ffd", "fill", "best"],
+        Algorithm,
         typer.Option(help="First-Fit-Decreasing, exact filling, or the fewer packs of both."),
-    ] = "ffd",
+    ] = default.ALGORITHM,
     max_images: Annotated[int | None, typer.Option(min=1, help="Images a pack may hold.")] = None,
     max_samples: Annotated[int | None, typer.Option(min=1, help="Samples a pack may hold.")] = None,
     overlong: Annotated[
-        Literal["reject", "truncate", "error"],
+        Overlong,
         typer.Option(help="What happens to a sample longer than --max-len."),
-    ] = "reject",
-    seed: Annotated[int, typer.Option(min=0, help="Decides who meets whom, and the order.")] = 0,
+    ] = default.OVERLONG,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of which samples meet, and of their order.")
+    ] = 0,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads (default: processors).")
     ] = None,
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Largest image accepted, width x height.")
-    ] = 50_000_000,
+    ] = MAX_PIXELS,
     check_images: Annotated[
         bool, typer.Option("--check-images", help="Decode every image once; reject the broken.")
     ] = False,
@@ -83,7 +90,7 @@ def pack_command(
     ] = False,
     max_reject_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Share of rejects above which the run fails.")
-    ] = 0.01,
+    ] = default.MAX_REJECT_RATE,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the pack set in the folder.")
     ] = False,
@@ -94,7 +101,7 @@ def pack_command(
     from packkit.cli.packs_printing import show_report
     from packkit.cli.progress import progress
     from packkit.cli.tables import print_json
-    from packkit.packing import PackConfig, pack
+    from packkit.packing import PackConfig, PackRejectRateError, pack
 
     if not inputs and sys.stdin.isatty():
         raise typer.BadParameter("name an INPUT, or pipe JSON lines in")
@@ -125,9 +132,9 @@ def pack_command(
     with progress() as on_progress:
         try:
             report = pack(inputs or _stdin(), out, config, on_progress=on_progress)
-        except RejectRateError as error:
+        except PackRejectRateError as error:
             # The good data is packed all the same, and its figures say how much was lost.
-            failure, report = error, cast("PackReport", error.report)
+            failure, report = error, error.report
     print_json(report.to_dict()) if json else show_report(report, out)
     if failure is not None:
         raise failure
@@ -137,7 +144,9 @@ def plan_command(
     source: Annotated[
         Path, typer.Argument(metavar="LENGTHS.npy|PACKS", help="Lengths in tokens, or a pack set.")
     ],
-    max_len: Annotated[str, typer.Option(help="Capacities, tokens, with commas.")] = "4096",
+    max_len: Annotated[str, typer.Option(help="Capacities, tokens, with commas.")] = str(
+        default.MAX_LEN
+    ),
     json: JsonOption = False,
 ) -> None:
     """What other capacities and algorithms would give; no data is moved."""
@@ -167,8 +176,8 @@ def stats_command(
     from packkit.shards.stats import set_stats
 
     with PackReader(packs) as reader:
-        found = set_stats(reader, packs_per_step=packs_per_step)
-    print_json(found.to_dict()) if json else show_stats(found, str(packs))
+        stats = set_stats(reader, packs_per_step=packs_per_step)
+    print_json(stats.to_dict()) if json else show_stats(stats, str(packs))
 
 
 def verify_command(

@@ -137,11 +137,11 @@ def show_ledger(report: LedgerReport) -> None:
     """Prints what training consumed, epoch by epoch, and every problem."""
     rows = [
         (
-            f"{one.epoch}" if one.finished else f"{one.epoch} (under way)",
-            *map("{:,}".format, (one.steps, one.packs, one.repeated, one.missing)),
-            *map("{:,}".format, (one.dropped, one.fillers, one.masked)),
+            f"{epoch.epoch}" if epoch.finished else f"{epoch.epoch} (under way)",
+            *map("{:,}".format, (epoch.steps, epoch.packs, epoch.repeated, epoch.missing)),
+            *map("{:,}".format, (epoch.dropped, epoch.fillers, epoch.masked)),
         )
-        for one in report.epochs
+        for epoch in report.epochs
     ]
     columns = ("epoch", "steps", "packs", "repeated", "missing", "dropped", "fillers", "masked")
     show_table(f"{report.runs:,} runs, {report.steps:,} steps", columns, rows)

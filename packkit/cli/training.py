@@ -47,8 +47,10 @@ def generate_command(
     prompt: Annotated[
         str | None, typer.Option(help="What the user asks; without it, a caption is written.")
     ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Where it ends at the latest.")] = 512,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where it runs.")] = "auto",
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens of the answer at most.")] = 512,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Device that it runs on.")
+    ] = "auto",
 ) -> None:
     """Write what a trained model says of images; greedy, so always the same."""
     from packkit.training.generation import Generator
@@ -63,7 +65,9 @@ def generate_command(
 def export_command(
     run: Annotated[Path, typer.Argument(help="Run, whose newest checkpoint is taken, or one.")],
     out: Annotated[Path, typer.Argument(help="New folder.")],
-    precision: Annotated[Literal["bf16", "fp32"], typer.Option(help="Of the weights.")] = "bf16",
+    precision: Annotated[
+        Literal["bf16", "fp32"], typer.Option(help="Type of the weights.")
+    ] = "bf16",
 ) -> None:
     """Write a folder that transformers opens as LLaVA."""
     from packkit.training.export import export

@@ -15,21 +15,19 @@ ids both ways.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 from tokenizers import Tokenizer
 
-from packkit.base.errors import FingerprintError, FormatError, InputError, RejectReason, SampleError
+from packkit.base.errors import FingerprintError, FormatError, InputError, SampleError
 from packkit.base.files import write_atomically
+from packkit.encoding.encoded import IGNORED, EncodedBatch, EncodedSample
 from packkit.encoding.image_tokens import ImagePolicy, ImageSizes, count_image_tokens, image_policy
 from packkit.encoding.templates import END_OF_TEXT, IMAGE, TEMPLATES, THINK_TAGS, TURN_END, Piece
 from packkit.encoding.tokenizer import TextTokenizer, canonical_hash
@@ -38,37 +36,11 @@ from packkit.samples import Sample
 ENCODING_VERSION = 1
 """Raised whenever the same settings give other ids or labels for any sample."""
 
-IGNORED = -100
-"""Label of a token that the loss leaves out."""
-
 _SAVED_SETTINGS = itemgetter("template", "image_tokens", "image_slot")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EncodedSample:
-    """A sample as it will be trained.
-
-    Its arrays are views of those of its whole batch, which live as long as one of them.
-
-    Attributes:
-        input_ids: int32 [L], token ids.
-        labels: int32 [L], unshifted; -100 where a token is not trained.
-        image_slots: int32 [M, 2], first token and number of tokens of each image kept; these are
-            always the first M images of the sample.
-    """
-
-    input_ids: npt.NDArray[np.int32]
-    labels: npt.NDArray[np.int32]
-    image_slots: npt.NDArray[np.int32]
-
-    @property
-    def length(self) -> int:
-        """Tokens of the sample, L."""
-        return len(self.input_ids)
-
-
 class _Draft(NamedTuple):
-    """A sample before its texts are ids."""
+    """A rendered sample: its pieces, the tokens of each image, and where it is to be cut."""
 
     pieces: list[Piece]
     image_tokens: list[int]
@@ -78,15 +50,17 @@ class _Draft(NamedTuple):
 class SampleEncoder:
     """Turns samples into ids and labels. May be used from many threads at once.
 
-    Text never becomes a control token, but ``<think>`` and ``</think>`` in assistant turns where
-    the tokenizer has them. Trained are: documents with the ``<|endoftext|>`` that ends them; of
-    trained turns the body and ``<|im_end|>``, not the newline after it. Never trained are headers,
-    an empty think block that the template puts in, image slots, and the first token of a sample.
+    Text never becomes a control token, but for ``<think>`` and ``</think>`` in assistant turns,
+    where the tokenizer has them. Trained are: documents with the ``<|endoftext|>`` that ends them;
+    the body of a trained turn with its ``<|im_end|>``, without the newline after it. Never trained
+    are headers, an empty think block that the template puts in, image slots, and the first token
+    of a sample.
 
     Args:
         tokenizer: Path of a tokenizer.json, a folder that holds one, a hub id, or a tokenizer.
         image_tokens: Tokens of every image, also as ``"fixed:144"``, or a policy of their sizes.
-        template: ``qwen3`` or ``chatml``, see `packkit.encoding.templates`.
+        template: Name of the chat template, ``qwen3`` or ``chatml``, see
+            `packkit.encoding.templates`.
         image_slot: The token that stands, repeated, for an image.
 
     Raises:
@@ -119,7 +93,7 @@ class SampleEncoder:
         """Encodes one sample, see `encode_batch`.
 
         Raises:
-            SampleError: It cannot be trained on.
+            SampleError: The sample cannot be trained on, see `encode_batch`.
         """
         (encoded,) = self.encode_batch([sample], image_sizes=[image_sizes])
         if isinstance(encoded, SampleError):
@@ -142,9 +116,9 @@ class SampleEncoder:
         with all that follows it.
 
         Args:
-            samples: What to encode.
-            image_sizes: Sizes of the images of each sample, where they are known already. Else a
-                policy that needs them reads the headers of the images.
+            samples: The samples to encode.
+            image_sizes: Width and height, pixels, of the images of each sample, where they are
+                known already. Else a policy that needs them reads the headers of the images.
 
         Returns:
             For each sample, in order, its ids or the error that keeps it from being trained on:
@@ -155,7 +129,9 @@ class SampleEncoder:
             self._draft(sample, known) for sample, known in zip(samples, sizes, strict=True)
         ]
         drafts = [draft for draft in outcomes if isinstance(draft, _Draft)]
-        encoded = iter(self._encode_drafts(drafts) if drafts else ())
+        if not drafts:
+            return [error for error in outcomes if isinstance(error, SampleError)]
+        encoded = self._join(drafts).samples([draft.token_limit for draft in drafts])
         return [next(encoded) if isinstance(draft, _Draft) else draft for draft in outcomes]
 
     def encode_prompt(self, sample: Sample) -> EncodedSample:
@@ -172,10 +148,9 @@ class SampleEncoder:
         """
         pieces = self._template.render_prompt(sample, has_think_tags=self._has_think_tags)
         tokens = count_image_tokens(self._image_policy, sample, None)
-        batch = self._lay_out([_Draft(pieces, tokens, None)])
-        input_ids = np.asarray(batch.ids).view(np.int32)
-        slots = np.asarray(batch.slots).view(np.int32).reshape(-1, 2)
-        return EncodedSample(input_ids, np.full_like(input_ids, IGNORED), slots)
+        batch = self._join([_Draft(pieces, tokens, None)])
+        input_ids = batch.input_ids
+        return EncodedSample(input_ids, np.full_like(input_ids, IGNORED), batch.image_slots)
 
     def _draft(self, sample: Sample, sizes: ImageSizes | None) -> _Draft | SampleError:
         try:
@@ -185,13 +160,11 @@ class SampleEncoder:
         except SampleError as error:
             return error
 
-    def _encode_drafts(self, drafts: Sequence[_Draft]) -> Iterator[EncodedSample | SampleError]:
-        return self._lay_out(drafts).samples([draft.token_limit for draft in drafts])
-
-    def _lay_out(self, drafts: Sequence[_Draft]) -> _Batch:
+    def _join(self, drafts: Sequence[_Draft]) -> EncodedBatch:
+        """Returns the ids of all drafts end to end, from one call into the tokenizer."""
         texts = [piece.text for draft in drafts for piece in draft.pieces if not piece.is_control]
         encodings = iter(self._tokenizer.encode_batch(texts))
-        batch = _Batch()
+        batch = EncodedBatch()
         ids, slots, trained_bounds = batch.ids, batch.slots, batch.trained_bounds
         for pieces, image_tokens, _ in drafts:
             first = len(ids)
@@ -208,18 +181,17 @@ class SampleEncoder:
                     ids.extend(self._tokenizer.encode_control(text))
                 if is_trained:
                     trained_bounds.extend((start, len(ids)))
-            batch.ends.append(len(ids))
-            batch.slot_ends.append(len(slots) // 2)
+            batch.end_sample()
         return batch
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Returns the text of ids, without special tokens; Qwen3's think tags are none."""
+        """Returns the text of ids without special tokens; Qwen3's think tags are kept."""
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
 
     @property
     def end_ids(self) -> tuple[int, int]:
-        """Ids that a model ends with: of ``<|im_end|>`` a turn, of ``<|endoftext|>`` a document."""
+        """Ids that end a turn and a document: those of ``<|im_end|>`` and ``<|endoftext|>``."""
         added = self._tokenizer.added_tokens
         return added[TURN_END], added[END_OF_TEXT]
 
@@ -267,7 +239,7 @@ class SampleEncoder:
         """Returns one line for each part in which the encoder described is not this one.
 
         Args:
-            description: What `describe` gave for the other encoder.
+            description: The result of `describe` for the other encoder.
         """
         lines = [
             f"{part} is {description.get(part)!r} there, {value!r} here"
@@ -290,11 +262,11 @@ class SampleEncoder:
         """Reads what `save` wrote.
 
         Args:
-            folder: Where it was saved.
+            folder: Folder that holds tokenizer.json and encoder.json.
             image_tokens: The image policy, where it is not one of packkit's own.
 
         Raises:
-            FormatError: Encoder.json cannot be read or is not one.
+            FormatError: The file encoder.json cannot be read, or does not describe an encoder.
             FingerprintError: The folder now gives another encoder than the one saved.
         """
         path = Path(folder) / "encoder.json"
@@ -311,49 +283,3 @@ class SampleEncoder:
         if differences := encoder.differences(saved):
             raise FingerprintError(f"{folder}: not the encoder that was saved", differences)
         return encoder
-
-
-class _Batch:
-    """The samples of a batch end to end, while they are put together."""
-
-    def __init__(self) -> None:
-        # Unsigned: arrays of C ints and those of numpy take three times as long to fill from lists.
-        self.ids, self.slots = array("I"), array("I")
-        # Start and end of every piece that is trained.
-        self.trained_bounds = array("q")
-        self.ends, self.slot_ends = [0], [0]
-
-    def samples(self, limits: Sequence[int | None]) -> Iterator[EncodedSample | SampleError]:
-        """Returns the samples one by one, each cut at its limit."""
-        input_ids = np.asarray(self.ids).view(np.int32)
-        runs = np.diff(self.trained_bounds, prepend=0, append=len(input_ids))
-        is_trained = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-        labels = np.where(is_trained, input_ids, IGNORED)
-        labels[self.ends[:-1]] = IGNORED
-        slots = np.asarray(self.slots).view(np.int32).reshape(-1, 2)
-        has_targets = np.logical_or.reduceat(labels != IGNORED, self.ends[:-1]).tolist()
-        places = zip(
-            pairwise(self.ends), pairwise(self.slot_ends), limits, has_targets, strict=True
-        )
-        for (start, end), (first_slot, last_slot), limit, has_target in places:
-            sample = EncodedSample(
-                input_ids[start:end], labels[start:end], slots[first_slot:last_slot]
-            )
-            if limit is not None and limit < end - start:
-                sample = _cut(sample, limit)
-                has_target = bool((sample.labels != IGNORED).any())
-            yield sample if has_target else _no_targets(limit)
-
-
-def _cut(sample: EncodedSample, limit: int) -> EncodedSample:
-    """Returns the first `limit` tokens, less those from the first image that would be split."""
-    slots = sample.image_slots
-    kept = int(np.searchsorted(slots.sum(axis=1), limit, side="right"))
-    if kept < len(slots):
-        limit = min(limit, int(slots[kept, 0]))
-    return EncodedSample(sample.input_ids[:limit], sample.labels[:limit], slots[:kept])
-
-
-def _no_targets(limit: int | None) -> SampleError:
-    within = "" if limit is None else f" within token_limit {limit}"
-    return SampleError(RejectReason.NO_TARGETS, f"no token of it is trained{within}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from packkit.base.errors import InputError
+from packkit.images import image_size
 from packkit.samples import Sample
 
 ImageSizes = Sequence[tuple[int, int]]
@@ -35,10 +36,10 @@ class FixedImageTokens:
     """Every image takes the same number of tokens.
 
     Attributes:
-        tokens: That number.
+        tokens: Number of tokens of every image.
 
     Raises:
-        InputError: It is under 1.
+        InputError: `tokens` is under 1.
 
     >>> FixedImageTokens(144).spec, FixedImageTokens(144)(640, 480)
     ('fixed:144', 144)
@@ -56,7 +57,7 @@ class FixedImageTokens:
         return f"fixed:{self.tokens}"
 
     def __call__(self, width: int, height: int) -> int:
-        """Returns the number, whatever the size."""
+        """Returns the number of tokens, whatever the size of the image."""
         return self.tokens
 
 
@@ -67,7 +68,7 @@ def image_policy(spec: int | str | ImagePolicy) -> ImagePolicy:
         spec: Tokens of every image, also as ``"fixed:144"``, or a policy, which is returned.
 
     Raises:
-        InputError: It names none.
+        InputError: `spec` is neither a number of tokens nor a policy.
 
     >>> image_policy(144) == image_policy("fixed:144")
     True
@@ -89,9 +90,9 @@ def count_image_tokens(
     """Returns the number of tokens of each image of a sample.
 
     Args:
-        policy: What gives them.
+        policy: Image policy that gives the numbers.
         sample: The sample; its images are read only if the policy needs sizes that are not given.
-        sizes: The sizes of its images, where they are known already.
+        sizes: Width and height of each image, pixels, where they are known already.
 
     Raises:
         SampleError: An image cannot be read.
@@ -100,7 +101,7 @@ def count_image_tokens(
     if isinstance(policy, FixedImageTokens):
         return [policy.tokens] * len(sample.images)
     if sizes is None:
-        sizes = _read_sizes(sample)
+        sizes = [image_size(image) for image in sample.images]
     if len(sizes) != len(sample.images):
         raise InputError(f"{len(sizes)} image sizes for {len(sample.images)} images")
     return [_checked(policy, width, height) for width, height in sizes]
@@ -114,10 +115,3 @@ def _checked(policy: ImagePolicy, width: int, height: int) -> int:
             f"got {tokens} for {width} x {height} pixels"
         )
     return tokens
-
-
-def _read_sizes(sample: Sample) -> ImageSizes:
-    # Here, so that nothing loads Pillow where every image takes the same number of tokens.
-    from packkit.images import image_size
-
-    return [image_size(sample.image_bytes(index)) for index in range(len(sample.images))]

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.samples import Content, Message, Sample
 
 IMAGE = "\ud800"
@@ -65,9 +65,9 @@ class Template:
     """A way of writing a sample as pieces.
 
     Attributes:
-        name: What users call it.
+        name: Name by which users choose it.
         control_tokens: Tokens that the tokenizer must have.
-        turns: Writes header and body of every message.
+        turns: Function that yields header and body of every message.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Template:
         """Returns the pieces of a sample in order; neighbouring text parts are one piece.
 
         Args:
-            sample: What to write.
+            sample: The sample to render.
             has_think_tags: Whether `THINK_TAGS` are tokens, else they stay text everywhere.
 
         Raises:
@@ -114,7 +114,8 @@ class Template:
         with ``qwen3`` the header of the answer ends with an empty think block.
 
         Raises:
-            SampleError: See `render`.
+            SampleError: A text is not valid UTF-8, or an image stands in reasoning that the
+                template leaves out.
 
         >>> chat = Sample(messages=(Message("user", ("Hi",)),))
         >>> [piece.text for piece in TEMPLATES["chatml"].render_prompt(chat)]
@@ -191,9 +192,8 @@ def _qwen3_turns(messages: Sequence[Message]) -> Iterator[_Turn]:
         is_last = index == len(messages) - 1
         header, written = _qwen3_assistant_turn(body, index > last_question, is_last)
         if written.count(IMAGE) != body.count(IMAGE):
-            raise SampleError(
-                RejectReason.INVALID_SAMPLE,
-                f"message {index}: an image stands in reasoning that template qwen3 leaves out",
+            raise invalid_sample(
+                f"message {index}: an image stands in reasoning that template qwen3 leaves out"
             )
         yield header, written
 

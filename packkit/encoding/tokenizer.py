@@ -52,8 +52,8 @@ class TextTokenizer:
     """A Hugging Face tokenizer that never takes text for a control token.
 
     Attributes:
-        data: Tokenizer.json, byte for byte as it was read.
-        place: Where it was read, for messages.
+        data: Bytes of tokenizer.json as it was read.
+        place: Path of the tokenizer, or what else names it in messages.
         added_tokens: Id of every added token by its content.
 
     Raises:
@@ -87,7 +87,7 @@ class TextTokenizer:
             source: Path of a tokenizer.json, a folder that holds one, a hub id, or a tokenizer.
 
         Raises:
-            InputError: There is none, or it cannot be used.
+            InputError: There is no tokenizer, or it cannot be used.
         """
         if isinstance(source, Tokenizer):
             return cls(source.to_str().encode(), "the tokenizer given")

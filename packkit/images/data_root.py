@@ -1,4 +1,4 @@
-"""The folder that the image paths of an input are resolved under; links are followed once."""
+"""The folder under which the image paths of an input are resolved, links followed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class DataRoot:
     """The folder under which the image paths of an input are resolved, and never outside it.
 
     Args:
-        folder: The data root.
+        folder: Path of the data root.
 
     Raises:
         InputError: There is no such folder.
@@ -21,7 +21,7 @@ class DataRoot:
 
     def __init__(self, folder: str | Path) -> None:
         if not os.path.isdir(folder):
-            raise InputError(f"data root {folder} is not a folder")
+            raise InputError(f"data_root {folder} is not a folder")
         self.folder = os.path.realpath(folder)
         self._prefix = os.path.join(self.folder, "")
         self._real_folders: dict[str, str] = {}
@@ -34,13 +34,13 @@ class DataRoot:
         outside this data root either. The answer is kept: asking again costs no system call.
 
         Args:
-            names: Of sub-folders, by preference.
+            names: Names of sub-folders, by preference.
         """
         root = self._within.get(names)
         if root is None:
             folders = (os.path.join(self.folder, name) for name in names)
-            found = next(filter(os.path.isdir, folders), None)
-            root = self if found is None else DataRoot(found)
+            folder = next(filter(os.path.isdir, folders), None)
+            root = self if folder is None else DataRoot(folder)
             root._prefix = self._prefix
             self._within[names] = root
         return root
@@ -69,7 +69,5 @@ class DataRoot:
         if base in ("", ".", "..") or os.path.islink(path):
             path = os.path.realpath(path)
         if not path.startswith(self._prefix):
-            raise SampleError(
-                RejectReason.UNSAFE_PATH, f"{name!r} leads outside the data root (--data-root)"
-            )
+            raise SampleError(RejectReason.UNSAFE_PATH, f"{name!r} leads outside data_root")
         return FileImage(path)

@@ -6,8 +6,7 @@ needs the whole of a WebP file and allocates its canvas; and it takes two to fiv
 Reading a header costs a few microseconds whatever the size of the image, so an image that would
 blow up in memory is refused before any of its pixels exist.
 
-The orientation is that of the EXIF block alone; what XMP or a PNG text chunk says of it is not
-followed.
+The orientation is that of the EXIF block alone; one in XMP or in a PNG text chunk is ignored.
 """
 
 from __future__ import annotations
@@ -49,10 +48,11 @@ class ImageHeader(NamedTuple):
     """What an image file says of itself before any pixel is decoded.
 
     Attributes:
-        format: ``JPEG``, ``PNG`` or ``WEBP``.
-        width: Pixels, as displayed: after the EXIF orientation.
-        height: Pixels, as displayed.
-        orientation: How EXIF has the stored pixels turned for display, 1 to 8; 1 is as they are.
+        format: Format of the file, ``JPEG``, ``PNG`` or ``WEBP``.
+        width: Width in pixels as displayed, which is after the EXIF orientation.
+        height: Height in pixels as displayed.
+        orientation: EXIF code, 1 to 8, of how the stored pixels are turned for display; 1 is not
+            at all.
     """
 
     format: str
@@ -77,7 +77,7 @@ def read_header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
         max_pixels: Largest width x height accepted.
 
     Raises:
-        SampleError: It is not a readable JPEG, PNG or WebP, or it is larger than `max_pixels`.
+        SampleError: The data is no readable JPEG, PNG or WebP, or larger than `max_pixels`.
 
     >>> read_header(b"RIFF\\x1a\\0\\0\\0WEBPVP8L\\x0d\\0\\0\\0/\\x3f\\xc0\\x0b\\0")
     ImageHeader(format='WEBP', width=64, height=48, orientation=1)
@@ -91,7 +91,7 @@ def read_header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     if width * height > max_pixels:
         raise SampleError(
             RejectReason.IMAGE_TOO_LARGE,
-            f"{width} x {height} = {width * height} pixels, at most {max_pixels} allowed",
+            f"{width} x {height} = {width * height} pixels, more than max_pixels {max_pixels}",
         )
     if orientation in _ORIENTATIONS_THAT_SWAP:
         width, height = height, width

@@ -66,13 +66,13 @@ class PixelDecoder:
     warns of, such as stray bytes before a marker. So Pillow decides what cannot be decoded.
 
     Args:
-        name: ``pillow`` or ``turbo``, which needs the extra of that name.
+        name: Name of the decoder, ``pillow`` or ``turbo``; the latter needs the extra ``turbo``.
         size: Edge of the square, pixels.
         max_pixels: Largest image accepted, width x height, as its header states it.
 
     Raises:
         InputError: There is no such decoder or size.
-        MissingExtraError: Simplejpeg or torch is not installed, and `turbo` needs it.
+        MissingExtraError: The decoder ``turbo`` needs simplejpeg and torch, and one is missing.
     """
 
     name: Literal["pillow", "turbo"]
@@ -99,7 +99,7 @@ class PixelDecoder:
         """Returns the pixels of an encoded image, uint8 [3, size, size].
 
         Raises:
-            SampleError: It cannot be decoded, or is larger than `max_pixels`.
+            SampleError: The image cannot be decoded, or is larger than `max_pixels`.
         """
         out = np.empty((3, self.size, self.size), np.uint8)
         self.decode_into(data, out)
@@ -137,10 +137,10 @@ def check_pixels(data: bytes) -> None:
         data: The encoded file, whose header has been read.
 
     Raises:
-        SampleError: It cannot be decoded to the end.
+        SampleError: The image cannot be decoded to the end.
     """
     with _decoded(data, read_header(data, max_pixels=sys.maxsize)):
-        pass  # All that is asked of the pixels is that they are there.
+        pass  # Decoding is the check; the pixels are not used.
 
 
 def displayed_image(data: bytes) -> Image:
@@ -150,7 +150,7 @@ def displayed_image(data: bytes) -> Image:
         data: A JPEG, PNG or WebP file.
 
     Raises:
-        SampleError: It cannot be decoded, or is larger than `MAX_PIXELS`.
+        SampleError: The image cannot be decoded, or is larger than `MAX_PIXELS`.
     """
     header = read_header(data)
     with _decoded(data, header) as image:

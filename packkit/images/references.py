@@ -16,7 +16,7 @@ import pybase64
 from packkit.base.errors import RejectReason, SampleError
 from packkit.images.headers import HEAD_BYTES, MAX_PIXELS, ImageHeader, read_header
 
-# What the name of an image can be guilty of. A disk that fails or a process without descriptors
+# Errors that the name of an image can cause. A disk that fails or a process without descriptors
 # is no fault of the record: such errors end the run, which can be started again.
 _FAULTS_OF_THE_NAME = frozenset(
     {
@@ -35,8 +35,8 @@ class ImagePeek(NamedTuple):
     """What is known of an image file without reading all of it.
 
     Attributes:
-        head: Its first bytes; all of them where they had to be read anyway.
-        size: Bytes of the whole file.
+        head: First bytes of the file; all of them where they had to be read anyway.
+        size: Size of the whole file, bytes.
         mtime_ns: Modification time, nanoseconds; 0 where it is not a file of its own.
     """
 
@@ -100,7 +100,7 @@ class FileImage:
     """An image that is a file of its own.
 
     Attributes:
-        path: Where it stands.
+        path: Path of the file.
     """
 
     path: str
@@ -155,9 +155,9 @@ class RangeImage:
     """An image that is a byte range of a larger file.
 
     Attributes:
-        path: The file.
-        offset: First byte.
-        size: Bytes.
+        path: Path of the larger file.
+        offset: First byte of the image in that file.
+        size: Length of the image, bytes.
     """
 
     path: str
@@ -197,7 +197,7 @@ def peek_header(
     """Returns the beginning of an image file and what its header says.
 
     Args:
-        image: The encoded file, or where it stands.
+        image: The encoded file, or a reference to it.
         max_pixels: Largest width x height accepted.
 
     Raises:

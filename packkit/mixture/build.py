@@ -66,9 +66,9 @@ def build_mixture(
         return run.commit(survey.sources, _chosen(survey, lock))
 
 
-def _check_unchanged(found: LockedSource, locked: LockedSource) -> None:
+def _check_unchanged(surveyed: LockedSource, locked: LockedSource) -> None:
     for name in LockedSource.__slots__:
-        value, expected = getattr(found, name), getattr(locked, name)
+        value, expected = getattr(surveyed, name), getattr(locked, name)
         if value != expected:
             raise SourceChangedError(
                 f"source {locked.name}", f"{name} is {value}, the lock says {expected}"
@@ -78,7 +78,7 @@ def _check_unchanged(found: LockedSource, locked: LockedSource) -> None:
 def _chosen(survey: Survey, lock: Lock) -> Selection:
     counts = [len(choice.rows) for choice in survey.choices]
     return Selection(
-        measured=survey.found.measured.take(
+        measured=survey.pass1.measured.take(
             np.concatenate([choice.rows for choice in survey.choices]),
             np.repeat(np.arange(len(counts), dtype=np.int32), counts),
             np.concatenate([np.arange(count) for count in counts]),

@@ -45,12 +45,12 @@ class Survey(NamedTuple):
 
     Attributes:
         sources: Every file.
-        found: What pass 1 found in them.
+        pass1: What pass 1 found in them.
         choices: What is taken of each of the mixture's sources.
     """
 
     sources: Sequence[Source]
-    found: Pass1Result
+    pass1: Pass1Result
     choices: Sequence[Choice]
 
 
@@ -152,7 +152,7 @@ class _Chooser:
             read=part.read,
             rejected=self.rejects[number],
             available=part.available,
-            filters={label(one): one.describe() for one in self.opened.filters[number]},
+            filters={label(filter_): filter_.describe() for filter_ in self.opened.filters[number]},
             dropped=part.dropped,
             asked=str(quantity),
             taken=len(rows),
@@ -177,7 +177,9 @@ class _Chooser:
 
 def _rejects_of(opened: OpenMixture, rejects: Sequence[Reject]) -> list[Mapping[str, int]]:
     """Returns the reasons of each of the mixture's sources, counted."""
-    owner = {source.name: own for source, own in zip(opened.sources, opened.owners, strict=True)}
+    owner = {
+        source.name: number for source, number in zip(opened.sources, opened.owners, strict=True)
+    }
     counts: list[Counter[str]] = [Counter() for _ in opened.mixture.sources]
     for reject in rejects:
         counts[owner[reject.source]][reject.reason] += 1

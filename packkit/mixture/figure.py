@@ -18,7 +18,7 @@ def plot_shares(shares: Mapping[str, Count], path: str | Path, title: str) -> No
     Args:
         shares: Samples and tokens of each source or modality; drawn in this order, from the top.
         path: The PNG.
-        title: Of the picture.
+        title: Title of the picture.
 
     Raises:
         MissingExtraError: Matplotlib is not installed.
@@ -34,7 +34,7 @@ def plot_shares(shares: Mapping[str, Count], path: str | Path, title: str) -> No
         counts = [getattr(count, unit) for count in shares.values()]
         percent = [100 * count / max(1, sum(counts)) for count in counts]
         bars = axes.barh([row + offset for row in rows], percent, 0.38, color=color, label=unit)
-        axes.bar_label(bars, [f"{one:.1f} %" for one in percent], padding=3, fontsize=7)
+        axes.bar_label(bars, [f"{value:.1f} %" for value in percent], padding=3, fontsize=7)
     # Names come from files: a dollar sign in one is no formula.
     axes.set_yticks(rows, list(shares), parse_math=False)
     axes.invert_yaxis()

@@ -34,23 +34,23 @@ class Filter(Protocol):
 
         Args:
             sample: The sample.
-            key: Its `sample_key`.
+            key: `sample_key` of the sample.
         """
 
     def describe(self) -> Mapping[str, Any]:
         """Returns what its decisions depend on, as JSON values."""
 
 
-def label(one: Filter) -> str:
+def label(filter_: Filter) -> str:
     """Returns name and version, as a lock states them: ``no-refusal@1``."""
-    return f"{one.name}@{one.version}"
+    return f"{filter_.name}@{filter_.version}"
 
 
 @cache
 def installed_filters() -> Mapping[str, type[Filter]]:
     """Returns every installed filter by name."""
     loaded = (entry.load() for entry in entry_points(group="packkit.filters"))
-    return {one.name: one for one in sorted(loaded, key=lambda one: one.name)}
+    return {kind.name: kind for kind in sorted(loaded, key=lambda kind: kind.name)}
 
 
 def make_filters(specs: Sequence[str | Mapping[str, Any]], data: Path) -> list[Filter]:
@@ -65,7 +65,7 @@ def make_filters(specs: Sequence[str | Mapping[str, Any]], data: Path) -> list[F
             filter is named twice.
     """
     filters = [_make(spec, data) for spec in specs]
-    labels = [label(one) for one in filters]
+    labels = [label(filter_) for filter_ in filters]
     if repeated := [name for name in labels if labels.count(name) > 1]:
         raise InputError(f"filter {repeated[0]} is named twice")
     return filters

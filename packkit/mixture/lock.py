@@ -30,7 +30,7 @@ class Count(NamedTuple):
 
     Attributes:
         samples: How many.
-        tokens: Of them all.
+        tokens: Tokens of all samples counted.
     """
 
     samples: int
@@ -54,9 +54,9 @@ class LockedSource:
         asked: How much the mixture asks for.
         taken: Samples taken, repeats counted.
         distinct: Different samples among them.
-        text_tokens: Of the samples taken.
-        image_tokens: Of the samples taken.
-        images: Of the samples taken.
+        text_tokens: Text tokens of the samples taken.
+        image_tokens: Image tokens of the samples taken.
+        images: Images of the samples taken.
         modalities: Samples taken of each modality.
         content: `content_hash` of the samples taken.
     """
@@ -158,9 +158,9 @@ class Lock:
         """Reads a lock file.
 
         Raises:
-            InputError: It cannot be read.
-            FormatError: It is no lock of this version.
-            ChecksumError: It was changed after it was written.
+            InputError: The lock cannot be read.
+            FormatError: The file is no lock of this version.
+            ChecksumError: The lock was changed after it was written.
         """
         try:
             data = Path(path).read_bytes()

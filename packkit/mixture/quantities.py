@@ -36,7 +36,7 @@ def parse_count(value: int | str) -> int:
     """Reads an exact count: a number, or text as 180K, 1.5M, 5B.
 
     Raises:
-        InputError: It is none, or no whole number of at least 1.
+        InputError: The text is no count, or no whole number of at least 1.
 
     >>> parse_count("180K"), parse_count("1.5M"), parse_count(9835)
     (180000, 1500000, 9835)

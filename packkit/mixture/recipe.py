@@ -10,13 +10,12 @@ from typing import Any, Literal
 
 from packkit.base.checked_toml import check_tables, read_tables
 from packkit.base.errors import InputError
+from packkit.base.pack_options import Algorithm, Overlong
 from packkit.encoding import SampleEncoder
 from packkit.mixture.modalities import known_modalities
 from packkit.mixture.quantities import Quantity, Unit, apportion, parse_count
 from packkit.mixture.selection import Shortage
 from packkit.packing import PackConfig
-from packkit.packing.config import Overlong
-from packkit.planning import Algorithm
 
 _STRICT: Any = {"extra": "forbid", "strict": True}
 
@@ -59,13 +58,13 @@ class MixtureSource:
         images: Folder of image paths, relative to the data folder; by default that of each file.
         layout: Layout of the records, or ``auto``.
         columns: Role in the layout -> name of the field.
-        filters: Which samples may be taken; see `packkit.mixture.filters.make_filters`.
+        filters: Filters that decide which samples may be taken; see `make_filters`.
         take: Samples, as 180000 or ``"180K"``.
         repeat: How often all of it is taken; 1.5 is all of it and half of it once more.
         tokens: At most so many tokens, as ``"5B"``.
-        weight: Its share of the mixture's `total`.
+        weight: Share of the mixture's `total` that the source gets.
         shortage: What happens where there is less; by default as the mixture says.
-        modality: Of all its samples, where the data set's own mapping does not say.
+        modality: Modality of all samples whose own the catalog does not tell.
         max_reject_rate: Share of records that may be rejected, in [0, 1].
     """
 
@@ -129,8 +128,8 @@ class Mixture:
     """A mixture of sources: what one stage of training is fed.
 
     Attributes:
-        version: Of this notation.
-        name: Of the stage.
+        version: Version of the notation, 1.
+        name: Name of the stage.
         seed: Decides which samples are taken, and the order of packs.
         total: What weights are shares of, as ``"1M"``.
         unit: Whether `total` counts samples or tokens.
@@ -171,7 +170,7 @@ class Mixture:
         """How much of each source is taken."""
         if self.total is None:
             return [source.quantity for source in self.sources]
-        shares = apportion(parse_count(self.total), [one.weight or 0 for one in self.sources])
+        shares = apportion(parse_count(self.total), [source.weight or 0 for source in self.sources])
         return [Quantity(self.unit, share) for share in shares]
 
     def shortage_of(self, source: MixtureSource) -> Shortage:
@@ -196,7 +195,7 @@ def read_mixture(path: str | Path) -> Mixture:
     """Reads a mixture.
 
     Raises:
-        InputError: It cannot be read, or a key is unknown, missing or not legal; the key is named.
+        InputError: The file cannot be read, or a key is unknown, missing or not legal.
         MissingExtraError: Pydantic is not installed.
     """
     return check_mixture(read_tables(Path(path)), path)

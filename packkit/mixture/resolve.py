@@ -58,7 +58,7 @@ def resolve_mixture(
             sources=[choice.locked for choice in survey.choices],
         )
         rejects = lock_path.with_name(lock_path.name + ".rejects.jsonl")
-        write_atomically(rejects, reject_lines(survey.found.rejects))
+        write_atomically(rejects, reject_lines(survey.pass1.rejects))
         lock.write(lock_path)
         run.work.remove()
     folder.rmdir()
@@ -71,4 +71,4 @@ def _check_reject_rate(locked: LockedSource, limit: float, place: Path) -> None:
     rejected = locked.read - locked.available
     if rejected > limit * locked.read:
         rule = f"max_reject_rate of source {locked.name},"
-        raise RejectRateError(rejected, locked.read, limit, place, locked, rule=rule)
+        raise RejectRateError(rejected, locked.read, limit, place, rule=rule)

@@ -38,7 +38,7 @@ def ranks_of(keys: NDArray[np.uint64], seed: int, source: str) -> NDArray[np.uin
 
     Args:
         keys: uint64 [n], `sample_key` of each.
-        seed: Of the mixture.
+        seed: Seed of the mixture.
         source: Name of the source.
 
     Returns:

@@ -29,7 +29,7 @@ class OpenMixture:
         mixture: What it is.
         sources: Every file.
         owners: Number of the mixture's source that each file belongs to.
-        filters: Of each of the mixture's sources.
+        filters: Filters of each of the mixture's sources.
     """
 
     mixture: Mixture
@@ -62,27 +62,27 @@ class OpenMixture:
             "modality": _modality(self.mixture.sources[owner], sample),
         }
 
-    def parts(self, found: Pass1Result) -> list[SourcePart]:
+    def parts(self, pass1: Pass1Result) -> list[SourcePart]:
         """Returns what pass 1 found of each of the mixture's sources."""
-        owner = np.asarray(self.owners, np.int32)[found.measured.source]
-        return [self._part(number, found, owner) for number in range(len(self.mixture.sources))]
+        owner = np.asarray(self.owners, np.int32)[pass1.measured.source]
+        return [self._part(number, pass1, owner) for number in range(len(self.mixture.sources))]
 
     def _dropped(self, owner: int, sample: Sample, key: int) -> int:
         """Returns the number of the first filter that drops a sample, from 1, or 0."""
         filters = enumerate(self.filters[owner], 1)
-        return next((number for number, one in filters if one.drops(sample, key)), 0)
+        return next((number for number, filter_ in filters if filter_.drops(sample, key)), 0)
 
-    def _part(self, number: int, found: Pass1Result, owner: NDArray[np.int32]) -> SourcePart:
+    def _part(self, number: int, pass1: Pass1Result, owner: NDArray[np.int32]) -> SourcePart:
         rows = np.flatnonzero(owner == number)
-        files = [i for i, own in enumerate(self.owners) if own == number]
-        dropped = found.measured.column("dropped")[rows]
+        files = [i for i, source_owner in enumerate(self.owners) if source_owner == number]
+        dropped = pass1.measured.column("dropped")[rows]
         counts = {
-            label(one): int((dropped == place).sum())
-            for place, one in enumerate(self.filters[number], 1)
+            label(filter_): int((dropped == place).sum())
+            for place, filter_ in enumerate(self.filters[number], 1)
         }
         return SourcePart(
             files=[self.sources[i] for i in files],
-            read=sum(found.reads[i] for i in files),
+            read=sum(pass1.reads[i] for i in files),
             available=len(rows),
             dropped=counts,
             rows=rows[dropped == 0],
@@ -105,7 +105,7 @@ class SourcePart(NamedTuple):
     """What there is of one of a mixture's sources.
 
     Attributes:
-        files: Its files.
+        files: Files of the source.
         read: Their records.
         available: Samples that can be packed.
         dropped: How many of them each filter leaves out.
@@ -152,8 +152,8 @@ def open_mixture(
 
     Args:
         mixture: What it is.
-        filters: Of each of its sources.
-        files: Its files.
+        filters: Filters of each of the mixture's sources.
+        files: Files of the source.
         data: Folder that its paths are relative to.
         staging: Folder for copies of files that cannot be read by offset.
 
@@ -163,16 +163,16 @@ def open_mixture(
     """
     sources = []
     for number, file in files:
-        one = mixture.sources[number]
+        source = mixture.sources[number]
         opened = open_source(
             file,
             staging=staging / str(number),
-            layout=one.layout,
-            columns=one.columns,
-            data_root=None if one.images is None else data / one.images,
+            layout=source.layout,
+            columns=source.columns,
+            data_root=None if source.images is None else data / source.images,
         )
         # Rejects are told by this name, over all sources.
-        sources.append(replace(opened, name=f"{one.label}/{file.name}"))
+        sources.append(replace(opened, name=f"{source.label}/{file.name}"))
     return OpenMixture(mixture, sources, [number for number, _ in files], filters)
 
 

@@ -24,7 +24,7 @@ class Hit(NamedTuple):
         eval: Where it stands in the evaluation set.
         is_exact: Whether the files have the same bytes.
         distance: Bits of 64 in which the perceptual hashes differ.
-        correlation: Of the small grey versions.
+        correlation: Correlation of the small grey versions, -1 to 1.
     """
 
     kind: HitKind
@@ -117,10 +117,10 @@ class _Known(NamedTuple):
     """The evaluation set in memory.
 
     Attributes:
-        side: Its counts.
-        pictures: Its images.
+        side: Counts of the side.
+        pictures: Images of the side.
         owners: Place of each image, and the questions of its sample.
-        questions: Those of all samples.
+        questions: Questions of all samples.
     """
 
     side: Side

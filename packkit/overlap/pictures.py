@@ -52,10 +52,10 @@ class Match(NamedTuple):
     """An image of the index that is the same as another one, or near it.
 
     Attributes:
-        number: Of the image in the index.
+        number: Number of the image in the index.
         is_exact: Whether the files have the same bytes.
         distance: Bits in which the hashes differ, 0 to 64.
-        correlation: Of the grey versions, -1 to 1.
+        correlation: Correlation of the grey versions, -1 to 1.
     """
 
     number: int
@@ -69,7 +69,7 @@ def is_near(distance: int, correlation: float) -> bool:
 
     Args:
         distance: Bits of 64 in which their perceptual hashes differ.
-        correlation: Of their grey versions, -1 to 1.
+        correlation: Correlation of their grey versions, -1 to 1.
     """
     return correlation >= (_CLOSE_CORRELATION if distance <= _CLOSE_DISTANCE else _FAR_CORRELATION)
 
@@ -78,7 +78,7 @@ def describe(data: bytes) -> Picture:
     """Returns what an image file is compared by.
 
     Raises:
-        SampleError: It cannot be decoded.
+        SampleError: The image cannot be decoded.
         MissingExtraError: Imagehash is not installed.
     """
     try:

@@ -17,11 +17,14 @@ def normalized(text: str) -> str:
     """
     # Each step can undo another one: twice all of them is stable.
     for _ in range(2):
-        text = "".join(one for one in text if unicodedata.category(one) != "Cf")
+        text = "".join(character for character in text if unicodedata.category(character) != "Cf")
         text = unicodedata.normalize("NFKC", text).casefold()
     # Symbols stay: a lesion of < 5 mm is none of > 5 mm, and HER2+ is not HER2-.
     separates = ("P", "Z", "Cc")
-    kept = (" " if unicodedata.category(one).startswith(separates) else one for one in text)
+    kept = (
+        " " if unicodedata.category(character).startswith(separates) else character
+        for character in text
+    )
     return " ".join("".join(kept).split())
 
 

@@ -45,7 +45,7 @@ class Place(NamedTuple):
     Attributes:
         source: File.
         position: Number of the record, from 0.
-        id: Of the sample, if it has one.
+        id: Id of the sample, if it has one.
         image: Number of the image in the sample, from 0.
     """
 
@@ -61,7 +61,7 @@ class Described(NamedTuple):
     Attributes:
         places: Where its images stand.
         questions: What its user asks, normalized.
-        pictures: Its images.
+        pictures: Images of the sample.
     """
 
     places: list[Place]
@@ -93,12 +93,12 @@ class Side:
             InputError: Nothing can be read, as with a wrong folder of images.
         """
         with ThreadPoolExecutor(usable_cpus()) as threads:
-            for one in _described_all(self._inputs, threads):
-                if isinstance(one, SampleError):
-                    self._unreadable[one.reason.value] += 1
+            for sample in _described_all(self._inputs, threads):
+                if isinstance(sample, SampleError):
+                    self._unreadable[sample.reason.value] += 1
                 else:
                     self.samples += 1
-                    yield one
+                    yield sample
         if not self.samples:
             # Nothing was compared, which must not pass for nothing being shared.
             raise InputError(f"no sample of {self._name} can be read: {self._losses()}")

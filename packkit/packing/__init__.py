@@ -2,6 +2,6 @@
 
 from packkit.packing.config import PackConfig
 from packkit.packing.job import pack
-from packkit.packing.report import PackReport
+from packkit.packing.report import PackRejectRateError, PackReport
 
-__all__ = ["PackConfig", "PackReport", "pack"]
+__all__ = ["PackConfig", "PackRejectRateError", "PackReport", "pack"]

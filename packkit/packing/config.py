@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from packkit.base import pack_options as default
 from packkit.base.engine import usable_cpus
 from packkit.base.errors import InputError
+from packkit.base.pack_options import Algorithm, Overlong, Storage
 from packkit.encoding import SampleEncoder
 from packkit.images import MAX_PIXELS
-from packkit.planning import Algorithm
-
-Overlong = Literal["reject", "truncate", "error"]
-Storage = Literal["shards", "files"]
 
 # Options that change no byte of the output.
 _NOT_IN_OUTPUT = frozenset({"workers", "overwrite", "strict", "max_reject_rate", "data_root"})
@@ -51,26 +49,26 @@ class PackConfig:
         InputError: A value is out of range.
     """
 
-    max_len: int = 4096
-    tokenizer: str = "Qwen/Qwen3-1.7B"
-    image_tokens: int | str = 144
-    template: str = "qwen3"
+    max_len: int = default.MAX_LEN
+    tokenizer: str = default.TOKENIZER
+    image_tokens: int | str = default.IMAGE_TOKENS
+    template: str = default.TEMPLATE
     layout: str = "auto"
     columns: Mapping[str, str] = field(default_factory=dict)
     data_root: str | None = None
-    storage: Storage = "shards"
-    shard_size: int = 256 << 20
-    algorithm: Algorithm = "ffd"
+    storage: Storage = default.STORAGE
+    shard_size: int = default.SHARD_SIZE
+    algorithm: Algorithm = default.ALGORITHM
     max_images: int | None = None
     max_samples: int | None = None
-    overlong: Overlong = "reject"
+    overlong: Overlong = default.OVERLONG
     seed: int = 0
     workers: int = field(default_factory=usable_cpus)
     max_pixels: int = MAX_PIXELS
     check_images: bool = False
     unique_ids: bool = False
     strict: bool = False
-    max_reject_rate: float = 0.01
+    max_reject_rate: float = default.MAX_REJECT_RATE
     overwrite: bool = False
 
     def __post_init__(self) -> None:

@@ -60,7 +60,8 @@ def pack(
         LockedError: Another process packs into `out`.
         SampleError: A sample is rejected and `config.strict` is set.
         SourceChangedError: An input changed between the two passes.
-        RejectRateError: More than `config.max_reject_rate` were rejected; the pack set is whole.
+        PackRejectRateError: More than `config.max_reject_rate` were rejected; the pack set is
+            whole, and the error carries the report.
     """
     config = config or PackConfig()
     encoder = encoder or config.encoder()

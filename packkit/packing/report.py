@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from packkit.base.errors import RejectRateError
 from packkit.shards import Manifest
 
 T = TypeVar("T")
@@ -69,3 +71,15 @@ class PackReport:
         facts = [name for name, value in vars(PackReport).items() if isinstance(value, _Fact)]
         own_names = ("fill_packs", "shards", "bytes", "seconds", "was_complete")
         return {name: getattr(self, name) for name in (*facts, *own_names)}
+
+
+class PackRejectRateError(RejectRateError):
+    """A packing run rejected more samples than it may; its pack set is whole.
+
+    Attributes:
+        report: Figures of the run.
+    """
+
+    def __init__(self, report: PackReport, limit: float, rejects: Path) -> None:
+        super().__init__(report.samples_rejected, report.samples_read, limit, rejects)
+        self.report = report

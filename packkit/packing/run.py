@@ -17,13 +17,13 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 
 from packkit.base.engine import Engine, LocalEngine, Progress
-from packkit.base.errors import OutputExistsError, RejectRateError, RejectReason
+from packkit.base.errors import OutputExistsError, RejectReason
 from packkit.base.files import write_atomically
 from packkit.encoding import SampleEncoder
 from packkit.packing.config import PackConfig
 from packkit.packing.pass1 import SpanMeasurer, span_tasks
 from packkit.packing.pass2 import ShardMaker
-from packkit.packing.report import PackReport
+from packkit.packing.report import PackRejectRateError, PackReport
 from packkit.packing.sample_table import SampleTable
 from packkit.packing.selection import Selection
 from packkit.packing.span import Notes, Reject, reject_lines, table_schema
@@ -116,7 +116,7 @@ class PackRun:
 
         Raises:
             OutputExistsError: The folder holds something else.
-            RejectRateError: The job is finished, and too many samples were rejected.
+            PackRejectRateError: The job is finished, and too many samples were rejected.
         """
         if not self.work.begin(job, overwrite=self.config.overwrite):
             return None
@@ -167,7 +167,7 @@ class PackRun:
 
         Raises:
             SourceChangedError: A source is not what it was in pass 1.
-            RejectRateError: Too many samples were rejected; the pack set is whole.
+            PackRejectRateError: Too many samples were rejected; the pack set is whole.
         """
         plan, tasks = self._arrange(selection.measured)
         entries = self._write_shards(sources, selection, tasks)
@@ -297,4 +297,4 @@ class PackRun:
         rejected, read = report.samples_rejected, report.samples_read
         limit = self.config.max_reject_rate
         if rejected > limit * read:
-            raise RejectRateError(rejected, read, limit, self.out / REJECTS, report)
+            raise PackRejectRateError(report, limit, self.out / REJECTS)

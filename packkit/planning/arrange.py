@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packkit.base.orders import hashes, seeded_key, seeded_order
-from packkit.planning.plan import Algorithm, PackPlan, plan_packs
+from packkit.base.pack_options import ALGORITHM, Algorithm
+from packkit.planning.plan import PackPlan, plan_packs
 
 # Every use of the seed draws from a stream of its own.
 _SAMPLES, _INSIDE, _PACKS = range(3)
@@ -62,7 +63,7 @@ def arrange(
     capacity: int,
     shard_size: int,
     seed: int = 0,
-    algorithm: Algorithm = "ffd",
+    algorithm: Algorithm = ALGORITHM,
     max_images: int | None = None,
     max_samples: int | None = None,
 ) -> Arrangement:

@@ -14,12 +14,13 @@ knows no limit but the capacity. ``best`` takes whichever needs fewer packs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from packkit.base.errors import InputError, LengthError
+from packkit.base.pack_options import ALGORITHM, Algorithm
 from packkit_kernels.bounds import bin_lower_bound
 from packkit_kernels.dealing import deal_samples
 from packkit_kernels.ffd import place_first_fit
@@ -32,8 +33,6 @@ from packkit_kernels.groups import (
     sort_samples,
 )
 from packkit_kernels.placements import count_bins
-
-Algorithm = Literal["ffd", "fill", "best"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -116,7 +115,7 @@ def plan_packs(
     lengths: ArrayLike,
     *,
     capacity: int,
-    algorithm: Algorithm = "ffd",
+    algorithm: Algorithm = ALGORITHM,
     images: ArrayLike | None = None,
     max_images: int | None = None,
     max_samples: int | None = None,
@@ -178,7 +177,7 @@ def plan_packs(
 
 
 def plan_histogram(
-    counts: ArrayLike, *, capacity: int, algorithm: Algorithm = "ffd"
+    counts: ArrayLike, *, capacity: int, algorithm: Algorithm = ALGORITHM
 ) -> HistogramPlan:
     """Returns the figures of a plan from the number of samples of each length.
 

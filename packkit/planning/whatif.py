@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from packkit.planning.plan import Algorithm, plan_histogram
+from packkit.base.pack_options import Algorithm
+from packkit.planning.plan import plan_histogram
 
 _ALGORITHMS: tuple[Algorithm, ...] = ("ffd", "fill")
 

@@ -1,4 +1,4 @@
-"""What a legal sample and a legal pack are, said once."""
+"""Samples and packs: what makes one legal, its canonical JSON, what tells samples apart."""
 
 from packkit.samples.sample import ROLES, Message, Pack, Sample
 from packkit.samples.sample_json import Content, Origin

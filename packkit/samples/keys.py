@@ -1,4 +1,4 @@
-"""What tells one sample from another, whatever file it stands in and at which place."""
+"""A key that tells one sample from another, whatever file it stands in and at which place."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class ImageStamp(NamedTuple):
     """What is known of an image from its header.
 
     Attributes:
-        size: Bytes of the file.
-        width: Pixels, as displayed.
-        height: Pixels.
+        size: Size of the file, bytes.
+        width: Width in pixels as displayed.
+        height: Height in pixels as displayed.
     """
 
     size: int
@@ -34,8 +34,8 @@ def sample_key(sample: Sample, stamps: Sequence[ImageStamp] | None = None) -> in
     must not read all their images.
 
     Args:
-        sample: The sample.
-        stamps: Those of its images, where they are known already.
+        sample: The sample whose key is wanted.
+        stamps: Stamps of the images of the sample, where they are known already.
 
     Returns:
         An unsigned integer of 64 bits: xxh3_64 of canonical JSON.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import invalid_sample
 from packkit.images import Base64Image
 from packkit.samples import Sample
 
@@ -28,8 +28,8 @@ def is_open_qwen2vl(record: Mapping[str, Any]) -> bool:
 def sample_from_open_qwen2vl(record: Mapping[str, Any]) -> Sample:
     """Reads a document; keys that the form does not use are kept under ``meta``.
 
-    The stored ``length`` is left out: it counts otherwise than any training run does. So is what
-    stands beside ``image_base64``.
+    Left out are the stored ``length``, which no training run counts in that way, and what stands
+    beside ``image_base64``.
 
     Raises:
         SampleError: Texts and images do not line up.
@@ -39,9 +39,7 @@ def sample_from_open_qwen2vl(record: Mapping[str, Any]) -> Sample:
     """
     texts, infos = record.get("texts"), record.get("image_info")
     if not isinstance(texts, list) or not isinstance(infos, list) or len(texts) != len(infos):
-        raise SampleError(
-            RejectReason.INVALID_SAMPLE, "texts and image_info must be lists of one length"
-        )
+        raise invalid_sample("texts and image_info must be lists of one length")
     content: list[str | None] = []
     images: list[Base64Image] = []
     for position, (text, info) in enumerate(zip(texts, infos, strict=True)):
@@ -52,10 +50,7 @@ def sample_from_open_qwen2vl(record: Mapping[str, Any]) -> Sample:
                 content.append(None)
                 images.append(Base64Image(data))
             case _:
-                raise SampleError(
-                    RejectReason.INVALID_SAMPLE,
-                    f"position {position} must hold either a text or an image",
-                )
+                raise invalid_sample(f"position {position} must hold either a text or an image")
     id_key = next((key for key in _ID_KEYS if record.get(key) is not None), None)
     used = {"texts", "image_info", "length", "__key__", id_key}
     return Sample(

@@ -1,4 +1,4 @@
-"""What a legal sample and a legal pack are, said once.
+"""Samples, their messages, and packs, all of them checked as they are made.
 
 Canonical JSON, in a pack and as an input line (docs/format.md has a full example)::
 
@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import pybase64
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import ImageRef
 from packkit.samples.sample_json import (
     Content,
@@ -28,15 +28,15 @@ from packkit.samples.sample_json import (
     content_from_json,
     content_to_json,
     id_from_json,
-    illegal,
     images_from_json,
     kind_of,
-    limit_from_json,
     meta_from_json,
     origin_from_json,
+    token_limit_from_json,
 )
 
 ROLES = ("system", "user", "assistant")
+"""Roles that a message may have."""
 
 _MESSAGE_KEYS = frozenset({"role", "content", "train"})
 
@@ -46,9 +46,12 @@ class Message:
     """One turn of a conversation.
 
     Attributes:
-        role: ``system``, ``user`` or ``assistant``.
-        content: Its text and images in reading order.
-        train: Whether its text is trained; None means that assistant turns are, others not.
+        role: Speaker of the turn, ``system``, ``user`` or ``assistant``.
+        content: Text and images of the turn in reading order.
+        train: Whether the turn is trained; None means that assistant turns are, others not.
+
+    Raises:
+        SampleError: The role is none of these.
     """
 
     role: str
@@ -57,7 +60,9 @@ class Message:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise illegal(f"role must be one of {', '.join(ROLES)}, got {kind_of(self.role)}")
+            raise invalid_sample(
+                f"role must be one of {', '.join(ROLES)}, got {kind_of(self.role)}"
+            )
 
     @property
     def is_trained(self) -> bool:
@@ -69,15 +74,15 @@ class Message:
         """Reads a message from its JSON form.
 
         Raises:
-            SampleError: It is not a legal message.
+            SampleError: The JSON is not that of a legal message.
         """
         if not isinstance(message, dict):
-            raise illegal(f"a message must be an object, got {kind_of(message)}")
+            raise invalid_sample(f"a message must be an object, got {kind_of(message)}")
         if extra := message.keys() - _MESSAGE_KEYS:
-            raise illegal(f"a message has no key {sorted(map(str, extra))[0]!r}")
+            raise invalid_sample(f"a message has no key {sorted(map(str, extra))[0]!r}")
         train = message.get("train")
         if train is not None and not isinstance(train, bool):
-            raise illegal(f"train must be true or false, got {kind_of(train)}")
+            raise invalid_sample(f"train must be true or false, got {kind_of(train)}")
         return cls(str(message.get("role")), content_from_json(message.get("content")), train)
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,13 +98,13 @@ class Sample:
     """One training example: a document or messages, and its images.
 
     Attributes:
-        id: The user's name for it; ids may repeat.
+        id: Name that the user gives to the sample; ids may repeat.
         messages: Turns of a conversation; exactly one of `messages` and `content` is given.
-        content: Parts of a caption or an interleaved document.
-        images: One encoded image file for each image part, in order.
-        meta: Anything the user wants to keep beside the sample.
-        token_limit: The sample is trained on its first `token_limit` tokens only.
-        origin: Where it was read, once it is in a pack.
+        content: Parts of a caption or of an interleaved document.
+        images: Encoded image file, or a reference to one, for each image part, in order.
+        meta: Anything that the user wants to keep beside the sample.
+        token_limit: Number of tokens after which the sample is cut; None leaves it whole.
+        origin: Place that the sample was read from, once it is in a pack.
 
     Raises:
         SampleError: The parts do not make a legal sample.
@@ -121,11 +126,11 @@ class Sample:
 
     def __post_init__(self) -> None:
         if (self.messages is None) == (self.content is None):
-            raise illegal("exactly one of messages and content must be given")
+            raise invalid_sample("exactly one of messages and content must be given")
         if not (self.messages or self.content):
             raise SampleError(RejectReason.EMPTY_TEXT, "neither a message nor a part")
         if self.token_limit is not None and self.token_limit < 1:
-            raise illegal(f"token_limit must be at least 1, got {self.token_limit}")
+            raise invalid_sample(f"token_limit must be at least 1, got {self.token_limit}")
         if self.image_count != len(self.images):
             raise SampleError(
                 RejectReason.IMAGE_COUNT,
@@ -174,27 +179,27 @@ class Sample:
     def from_dict(cls, record: object, *, images: Sequence[bytes | ImageRef] | None = None) -> Self:
         """Reads a sample from its canonical JSON form.
 
-        Keys that the form does not know are kept under ``meta``.
+        Keys that the canonical form does not have are kept under ``meta``.
 
         Args:
             record: The parsed JSON.
-            images: The images, where they do not stand in the record as base64.
+            images: The images, where they do not stand in the record as base64; they win over it.
 
         Raises:
-            SampleError: It is not a legal sample.
+            SampleError: The JSON is not that of a legal sample.
         """
         if not isinstance(record, dict):
-            raise illegal(f"a sample must be an object, got {kind_of(record)}")
+            raise invalid_sample(f"a sample must be an object, got {kind_of(record)}")
         messages, content = record.get("messages"), record.get("content")
         if messages is not None and not isinstance(messages, list):
-            raise illegal(f"messages must be a list, got {kind_of(messages)}")
+            raise invalid_sample(f"messages must be a list, got {kind_of(messages)}")
         return cls(
             id=id_from_json(record.get("id")),
             messages=None if messages is None else tuple(map(Message.from_dict, messages)),
             content=None if content is None else content_from_json(content),
             images=tuple(images_from_json(record.get("images")) if images is None else images),
             meta=meta_from_json(record),
-            token_limit=limit_from_json(record.get("token_limit")),
+            token_limit=token_limit_from_json(record.get("token_limit")),
             origin=origin_from_json(record.get("origin")),
         )
 
@@ -202,7 +207,8 @@ class Sample:
         """Returns the canonical JSON form; images last, as base64 of their unchanged bytes.
 
         Args:
-            with_images: False leaves ``images`` out, for writers that place them themselves.
+            with_images: Whether ``images`` is there; writers that place images themselves leave
+                it out.
 
         Raises:
             SampleError: An image cannot be read.
@@ -232,8 +238,8 @@ class Pack:
     """A closed bin: samples that are trained side by side in one sequence.
 
     Attributes:
-        data: The samples in the order of their segments.
-        lengths: Tokens of each sample.
+        data: Samples of the pack in the order of their segments.
+        lengths: Number of tokens of each sample.
 
     Raises:
         ValueError: `data` and `lengths` differ in number.

@@ -1,10 +1,13 @@
-"""The fields of a sample in canonical JSON: read strictly, written back as they were."""
+"""Canonical JSON of a sample field by field: what each may hold, read strictly.
+
+`packkit.samples.sample` puts the fields together; only the content needs a writer of its own.
+"""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import invalid_sample
 from packkit.images import Base64Image
 
 Content = tuple[str | None, ...]
@@ -15,7 +18,7 @@ _PART_KEYS = frozenset({"type", "text"})
 
 
 class Origin(NamedTuple):
-    """Where a sample was read: its identity, since ids may repeat.
+    """The place that a sample was read from: its identity, since ids may repeat.
 
     Attributes:
         source: Name of the input file, relative to the folder that all inputs share.
@@ -26,27 +29,16 @@ class Origin(NamedTuple):
     position: int
 
 
-def illegal(detail: str) -> SampleError:
-    """Returns the error of a sample that breaks a rule of the form."""
-    return SampleError(RejectReason.INVALID_SAMPLE, detail)
-
-
-def kind_of(value: object) -> str:
-    """Names a JSON value by its kind and, where it is short, by itself."""
-    shown = repr(value)
-    return f"{type(value).__name__} {shown}" if len(shown) <= 40 else type(value).__name__
-
-
 def content_from_json(content: object) -> Content:
     """Reads a string or a list of parts.
 
     Raises:
-        SampleError: It is neither.
+        SampleError: The content is neither, or a part is neither text nor an image.
     """
     if isinstance(content, str):
         return (content,)
     if not isinstance(content, list):
-        raise illegal(f"content must be a string or a list of parts, got {kind_of(content)}")
+        raise invalid_sample(f"content must be a string or a list of parts, got {kind_of(content)}")
     return tuple(map(_part_from_json, content))
 
 
@@ -58,7 +50,7 @@ def _part_from_json(part: object) -> str | None:
             # Tables give every part the same keys, and null where it has none.
             case "image", None:
                 return None
-    raise illegal(
+    raise invalid_sample(
         f'a part must be {{"type": "image"}} or {{"type": "text", "text": string}}, '
         f"got {kind_of(part)}"
     )
@@ -77,63 +69,63 @@ def id_from_json(value: object) -> str | None:
     """Reads an id, which is a string, an integer or missing.
 
     Raises:
-        SampleError: It is something else.
+        SampleError: The id is neither a string nor an integer.
     """
     if value is None or isinstance(value, str):
         return value
     # Many data sets number their samples.
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise illegal(f"id must be a string or an integer, got {kind_of(value)}")
+    raise invalid_sample(f"id must be a string or an integer, got {kind_of(value)}")
 
 
 def images_from_json(images: object) -> list[Base64Image]:
-    """Reads a list of base64 strings, or nothing.
+    """Reads the images, a list of base64 strings, or none where it is missing.
 
     Raises:
-        SampleError: It is something else.
+        SampleError: The images are not a list of strings.
     """
     if images is None:
         return []
     if not isinstance(images, list):
-        raise illegal(f"images must be a list, got {kind_of(images)}")
+        raise invalid_sample(f"images must be a list, got {kind_of(images)}")
     for image in images:
         if not isinstance(image, str):
-            raise illegal(f"an image must be a base64 string, got {kind_of(image)}")
+            raise invalid_sample(f"an image must be a base64 string, got {kind_of(image)}")
     return [Base64Image(image) for image in images]
 
 
 def meta_from_json(record: dict[str, Any]) -> dict[str, Any]:
-    """Returns ``meta`` together with the keys that the form does not know.
+    """Reads ``meta`` of a record, together with the keys that the canonical form does not have.
 
     Raises:
-        SampleError: ``meta`` is no object, or a key stands in both places.
+        SampleError: The value of ``meta`` is not an object, or a key stands in both places.
     """
     meta = {} if record.get("meta") is None else record["meta"]
     if not isinstance(meta, dict):
-        raise illegal(f"meta must be an object, got {kind_of(meta)}")
+        raise invalid_sample(f"meta must be an object, got {kind_of(meta)}")
     extra = {key: value for key, value in record.items() if key not in _SAMPLE_KEYS}
     if clash := extra.keys() & meta.keys():
-        raise illegal(f"key {sorted(clash)[0]!r} stands both in the sample and in its meta")
+        raise invalid_sample(f"key {sorted(clash)[0]!r} stands both in the sample and in its meta")
     return {**meta, **extra}
 
 
-def limit_from_json(value: object) -> int | None:
+def token_limit_from_json(value: object) -> int | None:
     """Reads a token limit, which is an integer or missing.
 
     Raises:
-        SampleError: It is something else.
+        SampleError: The token limit is not an integer.
     """
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    raise illegal(f"token_limit must be an integer, got {kind_of(value)}")
+    raise invalid_sample(f"token_limit must be an integer, got {kind_of(value)}")
 
 
 def origin_from_json(value: object) -> Origin | None:
     """Reads an origin, which has a source and a position, or is missing.
 
     Raises:
-        SampleError: It is something else.
+        SampleError: The origin is not an object of just a source and a position.
     """
     if value is None:
         return None
@@ -141,4 +133,12 @@ def origin_from_json(value: object) -> Origin | None:
         source, position = value["source"], value["position"]
         if isinstance(source, str) and type(position) is int:
             return Origin(source, position)
-    raise illegal(f'origin must be {{"source": string, "position": integer}}, got {kind_of(value)}')
+    raise invalid_sample(
+        f'origin must be {{"source": string, "position": integer}}, got {kind_of(value)}'
+    )
+
+
+def kind_of(value: object) -> str:
+    """Returns the type of a JSON value, and the value itself where it is short, for messages."""
+    shown = repr(value)
+    return f"{type(value).__name__} {shown}" if len(shown) <= 40 else type(value).__name__

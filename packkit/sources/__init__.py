@@ -1,6 +1,6 @@
 """Where samples come from: files found, staged where needed, and told apart."""
 
-from packkit.sources.base import Container, Fields, Layout, Record, Span
+from packkit.sources.base import Container, Fields, Layout, Record, Span, StagedContainer
 from packkit.sources.discover import InputFile, find_inputs
 from packkit.sources.registry import (
     container_named,
@@ -19,6 +19,7 @@ __all__ = [
     "Record",
     "Source",
     "Span",
+    "StagedContainer",
     "container_named",
     "find_inputs",
     "installed_containers",

@@ -1,21 +1,21 @@
-"""The two protocols behind which every input stands.
+"""The protocols of containers and layouts, and what layouts share to read fields.
 
 A **container** knows how records lie in a file: JSON lines, one JSON array, a tar, Parquet. It
 turns bytes into fields, and every record it yields can be read again by its byte range. A
 **layout** knows what a record's fields mean: LLaVA conversations, captions, questions and answers.
 It turns fields into a `Sample`. Only layouts know markers such as ``<image>``.
 
-To add either, write one class and name it under the entry points ``packkit.containers`` or
-``packkit.layouts``.
+To add either, write one class and name it in the table of `packkit.sources.registry`; another
+package names its class under the entry points ``packkit.containers`` or ``packkit.layouts``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeGuard
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import Base64Image, DataRoot, ImageRef
 from packkit.samples import Sample
 
@@ -29,8 +29,8 @@ class Span(NamedTuple):
     """A byte range of a file that begins and ends between records: one task of pass 1.
 
     Attributes:
-        start: First byte.
-        stop: First byte after it.
+        start: First byte of the range.
+        stop: First byte after the range.
     """
 
     start: int
@@ -41,10 +41,10 @@ class Record(NamedTuple):
     """One record of a file.
 
     Attributes:
-        offset: First byte in the file.
-        size: Bytes.
+        offset: First byte of the record in the file.
+        size: Number of bytes in the file.
         checksum: Xxh3_64 of those bytes; 0 where pass 1 does not read all of them.
-        fields: What it holds, or why that cannot be read.
+        fields: The fields of the record, or why they cannot be read.
     """
 
     offset: int
@@ -65,10 +65,7 @@ class Container(Protocol):
     """Whether files with these endings are inputs where a folder is named. Not so for endings that
     any file may have: such files are read when they are named themselves, or by a glob."""
     staged: ClassVar[bool]
-    """Whether records cannot be read by offset, so that `stage` copies them once."""
-
-    def stage(self, path: Path, copy: Path) -> None:
-        """Writes the records of `path` to `copy`, which `split`, `scan` and `load` then read."""
+    """Whether records cannot be read by offset; it is a `StagedContainer` then, and only then."""
 
     def split(self, path: Path) -> list[Span]:
         """Cuts a file into spans of bounded size; a pure function of its bytes."""
@@ -80,8 +77,20 @@ class Container(Protocol):
         """Reads one record from its bytes.
 
         Raises:
-            SampleError: They are not a record.
+            SampleError: The bytes are not a record.
         """
+
+
+class StagedContainer(Container, Protocol):
+    """How records lie in a kind of file that is copied once, to be read by offset."""
+
+    def stage(self, path: Path, copy: Path) -> None:
+        """Writes the records of `path` to `copy`, which `split`, `scan` and `load` then read."""
+
+
+def is_staged(container: Container) -> TypeGuard[StagedContainer]:
+    """Whether the files of a container are copied before they are read."""
+    return container.staged
 
 
 class Layout(Protocol):
@@ -89,10 +98,10 @@ class Layout(Protocol):
 
     name: ClassVar[str]
     roles: ClassVar[tuple[str, ...]]
-    """What ``--columns`` may name the field of; empty where the layout fixes its fields."""
+    """Roles whose field the option `columns` may name; none where the layout fixes its fields."""
 
     def __init__(self, columns: Mapping[str, str]) -> None:
-        """Takes the user's ``--columns``: role in the layout -> name of the field."""
+        """Takes the option `columns`: role in the layout -> name of the field."""
 
     def matches(self, fields: Fields) -> bool:
         """Whether the fields look like a record of this layout."""
@@ -101,12 +110,21 @@ class Layout(Protocol):
         """Reads a sample.
 
         Args:
-            fields: What the container gave.
+            fields: The record as its container gives it.
             root: The folder under which image paths are resolved.
 
         Raises:
             SampleError: The record does not make a legal sample.
         """
+
+
+class FixedLayout:
+    """Base of layouts whose fields always have the same names, so that there are no columns."""
+
+    roles: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        """Takes the option `columns`, which is empty."""
 
 
 def id_from_field(fields: Fields, name: str) -> str | None:
@@ -119,16 +137,14 @@ def text_from_field(fields: Fields, name: str) -> str:
     """Returns the text that a field holds, as it stands.
 
     Raises:
-        SampleError: It holds no text, or none but white space.
+        SampleError: The field holds no text, or nothing but white space.
     """
     value = fields.get(name)
     if isinstance(value, str) and value.strip():
         return value
     if value is None or isinstance(value, str):
         raise SampleError(RejectReason.EMPTY_TEXT, f"no text in field {name}")
-    raise SampleError(
-        RejectReason.INVALID_SAMPLE, f"field {name} must hold text, got {type(value).__name__}"
-    )
+    raise invalid_sample(f"field {name} must hold text, got {type(value).__name__}")
 
 
 def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
@@ -137,7 +153,7 @@ def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
     A string with a dot or a colon is a path or a URL, since base64 has neither.
 
     Raises:
-        SampleError: There is no image, or it cannot be told what the value means.
+        SampleError: The field is empty, or its value is nothing that an image can be.
     """
     match value:
         case bytes():
@@ -153,9 +169,8 @@ def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
         case None | "" | {"bytes": None | ""} | {"path": None | ""}:
             raise SampleError(RejectReason.MISSING_IMAGE, "the image field is empty")
         case list() | dict() | int() | float():
-            raise SampleError(
-                RejectReason.INVALID_SAMPLE,
-                f"an image must be base64, a path or {{bytes, path}}, got {type(value).__name__}",
+            raise invalid_sample(
+                f"an image must be base64, a path or {{bytes, path}}, got {type(value).__name__}"
             )
     # What remains is a reference made by the container itself.
     return value  # type: ignore[return-value]
@@ -165,9 +180,9 @@ def add_text(content: list[str | None], text: str, between: str) -> None:
     """Adds text to the parts of a document; what follows other text becomes one part with it.
 
     Args:
-        content: The parts so far; it is changed.
-        text: What comes next; nothing is added where it is empty.
-        between: What separates it from text right before it.
+        content: The parts so far; the list is changed.
+        text: Text that comes next; nothing is added where it is empty.
+        between: Separator from text that stands right before.
     """
     if text and content and content[-1] is not None:
         content[-1] += between + text
@@ -176,9 +191,9 @@ def add_text(content: list[str | None], text: str, between: str) -> None:
 
 
 def rest_as_meta(fields: Fields, used: set[str]) -> dict[str, Any]:
-    """Returns the fields that a layout did not use, so that nothing a record holds is lost.
+    """Returns the fields that a layout did not use, so that nothing that a record holds is lost.
 
-    Nulls are left out, and names with two underscores first, which containers and pandas add.
+    Nulls are left out, and names that begin with two underscores, which containers and pandas add.
     """
     return {
         key: value

@@ -20,8 +20,8 @@ class InputFile(NamedTuple):
     """One file to read.
 
     Attributes:
-        name: Its path below the folder that all inputs share; part of a sample's identity.
-        path: Where it stands.
+        name: Path of the file below the folder that all inputs share; part of a sample's identity.
+        path: Absolute path of the file.
     """
 
     name: str
@@ -71,8 +71,8 @@ def _name(path: Path, shared: str) -> str:
 def _expand(item: str | Path) -> list[Path]:
     text = os.fspath(item)
     if os.path.isdir(text):
-        if found := list(_files_of(Path(text), ())):
-            return found
+        if files := list(_files_of(Path(text), ())):
+            return files
         raise InputError(f"{text} holds no file with a known ending")
     if os.path.lexists(text):
         return [_file(Path(text))]

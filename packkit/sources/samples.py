@@ -1,4 +1,4 @@
-"""Every sample of some files, one after another, for whatever is no packing run."""
+"""Every sample of some files, one after another, for callers other than a packing run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_samples(
 
     Raises:
         InputError: An input names nothing, or its container or layout cannot be told.
-        FormatError: A file cannot be read as its name says.
+        FormatError: A file is not what its ending says.
     """
     for file in find_inputs(inputs):
         source = open_source(

@@ -6,6 +6,8 @@ nor a cache, and says nothing where it does not (docs/attention.md). Here it is 
 
 from __future__ import annotations
 
+import inspect
+from functools import cache
 from typing import Any, Literal, cast
 
 import torch
@@ -28,7 +30,7 @@ def choose_attention(attention: Attention, device: torch.device, dtype: torch.dt
     Args:
         attention: ``auto`` is ``varlen`` wherever that can be: on a CPU, and on a GPU in 16 bits.
         device: Where the model runs.
-        dtype: In which it runs.
+        dtype: Floating point type in which the model runs.
     """
     if attention == "auto":
         has_varlen = device.type == "cpu" or dtype in (torch.bfloat16, torch.float16)
@@ -78,13 +80,13 @@ def _attend(
 
     Args:
         module: The layer.
-        query: [1, heads, T, channels].
-        key: [1, key heads, T, channels].
-        value: As `key`.
+        query: Queries, [1, heads, T, channels].
+        key: Keys, [1, key heads, T, channels].
+        value: Values, [1, key heads, T, channels].
         attention_mask: None.
-        scaling: Of the scores.
+        scaling: Factor of the scores.
         cu_seqlens: int32 [N+1], where each segment begins.
-        max_seqlen: Tokens of the longest.
+        max_seqlen: Tokens of the longest segment.
 
     Returns:
         [1, T, heads, channels], and no weights.
@@ -93,22 +95,39 @@ def _attend(
         return _attend_in_turn(query, key, value, scaling, cu_seqlens).transpose(1, 2), None
     from torch.nn.attention.varlen import varlen_attn
 
-    # Causal: a window without an end to the left, and without a beginning to the right.
-    attended = varlen_attn(
-        query[0].transpose(0, 1),
-        key[0].transpose(0, 1),
-        value[0].transpose(0, 1),
-        cu_seqlens,
-        cu_seqlens,
-        max_seqlen,
-        max_seqlen,
-        scale=scaling,
-        window_size=(-1, 0),
-        enable_gqa=True,
-    )
+    options = _varlen_options()
+    if "enable_gqa" not in options:
+        # Releases of torch before the option want as many key heads as query heads.
+        times = query.shape[1] // key.shape[1]
+        key, value = (heads.repeat_interleave(times, 1) for heads in (key, value))
     # Without `return_aux` it is no tuple.
-    attended = cast("Tensor", attended)
+    attended = cast(
+        "Tensor",
+        varlen_attn(
+            query[0].transpose(0, 1),
+            key[0].transpose(0, 1),
+            value[0].transpose(0, 1),
+            cu_seqlens,
+            cu_seqlens,
+            max_seqlen,
+            max_seqlen,
+            scale=scaling,
+            **options,
+        ),
+    )
     return attended.unsqueeze(0), None
+
+
+@cache
+def _varlen_options() -> dict[str, Any]:
+    """Returns what makes torch's varlen attention causal, with grouped heads where it has them."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    # A window without an end to the left, and without a beginning to the right.
+    options: dict[str, Any] = {"window_size": (-1, 0)}
+    if "enable_gqa" in inspect.signature(varlen_attn).parameters:
+        options["enable_gqa"] = True
+    return options
 
 
 def _attend_in_turn(
@@ -116,7 +135,7 @@ def _attend_in_turn(
 ) -> Tensor:
     """Attends segment by segment: torch has no varlen attention on a CPU."""
     lengths = cu_seqlens.diff().tolist()
-    segments = zip(*(torch.split(one, lengths, 2) for one in (query, key, value)), strict=True)
+    segments = zip(*(torch.split(heads, lengths, 2) for heads in (query, key, value)), strict=True)
     return torch.cat(
         [
             scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True)

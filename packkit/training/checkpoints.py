@@ -96,17 +96,17 @@ def save_checkpoint(
     """Saves a checkpoint from all ranks; it has its name once all of it is on disk.
 
     Args:
-        folder: Of checkpoints.
+        folder: Folder that holds the checkpoints.
         info: What it says beside tensors.
         model: Sharded or not.
-        optimizer: Its optimizer.
-        config: Of the model.
-        encoder: Of the packs.
+        optimizer: Optimizer of the model.
+        config: Config of the model.
+        encoder: Encoder of the packs.
         ranks: The processes, which all must call this.
         keep: How many of the newest are kept.
 
     Raises:
-        CheckpointError: It cannot be written; those before it are as they were.
+        CheckpointError: The checkpoint cannot be written; those before it are as they were.
     """
     path = folder / checkpoint_name(info.step)
     temporary = folder / f".{path.name}.tmp"
@@ -142,7 +142,7 @@ def load_checkpoint(
     Of the optimizer its moments are loaded; its options stay those of the recipe at hand.
 
     Raises:
-        CheckpointError: It cannot be read, or is of another model.
+        CheckpointError: The checkpoint cannot be read, or is of another model.
     """
     info = read_info(path)
     options = [{**group, "params": None} for group in optimizer.param_groups]
@@ -155,8 +155,8 @@ def load_checkpoint(
             state[generators] = _generators(ranks.device)
         load(state, checkpoint_id=path / "state")
     set_optimizer_state_dict(model, optimizer, state["optimizer"])
-    for group, own in zip(optimizer.param_groups, options, strict=True):
-        group.update({**own, "params": group["params"]})
+    for group, current in zip(optimizer.param_groups, options, strict=True):
+        group.update({**current, "params": group["params"]})
     _set_generators(state.get(generators, {}))
     return info
 
@@ -165,7 +165,7 @@ def read_weights(path: Path) -> LlavaForConditionalGeneration:
     """Reads the model of a checkpoint, in this process alone, in float32.
 
     Raises:
-        CheckpointError: It cannot be read.
+        CheckpointError: The checkpoint cannot be read.
     """
     try:
         config = LlavaConfig.from_json_file(path / "config.json")
@@ -184,7 +184,7 @@ def read_info(path: Path) -> CheckpointInfo:
     """Reads run.json.
 
     Raises:
-        FormatError: It cannot be read, or is of another version.
+        FormatError: The run cannot be read, or is of another version.
     """
     place = path / "run.json"
     try:

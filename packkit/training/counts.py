@@ -20,7 +20,7 @@ class StepCounts:
 
     Attributes:
         targets: Tokens that are trained.
-        tokens: Of samples, without padding.
+        tokens: Tokens of samples, without padding.
         images: Images.
         capacity: Tokens that the packs could hold; fillers are none.
         flops: Floating point operations of the model.
@@ -71,14 +71,14 @@ def count_step(
     """Counts what a step holds; all ranks must call it.
 
     Args:
-        batches: Of this rank, still on the CPU.
-        config: Of the model.
+        batches: Batches of this rank, still on the CPU.
+        config: Config of the model.
         image_tokens: Tokens an image takes.
         capacity: Tokens that a pack can hold.
         waited: What this rank waited for them, seconds.
         ranks: The processes.
     """
-    own = (
+    counted = (
         sum(batch.num_targets for batch in batches),
         sum(int(batch.cu_seqlens[batch.num_segments]) for batch in batches),
         sum(len(batch.pixel_values) for batch in batches),
@@ -86,7 +86,7 @@ def count_step(
         sum(batch_flops(config, batch, image_tokens) for batch in batches),
         waited,
     )
-    targets, tokens, images, room, flops, seconds = ranks.sum(own)
+    targets, tokens, images, room, flops, seconds = ranks.sum(counted)
     return StepCounts(
         targets=int(targets),
         tokens=int(tokens),

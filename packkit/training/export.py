@@ -31,15 +31,15 @@ def export(
     Args:
         run: A run, whose newest checkpoint is taken, or a checkpoint.
         out: A new folder.
-        precision: Of the weights.
+        precision: Precision of the weights, ``bf16`` or ``fp32``.
 
     Returns:
         The folder.
 
     Raises:
         InputError: There is no checkpoint, or no class of transformers can express the model.
-        CheckpointError: It cannot be read.
-        FormatError: Likewise, or it is of another version.
+        CheckpointError: The checkpoint cannot be read.
+        FormatError: The checkpoint cannot be read, or is of another version.
         OutputExistsError: The folder is there already.
     """
     checkpoint, out = find_checkpoint(Path(run)), Path(out)

@@ -59,11 +59,11 @@ class Written:
         """Reads a row of ids, which is padding after the first that ends it.
 
         Args:
-            ids: Of the row, without its prompt.
+            ids: Generated ids of the row, without its prompt.
             end_ids: What ends a text.
             decode: Returns the text of ids, without special tokens.
         """
-        end = next((place for place, one in enumerate(ids) if one in end_ids), None)
+        end = next((place for place, token in enumerate(ids) if token in end_ids), None)
         kept = ids if end is None else ids[: end + 1]
         return cls(decode(kept), len(kept), is_cut=end is None)
 
@@ -89,7 +89,7 @@ class Generator:
 
         Raises:
             InputError: There is none.
-            CheckpointError: It cannot be read.
+            CheckpointError: The checkpoint cannot be read.
         """
         is_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
         llava, encoder, tokens = _read(Path(path))

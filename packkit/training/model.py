@@ -12,17 +12,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear_cross_entropy
 from transformers import LlavaForConditionalGeneration, SiglipVisionConfig
 
 from packkit.base.errors import InputError
 from packkit.encoding import IGNORED
 from packkit.loading import PackBatch
 from packkit.training.attention import Attention, attention_inputs, choose_attention
+from packkit.training.loss import row_losses
 from packkit.varlen import normalize_pixels, pack_tokens, pool_image_tokens, splice_image_tokens
-
-# Rows of logits that exist at once: 0.3 GB in float32 with Qwen3's vocabulary.
-_LOGIT_ROWS = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +28,7 @@ class ModelConfig:
 
     Attributes:
         language: Qwen3: a folder, a hub id, or the fields of a ``Qwen3Config``.
-        vision: SigLIP: likewise, or the fields of a ``SiglipVisionConfig``.
+        vision: SigLIP: a folder, a hub id, or the fields of a ``SiglipVisionConfig``.
         weights: ``pretrained``: those of `language` and `vision`, and a new projector; ``random``;
             or all three of an earlier run, of one of its checkpoints, or of a folder of
             transformers' LLaVA, which bring their configs: `language` and `vision` are left out.
@@ -72,7 +69,7 @@ class PackModel(nn.Module):
         attention: See `ModelConfig`.
         isolate: Whether samples of a pack are kept apart.
         device: Where it will run, by default where it is; decides what attention can be had.
-        dtype: In which it will run; likewise.
+        dtype: Floating point type in which it will run; decides the same.
 
     Raises:
         InputError: An image has fewer features than tokens.
@@ -130,10 +127,10 @@ class PackModel(nn.Module):
             )
         tokens = batch.image_slots[:, 1]
         if len(tokens) != len(batch.pixel_values) or bool((tokens != self.image_tokens).any()):
-            found = sorted(set(tokens.tolist()))
+            sizes = sorted(set(tokens.tolist()))
             raise InputError(
                 f"packs {batch.pack_ids.tolist()}: every image must take {self.image_tokens} tokens"
-                f", got {len(batch.pixel_values)} images with slots of {found} tokens"
+                f", got {len(batch.pixel_values)} images with slots of {sizes} tokens"
             )
 
     def forward(self, batch: PackBatch) -> Tensor:
@@ -142,17 +139,7 @@ class PackModel(nn.Module):
         targets = pack_tokens(batch.cu_seqlens, batch.labels, batch.num_segments).targets
         # The number is known, so no device need be asked for it.
         kept = torch.nonzero_static(targets != IGNORED, size=batch.num_targets)[:, 0]
-        # Summed in float32 here: in bfloat16 the sum itself is off by two percent.
-        losses = linear_cross_entropy(
-            hidden[kept],
-            self.llava.lm_head.weight,
-            targets[kept],
-            reduction="none",
-            options=nn.LinearCrossEntropyOptions(
-                batch_chunk_size=_LOGIT_ROWS, chunking_method=None
-            ),
-        )
-        return losses.float().sum()
+        return row_losses(hidden[kept], self.llava.lm_head.weight, targets[kept]).sum()
 
     def logits(self, batch: PackBatch) -> Tensor:
         """Returns the logits of all tokens of a batch, [T, V]; training never holds these."""
@@ -197,7 +184,7 @@ class PackModel(nn.Module):
             return none
         dtype = vision.embeddings.patch_embedding.weight.dtype
         states = vision.embeddings(normalize_pixels(pixel_values, dtype))
-        # The last layer is not run: nobody looks at what it makes.
+        # The last layer is not run: the paper takes the output of the one before it.
         for layer in vision.encoder.layers[:-1]:
             states = layer(states, attention_mask=None)
         return pool_image_tokens(states, self.image_tokens).to(weight.dtype)

@@ -18,10 +18,10 @@ class OptimizerConfig:
 
     Attributes:
         lr: The highest learning rate.
-        weight_decay: Of matrices; vectors (norms, biases) have none.
+        weight_decay: Weight decay of matrices; vectors (norms, biases) have none.
         warmup: Share of the steps in which the rate rises, in [0, 1].
-        betas: Of AdamW.
-        eps: Of AdamW.
+        betas: Decay rates of the two moments of AdamW.
+        eps: Term that AdamW adds to the denominator.
         max_grad_norm: Gradients are scaled down to this norm; ``inf`` leaves them as they are.
     """
 
@@ -51,7 +51,7 @@ class OptimizerConfig:
         """Returns the rate of a step: up in a line, then down along half a cosine, towards 0.
 
         Args:
-            step: Which step, from 0.
+            step: Number of the step, from 0.
             steps: How many the run has.
 
         >>> config = OptimizerConfig(lr=1.0, warmup=0.2)
@@ -68,9 +68,12 @@ def make_optimizer(
     config: OptimizerConfig, parameters: Iterable[nn.Parameter]
 ) -> torch.optim.AdamW:
     """Makes AdamW over the parameters that are trained."""
-    trained = [one for one in parameters if one.requires_grad]
+    trained = [weight for weight in parameters if weight.requires_grad]
     groups = [
-        {"params": [one for one in trained if one.dim() >= 2], "weight_decay": config.weight_decay},
-        {"params": [one for one in trained if one.dim() < 2], "weight_decay": 0.0},
+        {
+            "params": [weight for weight in trained if weight.dim() >= 2],
+            "weight_decay": config.weight_decay,
+        },
+        {"params": [weight for weight in trained if weight.dim() < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps)

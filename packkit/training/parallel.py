@@ -62,10 +62,10 @@ def start_ranks(device: Literal["auto", "cpu", "cuda"] = "auto") -> Iterator[Ran
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("run.device must be cpu or auto, got cuda: torch sees no GPU")
     kind = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-    own = torch.device(kind, int(os.environ.get("LOCAL_RANK", 0))) if kind == "cuda" else None
-    if own is not None:
-        torch.cuda.set_device(own)
-    backend = "cpu:gloo,cuda:nccl" if own is not None else "gloo"
+    gpu = torch.device(kind, int(os.environ.get("LOCAL_RANK", 0))) if kind == "cuda" else None
+    if gpu is not None:
+        torch.cuda.set_device(gpu)
+    backend = "cpu:gloo,cuda:nccl" if gpu is not None else "gloo"
     # What torchrun sets, and other launchers too.
     if {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
         dist.init_process_group(backend)
@@ -74,7 +74,7 @@ def start_ranks(device: Literal["auto", "cpu", "cuda"] = "auto") -> Iterator[Ran
         store = dist.HashStore()  # type: ignore[attr-defined]
         dist.init_process_group(backend, store=store, rank=0, world_size=1)
     try:
-        yield Ranks(dist.get_rank(), dist.get_world_size(), own or torch.device("cpu"))
+        yield Ranks(dist.get_rank(), dist.get_world_size(), gpu or torch.device("cpu"))
     finally:
         dist.destroy_process_group()
 
@@ -93,7 +93,7 @@ def shard(
     take part in anything that it would do.
 
     Args:
-        model: With master weights in float32.
+        model: Model with master weights in float32.
         ranks: The processes.
         sharding: ``full``: each holds a part; ``none``: each holds all.
         dtype: In which layers run. Gradients are reduced in float32.

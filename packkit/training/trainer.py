@@ -83,17 +83,19 @@ def _metrics_log(recipe: Recipe, step: int) -> MetricsLog:
 
 
 def _starting_point(out: Path, resume: str | Path) -> Path | None:
-    own = find_checkpoint(out)
+    newest = find_checkpoint(out)
     if resume == "auto":
-        return own
+        return newest
     if resume == "never":
-        if own is not None:
-            raise OutputExistsError(own, "the run has checkpoints; resume it, or name another out")
+        if newest is not None:
+            raise OutputExistsError(
+                newest, "the run has checkpoints; resume it, or name another out"
+            )
         return None
-    found = find_checkpoint(Path(resume))
-    if found is None:
+    named = find_checkpoint(Path(resume))
+    if named is None:
         raise InputError(f"resume must be auto, never or a checkpoint, got {resume}")
-    return found
+    return named
 
 
 class Trainer:
@@ -107,7 +109,7 @@ class Trainer:
         step: Steps made.
         steps: Steps of the whole run.
         model: What is trained.
-        loader: Its packs.
+        loader: Loader of the packs of this rank.
 
     Raises:
         InputError: The recipe does not fit packs, model or ranks.
@@ -134,8 +136,8 @@ class Trainer:
         """Goes on where a checkpoint was saved, on as many ranks or on others.
 
         Raises:
-            FingerprintError: It was saved with other packs, another order or other pixels.
-            CheckpointError: It cannot be read, or is of another model.
+            FingerprintError: The checkpoint is of other packs, another order or other pixels.
+            CheckpointError: The checkpoint cannot be read, or is of another model.
         """
         info = load_checkpoint(
             checkpoint, model=self.model, optimizer=self.optimizer, ranks=self.ranks
@@ -160,7 +162,7 @@ class Trainer:
         """Saves a checkpoint; all ranks must call it.
 
         Raises:
-            CheckpointError: It cannot be written; those before it are as they were.
+            CheckpointError: The checkpoint cannot be written; those before it are as they were.
         """
         recipe = dataclasses.asdict(self.recipe)
         return save_checkpoint(
@@ -241,17 +243,17 @@ class Trainer:
         )
 
     def _make_model(self, llava: LlavaForConditionalGeneration) -> PackModel:
-        own = self.recipe.model
+        config = self.recipe.model
         model = PackModel(
             llava,
-            image_tokens=own.image_tokens,
-            attention=own.attention,
-            isolate=own.isolate,
+            image_tokens=config.image_tokens,
+            attention=config.attention,
+            isolate=config.isolate,
             device=self.ranks.device,
             dtype=self.dtype,
         )
         language = llava.model.language_model.train()
-        if own.activation_checkpointing:
+        if config.activation_checkpointing:
             language.activation_checkpointing_enable({"use_reentrant": False})
         shard(model, self.ranks, sharding=self.recipe.run.sharding, dtype=self.dtype)
         return model

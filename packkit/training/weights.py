@@ -30,7 +30,7 @@ def starting_llava(config: ModelConfig, seed: int) -> LlavaForConditionalGenerat
 
     Args:
         config: The model.
-        seed: Of new weights.
+        seed: Seed of new weights.
 
     Raises:
         InputError: Config or weights of a part are not to be had, or are of another kind.
@@ -83,7 +83,7 @@ def read_llava(folder: str | Path, *, key: str = "model.weights") -> LlavaForCon
 
     Raises:
         InputError: There is none, it holds another architecture, or weights are missing.
-        CheckpointError: It is a checkpoint that cannot be read.
+        CheckpointError: The weights are a checkpoint that cannot be read.
     """
     checkpoint = find_checkpoint(Path(folder))
     if checkpoint is not None:
@@ -108,7 +108,7 @@ def check_tokenizer(weights: str, encoder: SampleEncoder) -> None:
 
     Args:
         weights: What ``model.weights`` names.
-        encoder: Of the packs.
+        encoder: Encoder of the packs.
 
     Raises:
         FingerprintError: The tokenizer was another.
@@ -165,15 +165,15 @@ def _part(source: str | dict[str, Any] | None, key: str, kind: type[PretrainedCo
             raise InputError(f"{key}: {kind.__name__} has no field {sorted(extra)[0]!r}")
         return kind(**source)
     try:
-        found = AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as error:
         raise InputError(f"{key}: cannot read a config from {source!r}: {error}") from error
     # Published SigLIP checkpoints hold both towers.
-    if kind is SiglipVisionConfig and found.model_type == "siglip":
-        found = found.vision_config
-    if not isinstance(found, kind):
-        raise InputError(f"{key}: {source!r} must be {kind.model_type}, got {found.model_type}")
-    return found
+    if kind is SiglipVisionConfig and config.model_type == "siglip":
+        config = config.vision_config
+    if not isinstance(config, kind):
+        raise InputError(f"{key}: {source!r} must be {kind.model_type}, got {config.model_type}")
+    return config
 
 
 def _from_pretrained(kind: Any, source: str, key: str, config: PretrainedConfig) -> Any:  # noqa: ANN401

@@ -24,7 +24,7 @@ def choose_twin(backend: Backend, tensor: Tensor) -> str:
     """Returns ``reference`` or ``triton``.
 
     Args:
-        backend: As the caller asked.
+        backend: Backend that the caller asked for.
         tensor: What is computed on.
 
     Raises:

@@ -27,9 +27,9 @@ def splice_image_tokens(
 
     Args:
         input_ids: int64 [T], token ids; those inside slots are not looked at.
-        embedding: [V, D], the embedding table.
-        image_features: [K, D], or [M, tokens, D], a row for each image token in order; converted to
-            the type of `embedding`.
+        embedding: Floating point [V, D], the embedding table.
+        image_features: Floating point [K, D], or [M, tokens, D], a row for each image token in
+            order; converted to the type of `embedding`.
         image_slots: int32 [M, 2], first token and number of tokens of each image, in order; K in
             all. `PackBatch.image_slots` is this.
         backend: ``auto``, ``reference`` or ``triton``.
@@ -80,7 +80,7 @@ def pool_image_tokens(features: Tensor, tokens: int = 144, *, backend: Backend =
     token-major.
 
     Args:
-        features: [M, S, C], S a square number, rows of the grid one after another.
+        features: Floating point [M, S, C], S a square number, rows of the grid one after another.
         tokens: Tokens of an image afterwards, a square number, at most S.
         backend: ``auto``, ``reference`` or ``triton``; the gradient is torch's with any.
 
@@ -118,7 +118,7 @@ def normalize_pixels(
 
     Args:
         pixels: uint8, as `PackBatch.pixel_values` [M, 3, S, S].
-        dtype: Of the result: bfloat16, float16 or float32.
+        dtype: Type of the result: bfloat16, float16 or float32.
         backend: ``auto``, ``reference`` or ``triton``.
 
     Returns:
@@ -143,8 +143,8 @@ def normalize_pixels(
 @custom_op("packkit::feature_rows", mutates_args=())
 def _feature_rows(image_slots: Tensor, total: int, features: int, backend: str) -> Tensor:
     check_slots(image_slots, total, features)
-    found: Tensor = twin(backend).feature_rows(image_slots, total)
-    return found
+    rows: Tensor = twin(backend).feature_rows(image_slots, total)
+    return rows
 
 
 @_feature_rows.register_fake
@@ -157,8 +157,8 @@ def _splice(
     input_ids: Tensor, embedding: Tensor, features: Tensor, rows: Tensor, backend: str
 ) -> Tensor:
     check_ids(input_ids.where(rows < 0, 0), len(embedding))
-    found: Tensor = twin(backend).gather_rows(input_ids, embedding, features, rows)
-    return found
+    spliced: Tensor = twin(backend).gather_rows(input_ids, embedding, features, rows)
+    return spliced
 
 
 @_splice.register_fake
@@ -170,8 +170,8 @@ def _(input_ids: Tensor, embedding: Tensor, features: Tensor, rows: Tensor, back
 def _feature_gradient(
     grad: Tensor, rows: Tensor, num_rows: int, dtype: torch.dtype, backend: str
 ) -> Tensor:
-    found: Tensor = twin(backend).scatter_rows(grad, rows, num_rows, dtype)
-    return found
+    gradient: Tensor = twin(backend).scatter_rows(grad, rows, num_rows, dtype)
+    return gradient
 
 
 @_feature_gradient.register_fake
@@ -181,8 +181,8 @@ def _(grad: Tensor, rows: Tensor, num_rows: int, dtype: torch.dtype, backend: st
 
 @custom_op("packkit::embedding_gradient", mutates_args=())
 def _embedding_gradient(grad: Tensor, input_ids: Tensor, rows: Tensor, vocabulary: int) -> Tensor:
-    found: Tensor = twin("reference").embedding_gradient(grad, input_ids, rows, vocabulary)
-    return found
+    gradient: Tensor = twin("reference").embedding_gradient(grad, input_ids, rows, vocabulary)
+    return gradient
 
 
 @_embedding_gradient.register_fake
@@ -214,8 +214,8 @@ _splice.register_autograd(_splice_backward, setup_context=_save_for_splice)
 
 @custom_op("packkit::pool_image_tokens", mutates_args=())
 def _pool(features: Tensor, side: int, target: int, backend: str) -> Tensor:
-    found: Tensor = twin(backend).pool_image_tokens(features, side, target)
-    return found
+    pooled: Tensor = twin(backend).pool_image_tokens(features, side, target)
+    return pooled
 
 
 @_pool.register_fake
@@ -236,8 +236,8 @@ _pool.register_autograd(_pool_backward, setup_context=_save_for_pool)
 
 @custom_op("packkit::normalize_pixels", mutates_args=())
 def _normalize(pixels: Tensor, dtype: torch.dtype, backend: str) -> Tensor:
-    found: Tensor = twin(backend).normalize_pixels(pixels, dtype)
-    return found
+    normalized: Tensor = twin(backend).normalize_pixels(pixels, dtype)
+    return normalized
 
 
 @_normalize.register_fake

@@ -185,10 +185,10 @@ def _pack_tokens(
     cu_seqlens: Tensor, labels: Tensor, num_segments: int, backend: str
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     check_cu_seqlens(cu_seqlens, len(labels))
-    found: tuple[Tensor, Tensor, Tensor, Tensor] = twin(backend).pack_tokens(
+    outputs: tuple[Tensor, Tensor, Tensor, Tensor] = twin(backend).pack_tokens(
         cu_seqlens, labels, num_segments
     )
-    return found
+    return outputs
 
 
 @_pack_tokens.register_fake
@@ -204,8 +204,10 @@ def _block_ranges(
     cu_seqlens: Tensor, total: int, block_size: int, backend: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     check_cu_seqlens(cu_seqlens, total)
-    found: tuple[Tensor, Tensor, Tensor] = twin(backend).block_ranges(cu_seqlens, total, block_size)
-    return found
+    ranges: tuple[Tensor, Tensor, Tensor] = twin(backend).block_ranges(
+        cu_seqlens, total, block_size
+    )
+    return ranges
 
 
 @_block_ranges.register_fake
@@ -220,8 +222,8 @@ def _(
 @custom_op("packkit::dense_mask", mutates_args=())
 def _dense_mask(cu_seqlens: Tensor, total: int, dtype: torch.dtype, backend: str) -> Tensor:
     check_cu_seqlens(cu_seqlens, total)
-    found: Tensor = twin(backend).dense_mask(cu_seqlens, total, dtype)
-    return found
+    mask: Tensor = twin(backend).dense_mask(cu_seqlens, total, dtype)
+    return mask
 
 
 @_dense_mask.register_fake

@@ -119,7 +119,7 @@ def test_too_many_rejects_exit_with_1_and_one_line(tmp_path, qwen3_folder):
     assert result.returncode == 1
     assert json.loads(result.stdout)["samples_packed"] == 1
     assert result.stderr.strip().splitlines() == [
-        "packkit: 1 of 2 samples rejected, more than --max-reject-rate 0.01; "
+        "packkit: 1 of 2 samples rejected, more than max_reject_rate 0.01; "
         "reasons in packs/rejects.jsonl"
     ]
 

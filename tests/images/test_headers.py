@@ -161,7 +161,9 @@ def test_what_is_no_image_is_refused(data):
 def test_a_bomb_is_refused_by_its_header():
     bomb = png_that_declares(20_000, 20_000)
     assert len(bomb) < 100
-    with pytest.raises(SampleError, match="20000 x 20000 = 400000000 pixels, at most 50000000"):
+    with pytest.raises(
+        SampleError, match="20000 x 20000 = 400000000 pixels, more than max_pixels 50000000"
+    ):
         read_header(bomb)
     assert read_header(bomb, max_pixels=400_000_000).width == 20_000
     with pytest.raises(SampleError) as caught:

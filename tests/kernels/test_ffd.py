@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from packkit_kernels.ffd import place_first_fit
 from packkit_kernels.placements import count_bins
+from packkit_kernels.reference_planning import first_fit_decreasing
 
 
 def place(groups, capacity, max_images=0, max_samples=None):
@@ -38,7 +39,7 @@ def problems(draw):
 
 @given(problems())
 @settings(max_examples=500, deadline=None)
-def test_groups_land_where_their_samples_would(first_fit_decreasing, problem):
+def test_groups_land_where_their_samples_would(problem):
     groups, capacity, limits = problem
     samples = [group for group, (_, _, count) in enumerate(groups) for _ in range(count)]
     lengths = [groups[group][0] for group in samples]
@@ -48,7 +49,7 @@ def test_groups_land_where_their_samples_would(first_fit_decreasing, problem):
 
 
 @pytest.mark.parametrize("max_images", [0, 12])
-def test_thousands_of_groups_of_one_sample(first_fit_decreasing, max_images):
+def test_thousands_of_groups_of_one_sample(max_images):
     rng = np.random.default_rng(1)
     lengths = rng.choice(np.arange(20, 6000), 3000, replace=False).tolist()
     images = rng.integers(0, 5, 3000).tolist() if max_images else [0] * 3000

@@ -18,7 +18,7 @@ from packkit.base.errors import (
     RejectRateError,
     SourceChangedError,
 )
-from packkit.infimed.curation.results import Assessment
+from packkit.infimed.curation.assessments import Assessment
 from packkit.infimed.data.catalog import MODALITIES
 from packkit.mixture import Lock, build_mixture, resolve_mixture
 from packkit.mixture.modalities import UNKNOWN

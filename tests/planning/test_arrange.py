@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from packkit.base.orders import hashes, seeded_key, seeded_order
 from packkit.planning.arrange import arrange
+from packkit_kernels.reference_planning import first_fit_decreasing
 
 SAMPLES, INSIDE, PACKS = range(3)
 
@@ -77,7 +78,7 @@ def naive_shards(packs, stored, shard_size):
 
 
 @given(problems())
-def test_arrangement_is_the_naive_one(first_fit_decreasing, arguments):
+def test_arrangement_is_the_naive_one(arguments):
     shards = [packs_of(shard) for shard in arranged(arguments).shards]
     packs = naive_packs(arguments, first_fit_decreasing)
     assert shards == naive_shards(packs, arguments["stored"], arguments["shard_size"])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from packkit.base.errors import InputError, LengthError
 from packkit.planning import plan_histogram, plan_packs
+from packkit_kernels.reference_planning import first_fit_decreasing
 
 
 def bins_of(plan):
@@ -39,12 +40,12 @@ def problems(draw, max_size=60, limits=True):
 @example({"lengths": [7], "capacity": 7})
 @example({"lengths": [3] * 40, "capacity": 10})
 @example({"lengths": [10] * 5, "capacity": 10})
-def test_ffd_is_naive_first_fit_decreasing(first_fit_decreasing, arguments):
+def test_ffd_is_naive_first_fit_decreasing(arguments):
     assert bins_of(plan_packs(**arguments)) == first_fit_decreasing(**arguments)
 
 
 @pytest.mark.parametrize("limits", [{}, {"max_samples": 9}, {"max_images": 5}])
-def test_ffd_is_naive_first_fit_decreasing_on_thousands_of_samples(first_fit_decreasing, limits):
+def test_ffd_is_naive_first_fit_decreasing_on_thousands_of_samples(limits):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 5, 4000)
     text = np.clip(rng.lognormal(5.5, 1.0, 4000), 16, 3000).astype(int)

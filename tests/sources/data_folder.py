@@ -48,7 +48,7 @@ class DataFolder:
         return self.write(name, json.dumps(value, ensure_ascii=False, indent=1).encode())
 
     def lines(self, name, records):
-        return self.write(name, b"".join(json.dumps(one).encode() + b"\n" for one in records))
+        return self.write(name, b"".join(json.dumps(record).encode() + b"\n" for record in records))
 
     def csv(self, name, rows):
         text = io.StringIO()

@@ -81,9 +81,9 @@ def _all_records(container, path):
     assert borders[1:-1:2] == borders[2:-1:2]
     records = []
     for span in spans:
-        found = list(container.scan(path, span))
-        assert all(span.start <= record.offset <= span.stop for record in found)
-        records += found
+        span_records = list(container.scan(path, span))
+        assert all(span.start <= record.offset <= span.stop for record in span_records)
+        records += span_records
     for before, after in itertools.pairwise(records):
         assert before.offset + before.size <= after.offset or before.size == 0 or not after.size
     for record in records:

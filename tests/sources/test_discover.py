@@ -101,7 +101,7 @@ def test_order_does_not_depend_on_that_of_the_disk(tmp_path, monkeypatch):
     assert expected == sorted(expected)
     original = Path.iterdir
     monkeypatch.setattr(
-        Path, "iterdir", lambda self: iter(random.sample(found := list(original(self)), len(found)))
+        Path, "iterdir", lambda self: iter(random.sample(paths := list(original(self)), len(paths)))
     )
     assert names(tmp_path) == expected
 

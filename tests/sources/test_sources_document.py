@@ -21,10 +21,10 @@ def rows(heading):
 
 
 def test_every_container_with_its_endings():
-    found = {name.strip("`"): rest for cell, rest in rows("container") for name in cell.split(", ")}
-    assert found.keys() == installed_containers().keys()
+    cells = {name.strip("`"): rest for cell, rest in rows("container") for name in cell.split(", ")}
+    assert cells.keys() == installed_containers().keys()
     for name, container in installed_containers().items():
-        assert all(f"`{suffix}`" in found[name] for suffix in container.suffixes)
+        assert all(f"`{suffix}`" in cells[name] for suffix in container.suffixes)
 
 
 def test_every_key_of_a_split():
@@ -43,11 +43,11 @@ def test_every_data_set_has_its_command():
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - set(VARIANTS)))
 def test_a_command_names_files_that_are_called_so(tmp_path, name):
-    found = build(name, tmp_path)
+    data_set = build(name, tmp_path)
     command = dict(rows("data set"))[f"`{name}`"]
-    (path,) = found.paths
+    (path,) = data_set.paths
     assert "*" in command or path.name in command
-    assert ("--data-root" in command) >= (found.data_root is not None)
+    assert ("--data-root" in command) >= (data_set.data_root is not None)
 
 
 def test_reasons_are_reasons():

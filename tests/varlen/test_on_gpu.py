@@ -1,5 +1,7 @@
 """What only a GPU can show: `make test-gpu` runs this, and the kernels' other tests on the GPU."""
 
+import inspect
+
 import pytest
 import torch
 from torch.nn.attention.flex_attention import flex_attention
@@ -43,7 +45,7 @@ def heads():
 
 def by_sdpa_alone(query, key, value):
     """Each segment by itself: what all others must equal."""
-    parts = (one.split(LENGTHS, dim=2) for one in (query, key, value))
+    parts = (heads.split(LENGTHS, dim=2) for heads in (query, key, value))
     return torch.cat(
         [
             scaled_dot_product_attention(*part, is_causal=True, enable_gqa=True)
@@ -66,26 +68,30 @@ def by_flex_attention(query, key, value):
 def by_varlen_attn(query, key, value):
     from torch.nn.attention.varlen import varlen_attn
 
-    bounds = cu_seqlens_of(LENGTHS).cuda()
-    rows = (one[0].transpose(0, 1).contiguous() for one in (query, key, value))
-    options = {"window_size": (-1, 0), "enable_gqa": True}
+    bounds, options = cu_seqlens_of(LENGTHS).cuda(), {"window_size": (-1, 0)}
+    if "enable_gqa" in inspect.signature(varlen_attn).parameters:
+        options["enable_gqa"] = True
+    else:
+        # Torch 2.11 wants as many key heads as query heads.
+        key, value = (heads.repeat_interleave(HEADS // KEY_HEADS, 1) for heads in (key, value))
+    rows = (heads[0].transpose(0, 1).contiguous() for heads in (query, key, value))
     out = varlen_attn(*rows, bounds, bounds, max(LENGTHS), max(LENGTHS), **options)
     return out.transpose(0, 1)[None]
 
 
-def relative_error(found, expected):
-    return (found.float() - expected.float()).norm() / expected.float().norm()
+def relative_error(computed, expected):
+    return (computed.float() - expected.float()).norm() / expected.float().norm()
 
 
 @pytest.mark.parametrize("attention", [by_sdpa, by_flex_attention, by_varlen_attn])
 def test_attention_over_a_pack_is_that_of_each_sample(heads, attention):
     *inputs, weights = heads
-    leaves = [one.requires_grad_() for one in inputs]
+    leaves = [tensor.requires_grad_() for tensor in inputs]
     outs = attention(*leaves), by_sdpa_alone(*leaves)
     assert relative_error(*outs) < 1e-2
     gradients = (torch.autograd.grad(out, leaves, weights) for out in outs)
-    for found, expected in zip(*gradients, strict=True):
-        assert relative_error(found, expected) < 2e-2
+    for computed, expected in zip(*gradients, strict=True):
+        assert relative_error(computed, expected) < 2e-2
 
 
 @pytest.fixture
@@ -105,7 +111,7 @@ def test_gradients_of_a_splice_are_the_same_bits_in_every_run(splice_inputs):
         torch.autograd.grad(splice_image_tokens(*splice_inputs), leaves, weights) for _ in range(10)
     ]
     for other in others:
-        assert all(torch.equal(one, same) for one, same in zip(first, other, strict=True))
+        assert all(torch.equal(*pair) for pair in zip(first, other, strict=True))
 
 
 def test_nothing_waits_for_the_device(splice_inputs):

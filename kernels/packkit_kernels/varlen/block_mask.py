@@ -1,9 +1,10 @@
 """The blocks of a block-diagonal causal mask, straight from where segments begin.
 
 For a block of queries the touched blocks of keys are a contiguous range that ends at the diagonal,
-and the full ones a contiguous range inside it; columns likewise. So each of the eight tensors of a
-FlexAttention BlockMask is, row by row, two ranges followed by all that is in neither: nothing of
-size tokens x tokens is ever made. `packkit_kernels.reference.block_ranges` derives the bounds.
+and the full ones a contiguous range inside it; the same holds for columns. So each of the eight
+tensors of a FlexAttention BlockMask is, row by row, two ranges followed by all that is in neither:
+nothing of size tokens x tokens is ever made. `packkit_kernels.reference.block_ranges` derives the
+bounds.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ def _store_ordered(counts, indices, kind, row, blocks, a0, a1, b0, b1, CHUNK: tl
         rest = place - both
         other = tl.where(rest < a0, rest, tl.where(rest < a0 + b0 - a1, rest + first, place))
         inside = tl.where(place < first, a0 + place, b0 + place - first)
-        found = tl.where(place < both, inside, other)
-        tl.store(indices + line.to(tl.int64) * blocks + place, found, mask=place < blocks)
+        block = tl.where(place < both, inside, other)
+        tl.store(indices + line.to(tl.int64) * blocks + place, block, mask=place < blocks)
 
 
 @triton.jit(do_not_specialize=["segments", "steps", "total"])

@@ -19,13 +19,13 @@ def segment_at(starts, segments, steps, tokens):
         steps: `search_steps(segments)`.
         tokens: Int32 block or scalar.
     """
-    found = tokens * 0
+    segment = tokens * 0
     for step in range(steps):
-        tried = found + (1 << (steps - 1 - step))
+        tried = segment + (1 << (steps - 1 - step))
         is_there = tried < segments
         start = tl.load(starts + tried, mask=is_there, other=0)
-        found = tl.where(is_there & (start <= tokens), tried, found)
-    return found
+        segment = tl.where(is_there & (start <= tokens), tried, segment)
+    return segment
 
 
 def search_steps(segments: int) -> int:

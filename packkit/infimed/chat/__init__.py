@@ -1,4 +1,4 @@
-"""Asking a language model behind an OpenAI-compatible endpoint, and keeping every answer."""
+"""Asking language models behind OpenAI-compatible endpoints, and keeping every answer."""
 
 from packkit.infimed.chat.asking import (
     RefusedError,
@@ -19,12 +19,12 @@ from packkit.infimed.chat.chat_model import (
     RetryableError,
     Schema,
 )
-from packkit.infimed.chat.gate import Limit
+from packkit.infimed.chat.gate import LimitName
 from packkit.infimed.chat.json_text import find_json, without_thoughts
 from packkit.infimed.chat.log import AnswerLog, LogInUseError, read_answers
 from packkit.infimed.chat.openai_chat import OpenAIChat
-from packkit.infimed.chat.pictures import data_url, sent_size
-from packkit.infimed.chat.runner import RunProgress, TasksReport, run_tasks
+from packkit.infimed.chat.runner import TasksProgress, TasksReport, run_tasks
+from packkit.infimed.chat.sent_images import data_url, sent_size
 from packkit.infimed.chat.spending import NOTHING, Limits, Prices, Spending
 from packkit.infimed.chat.tokens import estimate_image_tokens, estimate_text_tokens
 
@@ -36,7 +36,7 @@ __all__ = [
     "ChatError",
     "ChatModel",
     "FilteredError",
-    "Limit",
+    "LimitName",
     "Limits",
     "LogInUseError",
     "Messages",
@@ -46,12 +46,12 @@ __all__ = [
     "Reply",
     "RetryPolicy",
     "RetryableError",
-    "RunProgress",
     "Schema",
     "Spending",
     "State",
     "Task",
     "TaskResult",
+    "TasksProgress",
     "TasksReport",
     "UnreadableError",
     "data_url",

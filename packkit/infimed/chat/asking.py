@@ -1,4 +1,4 @@
-"""One task from its first request to its outcome."""
+"""One task from its first request to its result."""
 
 from __future__ import annotations
 
@@ -33,21 +33,23 @@ class UnreadableError(ValueError):
 
 
 class RefusedError(ValueError):
-    """A reply says that the judge will not answer."""
+    """A reply says that the model will not answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a task is tried, and how long is waited in between.
+    """How often a task is tried, and how long the wait in between is.
 
     Attributes:
-        attempts: Requests that may fail in a task: lost connections, time-outs, 429, 5xx.
-        unreadable: Replies that may be unreadable in a task.
-        base: Seconds waited after the first failure, doubled with each; half of it is random.
-        longest: Seconds waited at most. A server that asks for more is not waited for.
+        attempts: Failed requests after which a task is given up: lost connections, time-outs, 429,
+            5xx.
+        unreadable: Unreadable replies after which a task is given up.
+        base: Longest wait after the first failure, seconds, doubled with each further one; a random
+            share of up to one half is taken off.
+        longest: Longest wait of all, seconds; where a server asks for more, the task is given up.
 
     Raises:
-        InputError: A number makes no sense.
+        InputError: A count is under 1, or a wait is negative.
     """
 
     attempts: int = 6
@@ -57,20 +59,21 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or self.unreadable < 1 or self.base < 0 or self.longest < 0:
-            raise InputError(f"attempts must be at least 1 and waits at least 0 s, got {self}")
+            rule = "attempts and unreadable must be at least 1, base and longest at least 0 s"
+            raise InputError(f"{rule}, got {self}")
 
     def wait(self, failures: int, asked: float | None) -> float | None:
         """Returns how long to wait after a failure, seconds; None where that is too long.
 
         Args:
-            failures: Of this task so far, at least 1.
-            asked: Seconds that the server asks for, if it does.
+            failures: Number of failed requests of the task so far, at least 1.
+            asked: Seconds that the server asks to wait; None where it does not say.
         """
         if asked is not None and asked > self.longest:
             return None
-        own = min(self.longest, self.base * 2 ** (failures - 1)) * random.uniform(0.5, 1.0)
-        # Whoever was told the same time must not come back all at once.
-        return own if asked is None else asked + random.uniform(0.0, self.base)
+        backoff = min(self.longest, self.base * 2 ** (failures - 1)) * random.uniform(0.5, 1.0)
+        # Tasks that were told the same time must not come back all at once.
+        return backoff if asked is None else asked + random.uniform(0.0, self.base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +81,10 @@ class Task:
     """One thing to ask.
 
     Attributes:
-        request: What tells it from other tasks.
-        messages: Makes the conversation, in another thread, when its turn comes.
-        prompt_tokens: That it is estimated to have.
+        request: Key of the task, unlike that of any other task of the run.
+        messages: Function that makes the conversation; called in another thread, when the turn of
+            the task has come.
+        prompt_tokens: Estimated tokens of the conversation.
     """
 
     request: str
@@ -94,10 +98,10 @@ class TaskResult(Generic[T]):
 
     Attributes:
         state: ``ok``, or why there is no value.
-        value: What was read from the reply, if ok.
-        reply: What the judge wrote, where it could not be read; else empty.
+        value: What the reply says; None unless ok.
+        reply: Text of the last reply, where it could not be read; else empty.
         error: What went wrong; empty if ok.
-        spent: By all requests of the task in this run.
+        spent: What all requests of the task in this run came to.
     """
 
     state: State
@@ -108,14 +112,14 @@ class TaskResult(Generic[T]):
 
 
 ReadReply = Callable[[Task, Reply], T]
-"""Makes of a reply what it says, or raises `UnreadableError` or `RefusedError`."""
+"""Turns a reply into a value, or raises `UnreadableError` or `RefusedError`."""
 
-KeepResult = Callable[[Task, TaskResult[T]], None]
-"""Keeps what came of a task so far; called after every request, so that a kill loses no answer."""
+RecordResult = Callable[[Task, TaskResult[T]], None]
+"""Keeps what came of a task so far; called after every request, so that a kill loses no reply."""
 
 
 class _Patience:
-    """How long one task waits after each of its failures."""
+    """How often one task has failed, and how long it waits each time."""
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
@@ -139,42 +143,42 @@ class _Patience:
 
 @dataclass(frozen=True, slots=True)
 class Asker(Generic[T]):
-    """Asks a judge for the outcome of tasks.
+    """Asks a model about tasks, one at a time.
 
     Attributes:
-        judge: Whom to ask; it has been entered.
-        schema: Of the object that replies are to hold; None: they are free text.
-        read: Makes of a reply what it says.
-        record: Keeps what came of a task so far.
-        gate: Lets requests out.
+        model: Model that is asked; it has been entered.
+        schema: JSON schema of the object that replies are to hold; None for free text.
+        read: Function that turns a reply into a value.
+        record: Function that keeps what came of a task so far.
+        gate: Gate that admits requests within the limits.
         is_metered: Whether every reply must say how many tokens it took.
         policy: How often a task is tried.
     """
 
-    judge: ChatModel
+    model: ChatModel
     schema: Schema | None
     read: ReadReply[T]
-    record: KeepResult[T]
+    record: RecordResult[T]
     gate: Gate
     is_metered: bool
     policy: RetryPolicy
 
     async def ask(self, task: Task) -> TaskResult[T] | None:
-        """Asks until there is an outcome.
+        """Asks until there is a value, or nothing more to try.
 
         Returns:
-            The outcome; None where not one request was let out.
+            The result; None where not one request was admitted.
 
         Raises:
             AccessError: No request will be answered.
         """
         messages = await asyncio.to_thread(task.messages)
-        patience, outcome = _Patience(self.policy), None
-        while await self.gate.pass_out(task.prompt_tokens, self.judge.max_tokens):
-            spent = NOTHING if outcome is None else outcome.spent
-            fresh, error = await self._attempt(task, messages)
-            outcome = replace(fresh, spent=spent + fresh.spent)
-            self.record(task, outcome)
+        patience, result = _Patience(self.policy), None
+        while await self.gate.admit(task.prompt_tokens, self.model.max_tokens):
+            spent = NOTHING if result is None else result.spent
+            latest, error = await self._attempt(task, messages)
+            result = replace(latest, spent=spent + latest.spent)
+            self.record(task, result)
             if isinstance(error, AccessError):
                 raise error
             wait = patience.wait_after(error)
@@ -182,7 +186,7 @@ class Asker(Generic[T]):
                 raise AccessError(f"nothing is answered so far: {error}")
             if wait is None or not await self.gate.pause(wait):
                 break
-        return outcome
+        return result
 
     async def _attempt(
         self, task: Task, messages: Messages
@@ -190,17 +194,17 @@ class Asker(Generic[T]):
         """Sends one request; returns what came of it alone, and what went wrong."""
         reply = failure = None
         try:
-            reply = await self.judge.complete(messages, self.schema)
+            reply = await self.model.complete(messages, self.schema)
         except ChatError as error:
             failure = error
         finally:
-            spent = self.gate.come_back(task.prompt_tokens, self.judge.max_tokens, reply)
+            spent = self.gate.settle(task.prompt_tokens, self.model.max_tokens, reply)
         if reply is None:
             state: State = "refused" if isinstance(failure, FilteredError) else "http_error"
             return TaskResult(state=state, error=str(failure), spent=spent), failure
-        return self._outcome(task, reply, spent)
+        return self._result(task, reply, spent)
 
-    def _outcome(
+    def _result(
         self, task: Task, reply: Reply, spent: Spending
     ) -> tuple[TaskResult[T], ChatError | UnreadableError | None]:
         if self.is_metered and (reply.prompt_tokens is None or reply.completion_tokens is None):

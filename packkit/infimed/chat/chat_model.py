@@ -1,4 +1,4 @@
-"""What a judge is: one request in, one reply out, or an error that says what to do next."""
+"""What a chat model is: one request in, one reply out, or an error that says what to do next."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a judge answered to one request.
+    """What a model answered to one request.
 
     Attributes:
-        text: What it wrote; empty where it wrote nothing.
-        refusal: What it says in place of an answer, where the server tells that apart.
-        finish_reason: Why it stopped, such as ``stop``, ``length`` or ``content_filter``.
-        prompt_tokens: As the server counted; None where it does not say.
-        completion_tokens: As the server counted; None where it does not say.
+        text: What the model wrote; may be empty.
+        refusal: What the model says in place of an answer, where the server tells that apart.
+        finish_reason: Why the reply ends, such as ``stop``, ``length`` or ``content_filter``.
+        prompt_tokens: Tokens of the conversation as the server counted; None where it does not say.
+        completion_tokens: Tokens of the reply as the server counted; None where it does not say.
     """
 
     text: str
@@ -52,7 +52,7 @@ class RetryableError(ChatError):
 
 
 class AdaptedError(ChatError):
-    """The server does not take a parameter: the judge leaves it out from now on, so ask again."""
+    """The server rejects a parameter, which the model leaves out from now on: ask again."""
 
 
 class FilteredError(ChatError):
@@ -64,7 +64,7 @@ class AccessError(ChatError):
 
 
 class ChatModel(Protocol):
-    """Answers one request at a time; used by many tasks of one event loop at once.
+    """Answers requests, many tasks of one event loop at the same time.
 
     It is entered before its first request and left after its last, and may be entered again.
     """
@@ -82,15 +82,15 @@ class ChatModel(Protocol):
 
         Args:
             messages: The conversation.
-            schema: Of the object that the reply is to hold, which a judge may be unable to
-                promise; None: the reply is free text.
+            schema: JSON schema of the object that the reply is to hold, though not every endpoint
+                can promise it; None for free text.
 
         Raises:
-            RetryableError: It may succeed later.
-            AdaptedError: It may succeed at once, with other parameters.
-            FilteredError: A content filter stopped it.
+            RetryableError: The request may succeed later.
+            AdaptedError: The request may succeed at once, with other parameters.
+            FilteredError: A content filter stopped the request.
             AccessError: No request will succeed.
-            ChatError: This request will never succeed.
+            ChatError: The request will never succeed.
         """
 
     async def __aenter__(self) -> Self:
@@ -102,4 +102,4 @@ class ChatModel(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes it."""
+        """Closes what was opened."""

@@ -1,4 +1,4 @@
-"""What parameters an endpoint takes, learned from the requests that it turns down.
+"""What parameters an endpoint takes, learned from the requests that it rejects.
 
 Servers that call themselves OpenAI-compatible differ: some know no ``json_schema``, older ones
 know ``max_tokens`` alone, reasoning models refuse a temperature. Such a request comes back as 400
@@ -15,8 +15,8 @@ from typing import Any
 
 from packkit.infimed.chat.chat_model import Schema
 
-# Around the name of a parameter, in the same sentence: words that say that it is not taken.
-_REFUSING = (
+# Words that reject a parameter, where they stand in one sentence with its name.
+_REJECTING = (
     r"unsupported|not supported|n[o']t support|unrecogni[sz]ed|unknown|unexpected|not permitted"
     r"|not allowed|unavailable|not available|extra_forbidden|extra (?:inputs|fields)"
     r"|not implemented|must be|invalid (?:parameter|schema)|only the default"
@@ -36,21 +36,21 @@ _CODES = frozenset({"unsupported_parameter", "unknown_parameter", "unsupported_v
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """How a server turned a request down.
+class Rejection:
+    """How a server rejected a request.
 
     Attributes:
-        message: What it says.
-        param: The parameter that it names in a field of its own, if it does.
-        code: Its code for the reason, if it has one.
+        message: What the server says.
+        param: Parameter that the server names in a field apart; None where it names none.
+        code: Code of the server for the reason; None where it gives none.
     """
 
     message: str
     param: str | None = None
     code: str | None = None
 
-    def is_of(self, parameter: str) -> bool:
-        """Whether the server does not take a parameter, whatever its value in this request."""
+    def concerns(self, parameter: str) -> bool:
+        """Whether the server takes no such parameter, whatever its value in this request."""
         if self.param is not None and self.param.split(".")[0] != parameter:
             return False
         # A conversation can be too long for what is left to the reply: no fault of the parameter.
@@ -59,7 +59,7 @@ class Refusal:
         if self.param is not None and (parameter == "response_format" or self.code in _CODES):
             return True
         name = _NAMES[parameter]
-        either = rf"{name}{_GAP}(?:{_REFUSING})|(?:{_REFUSING}){_GAP}{name}"
+        either = rf"{name}{_GAP}(?:{_REJECTING})|(?:{_REJECTING}){_GAP}{name}"
         return re.search(either, self.message, re.I) is not None
 
 
@@ -68,7 +68,8 @@ class Dialect:
     """The parameters that requests to one endpoint carry.
 
     Attributes:
-        format: How the reply is held to be JSON: by ``json_schema``, ``json_object``, or not.
+        format: Type of ``response_format`` that makes a reply JSON: ``json_schema`` or
+            ``json_object``; None where the endpoint takes neither.
         limit: Name of the parameter that limits the tokens of a reply.
         has_temperature: Whether a temperature may be given.
     """
@@ -81,8 +82,8 @@ class Dialect:
         """Returns the parameters of a request, beside model and messages.
 
         Args:
-            schema: Of the object that the reply is to hold; None: it is free text.
-            max_tokens: That the reply may have.
+            schema: JSON schema of the object that the reply is to hold; None for free text.
+            max_tokens: Tokens that the reply may have at most.
         """
         parameters: dict[str, Any] = {self.limit: max_tokens}
         if self.has_temperature:
@@ -96,8 +97,8 @@ class Dialect:
             parameters["response_format"] = {"type": "json_object"}
         return parameters
 
-    def without(self, refusal: Refusal) -> Dialect:
-        """Returns the dialect that a refusal teaches; this one where it teaches nothing."""
+    def adapted_to(self, rejection: Rejection) -> Dialect:
+        """Returns the dialect that a rejection teaches; this one where it teaches nothing."""
         steps: list[tuple[str, bool, Callable[[], Dialect]]] = [
             ("response_format", self.format is not None, self._weaker_format),
             (
@@ -108,7 +109,7 @@ class Dialect:
             ("temperature", self.has_temperature, lambda: replace(self, has_temperature=False)),
         ]
         for parameter, is_sent, step in steps:
-            if is_sent and refusal.is_of(parameter):
+            if is_sent and rejection.concerns(parameter):
                 return step()
         return self
 

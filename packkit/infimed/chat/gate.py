@@ -1,4 +1,4 @@
-"""Lets requests out while they may be sent, and counts what comes back."""
+"""Admits requests while the limits allow it, and counts what they come to."""
 
 from __future__ import annotations
 
@@ -8,96 +8,94 @@ from typing import Literal
 from packkit.infimed.chat.chat_model import Reply
 from packkit.infimed.chat.spending import NOTHING, Limits, Spending
 
-Limit = Literal["max_requests", "max_cost"]
+LimitName = Literal["max_requests", "max_cost"]
 
 
 class Gate:
-    """Where the requests of one run pass; belongs to one event loop.
+    """Admits the requests of one run; belongs to one event loop.
 
-    A request takes with it the most that it may cost, and brings back what it did: the limit on
-    costs holds although replies are still on their way.
+    When a request is admitted, the most that it may cost is reserved; when it is settled, what it
+    did cost takes that place. So the limit on costs holds while requests are in flight.
 
     Args:
         limits: How much may be spent.
-        spent: What earlier runs spent.
+        spent: What earlier runs spent; it counts.
     """
 
     def __init__(self, limits: Limits, spent: Spending) -> None:
         self._limits = limits
         self._sent = spent.attempts
         self._cost = spent.priced(limits.prices).cost or 0.0
-        self._held = 0.0
-        self._returned = asyncio.Event()
+        self._reserved = 0.0
+        self._settled = asyncio.Event()
         self._closed = asyncio.Event()
-        self.out = 0
-        """Requests on their way."""
+        self.in_flight = 0
+        """Requests that were admitted and are not settled yet."""
         self.replies = 0
-        """Requests that brought back a reply."""
+        """Requests that got a reply."""
         self.unmetered = 0
         """Replies for which the server did not say how many tokens they took."""
         self.spent = NOTHING
-        """By this run."""
-        self.reached: Limit | None = None
-        """The limit that a request did not fit into any more, once there was such a request."""
+        """What all settled requests came to."""
+        self.reached: LimitName | None = None
+        """The limit that kept a request back; None while none did."""
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing more is let out."""
+        """Whether no more requests are admitted."""
         return self._closed.is_set()
 
     def close(self) -> None:
-        """Lets nothing more out, and wakes whoever waits."""
+        """Admits no more requests, and ends every wait."""
         self._closed.set()
-        self._returned.set()
+        self._settled.set()
 
-    async def pass_out(self, prompt_tokens: int, completion_tokens: int) -> bool:
-        """Waits until a request may be sent.
+    async def admit(self, prompt_tokens: int, completion_tokens: int) -> bool:
+        """Waits until it is known whether a request may be sent.
 
         Args:
-            prompt_tokens: That it is estimated to have.
-            completion_tokens: That its reply may have at most.
+            prompt_tokens: Estimated tokens of the request.
+            completion_tokens: Tokens that the reply may have at most.
 
         Returns:
-            Whether it may; else it will not fit any more, or the gate is closed.
+            Whether it may be sent; if not, a limit is reached or the gate is closed.
         """
         most = self._price(prompt_tokens, completion_tokens)
         while not self.is_closed:
             limit = self._limit_reached(most)
             if limit is None:
                 self._sent += 1
-                self.out += 1
-                self._held += most
+                self.in_flight += 1
+                self._reserved += most
                 return True
-            # What others bring back may make room for costs, never for requests.
-            if limit == "max_requests" or not self.out:
+            # Requests that are settled may cost less than reserved, but they stay requests.
+            if limit == "max_requests" or not self.in_flight:
                 self.reached = limit
                 return False
-            self._returned.clear()
-            await self._returned.wait()
+            self._settled.clear()
+            await self._settled.wait()
         return False
 
-    def come_back(
-        self, prompt_tokens: int, completion_tokens: int, reply: Reply | None
-    ) -> Spending:
-        """Takes back a request that was let out with these figures; returns what it came to.
+    def settle(self, prompt_tokens: int, completion_tokens: int, reply: Reply | None) -> Spending:
+        """Counts a request that has ended, and returns what it came to.
 
         Args:
-            prompt_tokens: That it was estimated to have.
-            completion_tokens: That its reply might have at most.
-            reply: Its reply, if it brought one.
+            prompt_tokens: Estimated tokens of the request, as it was admitted.
+            completion_tokens: Tokens that the reply might have at most, as it was admitted.
+            reply: The reply; None where there is none.
         """
-        self.out -= 1
-        # No dust of rounding may be left once all are back.
+        self.in_flight -= 1
+        # Sums of floats are not exact: once nothing is in flight, nothing is reserved.
         most = self._price(prompt_tokens, completion_tokens)
-        self._held = self._held - most if self.out else 0.0
+        self._reserved = self._reserved - most if self.in_flight else 0.0
         spent = self._spending_of(reply)
         self.spent += spent
         self._cost += spent.cost or 0.0
-        self._returned.set()
+        self._settled.set()
         return spent
 
     async def pause(self, seconds: float) -> bool:
-        """Waits some time, less if the gate closes; returns whether it is still open."""
+        """Waits until the time is over or the gate closes; returns whether it is still open."""
         try:
             await asyncio.wait_for(self._closed.wait(), seconds)
         except TimeoutError:
@@ -117,10 +115,10 @@ class Gate:
         prices = self._limits.prices
         return 0.0 if prices is None else prices.of(prompt_tokens, completion_tokens)
 
-    def _limit_reached(self, most: float) -> Limit | None:
+    def _limit_reached(self, most: float) -> LimitName | None:
         limits = self._limits
         if limits.max_requests is not None and self._sent >= limits.max_requests:
             return "max_requests"
-        if limits.max_cost is not None and self._cost + self._held + most > limits.max_cost:
+        if limits.max_cost is not None and self._cost + self._reserved + most > limits.max_cost:
             return "max_cost"
         return None

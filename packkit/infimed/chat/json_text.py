@@ -34,26 +34,26 @@ def encodable(text: str) -> str:
 def find_json(text: str, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
     """Returns the last JSON object in a text that satisfies a check.
 
-    Objects inside one that does are not looked at; those inside one that does not are. Line breaks
-    in strings are let pass, which models write and JSON forbids.
+    An object that satisfies it is not searched for further ones, any other object is. Strings may
+    hold line breaks, which JSON forbids and models write.
 
     Args:
-        text: What was written: fences, prose, and reasoning before it may stand around the object.
-        accept: The check.
+        text: Text of a reply; around the object there may be fences, prose, and reasoning first.
+        accept: Function that says whether an object is the one looked for.
 
     >>> find_json('Here:\\n```json\\n{"score": 4}\\n``` Hope it helps {:-)', lambda _: True)
     {'score': 4}
     """
     text = without_thoughts(text)
-    found, place = None, text.find("{")
+    last, place = None, text.find("{")
     while place >= 0:
         value, end = _object_at(text, place)
         if value is not None and accept(value):
-            found = value
+            last = value
             place = text.find("{", end)
         else:
             place = text.find("{", place + 1)
-    return None if found is None else _encodable_value(found)
+    return None if last is None else _encodable_value(last)
 
 
 def _encodable_value(value: Any) -> Any:  # noqa: ANN401
@@ -61,9 +61,9 @@ def _encodable_value(value: Any) -> Any:  # noqa: ANN401
         case str():
             return encodable(value)
         case list():
-            return [_encodable_value(one) for one in value]
+            return [_encodable_value(item) for item in value]
         case dict():
-            return {encodable(key): _encodable_value(one) for key, one in value.items()}
+            return {encodable(key): _encodable_value(item) for key, item in value.items()}
     return value
 
 
@@ -82,7 +82,7 @@ def _object_at(text: str, place: int) -> tuple[dict[str, Any] | None, int]:
     """Returns the object that begins at a place, and where it ends; without one, the place."""
     try:
         value, end = _DECODER.raw_decode(text, place)
-    # Braces can be nested deeper than Python goes, and that is no answer either.
+    # Braces can be nested deeper than Python's stack allows; that is no answer either.
     except (ValueError, RecursionError):
         return None, place
     return value, end

@@ -1,4 +1,4 @@
-"""A judge behind any endpoint that speaks OpenAI's chat completions."""
+"""A chat model behind any endpoint that speaks OpenAI's chat completions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from packkit.infimed.chat.chat_model import (
     RetryableError,
     Schema,
 )
-from packkit.infimed.chat.dialect import Dialect, Refusal
+from packkit.infimed.chat.dialect import Dialect, Rejection
 from packkit.infimed.chat.json_text import encodable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _RETRYABLE = frozenset({408, 409, 425, 429})
 # 402 is how several providers say that an account is empty.
 _NO_ACCESS = frozenset({401, 402, 403, 404})
-_TURNED_DOWN = frozenset({400, 422})
+_REJECTED = frozenset({400, 422})
 _FILTERED = frozenset({"content_filter", "content_policy_violation"})
 _EMPTY_ACCOUNT = "insufficient_quota"
 
@@ -45,16 +45,17 @@ class OpenAIChat:
     """Sends requests to one endpoint and learns which parameters it takes.
 
     Args:
-        model: Name of the model there.
-        base_url: Of the endpoint, such as ``http://localhost:8000/v1``; by default that of the
-            environment variable OPENAI_BASE_URL, else OpenAI's own.
-        api_key: By default that of OPENAI_API_KEY; an endpoint that is not OpenAI's needs none.
+        model: Name of the model at the endpoint.
+        base_url: Address of the endpoint, such as ``http://localhost:8000/v1``; by default that of
+            the environment variable OPENAI_BASE_URL, else OpenAI's own.
+        api_key: Key of the endpoint; by default that of OPENAI_API_KEY. An endpoint that is not
+            OpenAI's needs none.
         timeout: Seconds that one request may take.
         max_tokens: Tokens that a reply may have, those of its reasoning included.
 
     Raises:
-        MissingExtraError: Openai is not installed.
-        InputError: OpenAI's own endpoint is meant and there is no key, or a number is under 1.
+        MissingExtraError: The package openai is not installed.
+        InputError: OpenAI's own endpoint is asked without a key, or a number is not over 0.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class OpenAIChat:
         self._base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
         key = api_key or os.environ.get("OPENAI_API_KEY")
         if not key and self._base_url is None:
-            raise InputError("OPENAI_API_KEY must be set, or --base-url name another endpoint")
+            raise InputError("OPENAI_API_KEY must be set, or base_url name another endpoint")
         self._api_key = key or _NO_KEY
         self._model, self._timeout, self._max_tokens = model, timeout, max_tokens
         self._dialect = Dialect()
@@ -94,7 +95,7 @@ class OpenAIChat:
         import openai
 
         if self._client is None:
-            raise RuntimeError("a judge must be entered before it is asked")
+            raise RuntimeError("a chat model must be entered (async with) before its first request")
         sent = self._dialect
         try:
             completion = await self._client.chat.completions.create(
@@ -116,7 +117,7 @@ class OpenAIChat:
         """Makes the client."""
         from openai import AsyncOpenAI
 
-        # Retries of its own would hide attempts, and what they cost.
+        # Retries inside the client would hide attempts, and what they cost.
         self._client = AsyncOpenAI(
             base_url=self._base_url,
             api_key=self._api_key,
@@ -146,10 +147,10 @@ class OpenAIChat:
             raise FilteredError(message) from error
         if status in _RETRYABLE or status >= 500:
             raise RetryableError(message, _retry_after(error.response.headers)) from error
-        if status in _TURNED_DOWN:
-            learned = sent.without(Refusal(_shown(error), error.param, code))
+        if status in _REJECTED:
+            learned = sent.adapted_to(Rejection(_shown(error), error.param, code))
             if learned != sent:
-                # Requests sent side by side are turned down for the same parameter: one lesson.
+                # Of requests rejected side by side for one parameter, the first has adapted it.
                 if self._dialect == sent:
                     self._dialect = learned
                 raise AdaptedError(message) from error
@@ -161,7 +162,7 @@ class OpenAIChat:
 
 
 def _reply(completion: Any) -> Reply:  # noqa: ANN401
-    """Reads a reply; of what servers send as 200 not all is what the client's types promise."""
+    """Reads a reply; what servers send as 200 is not always what the client's types promise."""
     choices = getattr(completion, "choices", None)
     if not choices:
         shown = str(getattr(completion, "error", None) or completion)[:_SHOWN_CHARACTERS]
@@ -194,13 +195,13 @@ def _shown(error: APIStatusError) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Returns the seconds that a server asks to wait: a number of them, or until a date."""
+    """Returns the seconds that a server asks to wait, which it may state as a date."""
     text = headers.get("retry-after")
     if text is None:
         return None
     with suppress(ValueError):
         return max(0.0, float(text))
-    # A header that is neither says nothing: then the wait is our own.
+    # A header that is neither number nor date says nothing.
     with suppress(ValueError):
         return max(0.0, parsedate_to_datetime(text).timestamp() - time())
     return None

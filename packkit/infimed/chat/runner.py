@@ -1,4 +1,4 @@
-"""Many tasks, some at a time, until all have an outcome or something ends the run."""
+"""Many tasks, some at a time, until all have a result or something ends the run."""
 
 from __future__ import annotations
 
@@ -11,77 +11,77 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from packkit.base.errors import InputError
-from packkit.infimed.chat.asking import Asker, KeepResult, ReadReply, RetryPolicy, State, Task
+from packkit.infimed.chat.asking import Asker, ReadReply, RecordResult, RetryPolicy, State, Task
 from packkit.infimed.chat.chat_model import ChatModel, Schema
-from packkit.infimed.chat.gate import Gate, Limit
+from packkit.infimed.chat.gate import Gate, LimitName
 from packkit.infimed.chat.spending import NOTHING, Limits, Spending
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunProgress:
-    """How far a run is.
+class TasksProgress:
+    """How far a run of tasks is.
 
     Attributes:
-        states: How many tasks ended in which state.
-        spent: By this run.
-        out: Requests on their way.
-        is_stopping: Whether it only waits for those.
+        states: Number of finished tasks in each state.
+        spent: What the requests of this run came to so far.
+        in_flight: Requests that were sent and have no reply yet.
+        is_stopping: Whether nothing more is sent and the run only waits for those replies.
     """
 
     states: dict[State, int]
     spent: Spending
-    out: int
+    in_flight: int
     is_stopping: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TasksReport:
-    """What a run came to.
+    """What a run of tasks came to.
 
     Attributes:
-        states: How many tasks ended in which state.
-        spent: By this run.
-        reached: The limit that left tasks without a request, or without another one, if one did.
+        states: Number of finished tasks in each state.
+        spent: What the requests of this run came to.
+        reached: Limit that kept back a request of some task; None where none did.
         unmetered: Replies for which the server did not say how many tokens they took.
     """
 
     states: dict[State, int] = field(default_factory=dict)
     spent: Spending = NOTHING
-    reached: Limit | None = None
+    reached: LimitName | None = None
     unmetered: int = 0
 
 
 def run_tasks(
-    judge: ChatModel,
+    model: ChatModel,
     tasks: Iterable[Task],
     *,
     schema: Schema | None,
     read: ReadReply[T],
-    record: KeepResult[T],
+    record: RecordResult[T],
     concurrency: int = 8,
     limits: Limits = Limits(),  # noqa: B008
     spent: Spending = NOTHING,
     policy: RetryPolicy = RetryPolicy(),  # noqa: B008
-    on_progress: Callable[[RunProgress], None] | None = None,
+    on_progress: Callable[[TasksProgress], None] | None = None,
 ) -> TasksReport:
-    """Asks a judge for the outcome of every task.
+    """Asks a model about every task.
 
-    A first Ctrl-C lets nothing more out and waits for the replies that are on their way, a second
-    one abandons them; both end in KeyboardInterrupt.
+    A first Ctrl-C sends nothing more and waits for the replies to requests in flight, a second one
+    abandons them; both end in KeyboardInterrupt.
 
     Args:
-        judge: Whom to ask; it is entered and left.
-        tasks: Each request once.
-        schema: Of the object that replies are to hold; None: they are free text.
-        read: Makes of a reply what it says.
-        record: Keeps what came of a task so far; called after each of its requests.
-        concurrency: Tasks asked at the same time.
-        limits: How much may be spent.
-        spent: What earlier runs spent of it.
+        model: Model that is asked; it is entered and left.
+        tasks: The tasks; no two have the same key.
+        schema: JSON schema of the object that replies are to hold; None for free text.
+        read: Function that turns a reply into a value.
+        record: Function that keeps what came of a task so far; called after each of its requests.
+        concurrency: Tasks that are worked on at the same time.
+        limits: How much may be spent, by earlier runs and this one together.
+        spent: What earlier runs spent.
         policy: How often a task is tried.
-        on_progress: Called whenever a task has its outcome.
+        on_progress: Function that is called whenever a task is finished, and on Ctrl-C.
 
     Raises:
         AccessError: No request will be answered; what came before is recorded.
@@ -93,8 +93,8 @@ def run_tasks(
     async def start() -> TasksReport:
         gate = Gate(limits, spent)
         is_metered = limits.max_cost is not None
-        run = _Run(Asker(judge, schema, read, record, gate, is_metered, policy), tasks, on_progress)
-        async with judge:
+        run = _Run(Asker(model, schema, read, record, gate, is_metered, policy), tasks, on_progress)
+        async with model:
             await run.work(concurrency)
         return TasksReport(
             states=run.states, spent=gate.spent, reached=gate.reached, unmetered=gate.unmetered
@@ -107,13 +107,13 @@ def run_tasks(
 
 
 class _Run(Generic[T]):
-    """The workers of one run, and what they came to."""
+    """The workers of one run, and the states in which its tasks ended."""
 
     def __init__(
         self,
         asker: Asker[T],
         tasks: Iterable[Task],
-        on_progress: Callable[[RunProgress], None] | None,
+        on_progress: Callable[[TasksProgress], None] | None,
     ) -> None:
         self._asker, self._gate = asker, asker.gate
         self._tasks = iter(tasks)
@@ -122,11 +122,11 @@ class _Run(Generic[T]):
         self.states: dict[State, int] = {}
 
     async def work(self, concurrency: int) -> None:
-        """Runs until no task is left, the gate lets nothing more out, or an error ends it."""
+        """Runs until no task is left, the gate is closed, or an error ends it."""
         with self._stopped_by_ctrl_c():
             workers = [self._worker() for _ in range(concurrency)]
             ends = await asyncio.gather(*workers, return_exceptions=True)
-        # Others may have failed for the same reason: the first says it.
+        # Other workers may have failed for the same reason: one of them says it.
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
@@ -135,32 +135,32 @@ class _Run(Generic[T]):
 
     async def _worker(self) -> None:
         try:
-            # One iterator for all workers: whoever is free takes the next task.
+            # All workers share one iterator: a free worker takes the next task.
             for task in self._tasks:
-                outcome = None if self._gate.is_closed else await self._asker.ask(task)
-                if outcome is None:
+                result = None if self._gate.is_closed else await self._asker.ask(task)
+                if result is None:
                     return
-                self.states[outcome.state] = self.states.get(outcome.state, 0) + 1
+                self.states[result.state] = self.states.get(result.state, 0) + 1
                 self._show()
         except BaseException:
-            # Replies that are on their way to other workers are paid for: they are waited for.
+            # Requests in flight of other workers are paid for: their replies are waited for.
             self._gate.close()
             raise
 
     def _show(self) -> None:
         if self._on_progress is not None:
-            progress = RunProgress(
+            progress = TasksProgress(
                 states=dict(self.states),
                 spent=self._gate.spent,
-                out=self._gate.out,
+                in_flight=self._gate.in_flight,
                 is_stopping=self._gate.is_closed,
             )
             self._on_progress(progress)
 
     @contextmanager
     def _stopped_by_ctrl_c(self) -> Iterator[None]:
-        """Has Ctrl-C close the gate, and a second one cancel the run."""
-        # Python gives signals to the main thread alone.
+        """Makes a first Ctrl-C close the gate, and a second one cancel the run."""
+        # Python handles signals in the main thread alone.
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -15,8 +15,8 @@ class Prices:
     """What tokens cost, in any currency.
 
     Attributes:
-        prompt: Of a million tokens sent.
-        completion: Of a million tokens written.
+        prompt: Price of a million tokens sent.
+        completion: Price of a million tokens written.
 
     Raises:
         InputError: A price is negative.
@@ -42,9 +42,9 @@ class Limits:
     """How much may be spent; what earlier runs spent counts.
 
     Attributes:
-        max_requests: Requests sent, failed ones too.
-        max_cost: In the currency of `prices`.
-        prices: Of tokens; needed for `max_cost`.
+        max_requests: Most requests that may be sent, failed ones included; None for no limit.
+        max_cost: Highest cost, in the currency of `prices`; None for no limit.
+        prices: Prices of tokens, without which costs cannot be limited.
 
     Raises:
         InputError: `max_cost` is given without prices, or a limit is not over 0.
@@ -56,7 +56,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if self.max_cost is not None and self.prices is None:
-            raise InputError("max_cost needs the prices of a million tokens: price_in, price_out")
+            raise InputError("max_cost needs the prices of tokens")
         for name in ("max_requests", "max_cost"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -69,9 +69,9 @@ class Spending:
 
     Attributes:
         attempts: Requests sent.
-        prompt_tokens: Sent, as the server counted.
-        completion_tokens: Written, as the server counted.
-        cost: In the currency of the prices; None where there are none.
+        prompt_tokens: Tokens sent, as the server counted.
+        completion_tokens: Tokens written, as the server counted.
+        cost: Cost in the currency of the prices; None where no prices are known.
     """
 
     attempts: int = 0
@@ -80,13 +80,13 @@ class Spending:
     cost: float | None = None
 
     def priced(self, prices: Prices | None) -> Spending:
-        """Returns the same with a cost, where prices are known and it has none yet."""
+        """Returns the same with a cost, where prices are known and there is no cost yet."""
         if prices is None or self.cost is not None:
             return self
         return replace(self, cost=prices.of(self.prompt_tokens, self.completion_tokens))
 
     def __add__(self, other: Spending) -> Spending:
-        """Returns both together; without a cost where one of them has none."""
+        """Returns the sum; without a cost where either has none."""
         is_priced = self.cost is not None and other.cost is not None
         return Spending(
             self.attempts + other.attempts,
@@ -96,9 +96,9 @@ class Spending:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
+        """Returns the figures as JSON."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 NOTHING = Spending(cost=0.0)
-"""What no request comes to."""
+"""What no request at all comes to."""

@@ -1,9 +1,9 @@
 """How many tokens a request will have, before any server has counted them.
 
-The rules are rough and lean to the high side, for they decide what is spent:
+The rules are rough and rather too high than too low, as they decide what is spent:
 
 - four ASCII characters make a token, any other character makes one;
-- an image makes one for each square of 28 x 28 pixels, begun squares included.
+- an image makes one for each square of 28 x 28 pixels, partial squares included.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def estimate_text_tokens(text: str) -> int:
 
 
 def estimate_image_tokens(width: int, height: int) -> int:
-    """Returns about how many tokens an image of this size has, pixels.
+    """Returns about how many tokens an image of this size in pixels has.
 
     >>> estimate_image_tokens(1024, 768)
     1036

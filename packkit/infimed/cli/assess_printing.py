@@ -1,4 +1,4 @@
-"""What the command that judges data sets shows."""
+"""What the commands show that score data sets, report on them and make sheets for people."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from rich.console import Console
 
 from packkit.cli.progress import counting
 from packkit.cli.tables import plain_table, show_table
-from packkit.infimed.chat import RunProgress, Spending, State
+from packkit.infimed.chat import Spending, State, TasksProgress
+from packkit.infimed.curation.rubric import RUBRIC
 
 if TYPE_CHECKING:
-    from packkit.infimed.curation.assess import OnProgress
-    from packkit.infimed.curation.assess_run import AssessProgress, AssessRun, CostEstimate
+    from packkit.infimed.curation import AssessRun, CostEstimate, QualityReport, SheetReport
+    from packkit.infimed.curation.agreement import Agreement
+    from packkit.infimed.curation.assess_run import AssessProgress
+    from packkit.infimed.curation.assessing import OnProgress
+    from packkit.infimed.curation.summaries import DataSetSummary, ScoreSummary
 
 _STATES: tuple[State, ...] = get_args(State)
 
@@ -26,35 +30,37 @@ def assessing() -> Iterator[OnProgress]:
         bar = bars.add_task("", total=None)
 
         def on_progress(progress: AssessProgress) -> None:
-            if progress.run is None:
+            if progress.tasks is None:
                 bars.update(bar, description=f"drawing from {progress.drawing}")
                 return
             bars.update(
                 bar,
                 total=progress.total,
-                completed=sum(progress.run.states.values()),
-                description=_run_line(progress.run),
+                completed=sum(progress.tasks.states.values()),
+                description=_progress_line(progress.tasks),
             )
 
         yield on_progress
 
 
-def show_assessment(report: AssessRun) -> None:
+def show_assess_run(report: AssessRun) -> None:
     """Prints what became of each data set, and what it cost."""
     rows = [
         (
-            one.name,
-            *map("{:,}".format, (one.read, sum(one.unreadable.values()), one.drawn)),
-            *(f"{one.states.get(state, 0):,}" for state in _STATES),
-            f"{one.left:,}",
+            data_set.name,
+            f"{data_set.read:,}",
+            f"{sum(data_set.unreadable.values()):,}",
+            f"{data_set.drawn:,}",
+            *(f"{data_set.states.get(state, 0):,}" for state in _STATES),
+            f"{data_set.left:,}",
         )
-        for one in report.data_sets
+        for data_set in report.data_sets
     ]
     columns = ("data set", "read", "unreadable", "drawn", *_STATES, "not asked")
     show_table(f"judged by {report.model}, in {report.out}", columns, rows)
-    for one in report.data_sets:
-        for example in one.examples:
-            print(f"unreadable: {one.name}: {example}")
+    for data_set in report.data_sets:
+        for example in data_set.examples:
+            print(f"unreadable: {data_set.name}: {example}")
     table = plain_table("spent")
     for label, spent in (("this run", report.spent), ("all runs", report.total)):
         table.add_row(label, _spent(spent))
@@ -65,7 +71,7 @@ def show_assessment(report: AssessRun) -> None:
         print(f"{report.torn_bytes:,} bytes of an unfinished last line were cut off")
     if report.reached is not None:
         option = "--" + report.reached.replace("_", "-")
-        print(f"{option} is reached; with a higher one the same command goes on")
+        print(f"{option} is reached; with a higher one the same command continues the run")
     if report.failed:
         print(f"{report.failed:,} samples got no reply; the same command asks for them again")
 
@@ -84,11 +90,44 @@ def show_estimate(estimate: CostEstimate) -> None:
     Console().print(table)
 
 
-def _run_line(run: RunProgress) -> str:
-    if run.is_stopping:
-        return f"stopping: {run.out} replies on their way, Ctrl-C again leaves them"
-    states = ", ".join(f"{run.states[state]:,} {state}" for state in _STATES if state in run.states)
-    cost = "" if run.spent.cost is None else f", cost {run.spent.cost:,.2f}"
+def show_quality_report(report: QualityReport) -> None:
+    """Prints the scores of each data set, how far people agree, and the verdicts."""
+    show_table(
+        f"asked of {report.model}",
+        ("data set", "samples", "scored", "no image"),
+        [_coverage_row(data_set) for data_set in report.data_sets],
+    )
+    for data_set in report.data_sets:
+        if data_set.coverage < 1:
+            states = ", ".join(f"{count:,} {state}" for state, count in data_set.states.items())
+            print(f"{data_set.name}: {states}")
+    columns = ("data set", "criterion", "n", "mean", "95 %", "low")
+    rows = [row for data_set in report.data_sets for row in _scores_rows(data_set)]
+    show_table("scores; low: share of 1 and 2", columns, rows)
+    if report.agreements:
+        rows = [row for agreement in report.agreements for row in _agreement_rows(agreement)]
+        show_table("agreement, weighted kappa", ("between", "criterion", "n", "kappa"), rows)
+    print(f"\nby the rules {report.rules}:")
+    for verdict in report.verdicts:
+        print(f"  {verdict.decision:<9}  {verdict.data_set}: {verdict.reason}")
+
+
+def show_sheet(report: SheetReport) -> None:
+    """Prints what a sheet holds."""
+    rows = [
+        (name, f"{drawn:,}", f"{report.unreadable[name]:,}") for name, drawn in report.drawn.items()
+    ]
+    show_table(f"sheet {report.sheet}", ("data set", "drawn", "unreadable"), rows)
+    print(f"{report.samples:,} samples, {report.bytes / 2**20:,.1f} MiB: {report.out}")
+    print("it opens in a browser and needs no network")
+
+
+def _progress_line(progress: TasksProgress) -> str:
+    if progress.is_stopping:
+        return f"stopping: {progress.in_flight} replies awaited, Ctrl-C again abandons them"
+    counts = progress.states
+    states = ", ".join(f"{counts[state]:,} {state}" for state in _STATES if state in counts)
+    cost = "" if progress.spent.cost is None else f", cost {progress.spent.cost:,.2f}"
     return f"judging: {states}{cost}"
 
 
@@ -98,3 +137,36 @@ def _spent(spent: Spending) -> str:
         f"{spent.attempts:,} requests, {spent.prompt_tokens:,} tokens sent, "
         f"{spent.completion_tokens:,} written{cost}"
     )
+
+
+def _coverage_row(data_set: DataSetSummary) -> tuple[str, ...]:
+    shares = (f"{100 * share:.1f} %" for share in (data_set.coverage, data_set.without_image))
+    return data_set.name, f"{data_set.samples:,}", *shares
+
+
+def _scores_rows(data_set: DataSetSummary) -> Iterator[tuple[str, ...]]:
+    for label, criterion in zip(_labels(data_set.name), RUBRIC, strict=True):
+        scores = data_set.scores[criterion]
+        yield label, criterion, f"{scores.n:,}", *_score_cells(scores)
+
+
+def _score_cells(scores: ScoreSummary) -> tuple[str, ...]:
+    interval = "-"
+    if scores.ci_low is not None and scores.ci_high is not None:
+        interval = f"{scores.ci_low:.2f}-{scores.ci_high:.2f}"
+    if scores.mean is None or scores.share_low is None:
+        return "-", interval, "-"
+    return f"{scores.mean:.2f}", interval, f"{100 * scores.share_low:.0f} %"
+
+
+def _agreement_rows(agreement: Agreement) -> Iterator[tuple[str, ...]]:
+    labels = _labels(f"{agreement.first}, {agreement.second}")
+    for label, criterion in zip(labels, RUBRIC, strict=True):
+        kappa = agreement.kappas[criterion]
+        value = "undefined" if kappa.kappa is None else f"{kappa.kappa:.2f}"
+        yield label, criterion, f"{kappa.n:,}", value
+
+
+def _labels(name: str) -> list[str]:
+    """Returns a name for the first of its rows, and nothing for the others."""
+    return [name, *[""] * (len(RUBRIC) - 1)]

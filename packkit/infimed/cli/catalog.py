@@ -1,4 +1,4 @@
-"""The command about data sets: which there are, and how to feed them."""
+"""The command that lists the data sets of the paper, and how to read them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from packkit.cli.app import JsonOption
 
 
 def catalog_command(
-    name: Annotated[str | None, typer.Argument(help="A data set, to see all about it.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Data set to show in full.")] = None,
     json: JsonOption = False,
 ) -> None:
     """List the data sets of the paper, with their layout, licence and place."""
@@ -19,9 +19,9 @@ def catalog_command(
     from packkit.infimed.data.catalog import catalog, data_set_named
 
     if name is not None:
-        found = data_set_named(name)
-        print_json(found.to_dict()) if json else show_data_set(found)
+        data_set = data_set_named(name)
+        print_json(data_set.to_dict()) if json else show_data_set(data_set)
     elif json:
-        print_json({"data_sets": [one.to_dict() for one in catalog().values()]})
+        print_json({"data_sets": [data_set.to_dict() for data_set in catalog().values()]})
     else:
         show_data_sets(catalog().values())

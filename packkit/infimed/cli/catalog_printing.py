@@ -19,9 +19,9 @@ def show_data_sets(data_sets: Iterable[DataSet]) -> None:
     table.add_column("samples", justify="right", no_wrap=True)
     for column in ("licence", "where"):
         table.add_column(column, overflow="fold")
-    for one in data_sets:
-        licence = one.licence.partition(",")[0]
-        table.add_row(one.name, one.layout, _samples(one), licence, one.where)
+    for data_set in data_sets:
+        licence = data_set.licence.partition(",")[0]
+        table.add_row(data_set.name, data_set.layout, _samples(data_set), licence, data_set.where)
     Console().print(table)
 
 

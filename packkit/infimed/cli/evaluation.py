@@ -1,4 +1,4 @@
-"""The commands that have a model answer benchmarks, and score its answers."""
+"""The commands that have a model answer benchmarks, score its answers and compare scores."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run_command(
         list[str],
         typer.Option(metavar="NAME=PATH", help="Benchmark, and its local copy; may be repeated."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of results; name it again to go on.")],
+    out: Annotated[Path, typer.Option(help="Folder of results; name it again to continue a run.")],
     base_url: Annotated[
         str | None,
         typer.Option(
@@ -55,7 +55,7 @@ def run_command(
         typer.Option(help="What runs the model; auto tells it from MODEL and --base-url."),
     ] = "auto",
     max_new_tokens: Annotated[
-        int, typer.Option(min=1, help="Where an answer ends at the latest.")
+        int, typer.Option(min=1, help="Tokens that an answer may have.")
     ] = 1024,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Answers at once, of a local model (default: 8).")
@@ -68,7 +68,7 @@ def run_command(
     ] = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Have a model answer benchmarks, greedily; run it again to go on after a kill."""
+    """Have a model answer benchmarks, greedily; run it again to continue after a kill."""
     from packkit.cli.tables import print_json
     from packkit.infimed.cli.evaluation_printing import answering, show_run
     from packkit.infimed.evaluation.answering import open_answerer
@@ -97,7 +97,7 @@ def score_command(
     scorer: Annotated[
         Literal["strict", "medevalkit"], typer.Option(help="Rules: see docs/evaluation.md.")
     ] = "strict",
-    seed: Annotated[int, typer.Option(min=0, help="Of what medevalkit draws at random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what medevalkit draws at random.")] = 0,
     judge: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Decides on open questions (default: the rules do)."),
@@ -121,7 +121,7 @@ def score_command(
     ] = 0.01,
     json: JsonOption = False,
 ) -> None:
-    """Score saved answers; no model is needed, and no judge for what was judged before."""
+    """Score saved answers; the model is not needed, nor the judge for what it has judged."""
     from packkit.cli.tables import print_json
     from packkit.infimed.cli.evaluation_printing import judging, show_scores
     from packkit.infimed.evaluation.results import Results
@@ -148,8 +148,8 @@ def table_command(
     results: Scored,
     scoring: Scoring = None,
     markdown: Annotated[Path | None, typer.Option(help="Markdown to write.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="CSV to write, a line a cell.")] = None,
-    png: Annotated[Path | None, typer.Option(help="Picture of bars to write.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="CSV to write, one line for each cell.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Bar chart to write.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Put scored results side by side: models, or the stages of one."""
@@ -160,13 +160,13 @@ def table_command(
     from packkit.infimed.evaluation.scored_results import open_all
     from packkit.infimed.evaluation.tables import Table
 
-    found = Table(open_all(results, scoring))
-    for path, text in ((markdown, found.to_markdown()), (csv, found.to_csv())):
+    table = Table(open_all(results, scoring))
+    for path, text in ((markdown, table.to_markdown()), (csv, table.to_csv())):
         if path is not None:
             write_atomically(path, text.encode())
     if png is not None:
-        plot_table(found, png)
-    print_json(found.to_dict()) if json else show_results(found)
+        plot_table(table, png)
+    print_json(table.to_dict()) if json else show_results(table)
 
 
 @eval_app.command("compare")
@@ -174,38 +174,38 @@ def compare_command(
     a: SideA,
     b: SideB,
     scoring: Scoring = None,
-    samples: Annotated[int, typer.Option(min=1, help="Resamples.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of their draws.")] = 0,
+    samples: Annotated[int, typer.Option(min=1, help="Number of resamples.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """Say whether A beats B on the same questions, by a paired bootstrap."""
     from packkit.cli.tables import print_json
     from packkit.infimed.cli.evaluation_printing import show_comparison
-    from packkit.infimed.evaluation.compare import compare as compare_results
+    from packkit.infimed.evaluation.comparison import compare as compare_results
     from packkit.infimed.evaluation.scored_results import open_all
 
     first, second = open_all((a, b), scoring)
-    found = compare_results(first, second, samples=samples, seed=seed)
-    print_json(found.to_dict()) if json else show_comparison(found)
+    comparison = compare_results(first, second, samples=samples, seed=seed)
+    print_json(comparison.to_dict()) if json else show_comparison(comparison)
 
 
 @eval_app.command("cases")
 def cases_command(
     a: SideA,
     b: SideB,
-    out: Annotated[Path, typer.Option(help="The page.")] = Path("cases.html"),
+    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("cases.html"),
     scoring: Scoring = None,
     who: Annotated[
         Literal["all", "a", "b", "both", "neither"],
         typer.Option(help="Show cases where this one is right."),
     ] = "all",
     sample: Annotated[int, typer.Option(min=1, help="Cases on the page.")] = 50,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which are drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed that decides which are drawn.")] = 0,
     benchmark: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME[=PATH]",
-            help="Of these alone, and where one stands now if it has moved; may be repeated.",
+            help="Only cases of this benchmark, whose copy is now in PATH; may be repeated.",
         ),
     ] = None,
     json: JsonOption = False,
@@ -225,5 +225,5 @@ def cases_command(
         folders={name: Path(path) for name, _, path in named if path},
     )
     first, second = open_all((a, b), scoring)
-    made = write_cases(first, second, out, config)
-    print_json(made.to_dict()) if json else show_cases(made)
+    report = write_cases(first, second, out, config)
+    print_json(report.to_dict()) if json else show_cases(report)

@@ -1,4 +1,4 @@
-"""What the commands that evaluate show."""
+"""What the commands that evaluate models show."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from packkit.cli.progress import counting
 from packkit.cli.tables import show_table
 
 if TYPE_CHECKING:
-    from packkit.infimed.chat import RunProgress
+    from packkit.infimed.chat import TasksProgress
     from packkit.infimed.evaluation.cases import CasesReport
-    from packkit.infimed.evaluation.compare import Comparison, Estimate
+    from packkit.infimed.evaluation.comparison import Comparison, Estimate
     from packkit.infimed.evaluation.judgements import OnJudgement
     from packkit.infimed.evaluation.run import AnswersReport, OnAnswer
     from packkit.infimed.evaluation.score_file import ScoreFile
@@ -37,7 +37,7 @@ def judging() -> Iterator[OnJudgement]:
     with counting() as bars:
         bar = bars.add_task("judging", total=None)
 
-        def on_progress(progress: RunProgress, total: int) -> None:
+        def on_progress(progress: TasksProgress, total: int) -> None:
             states = ", ".join(f"{count:,} {state}" for state, count in progress.states.items())
             done = sum(progress.states.values())
             bars.update(bar, completed=done, total=total, description=f"judging: {states}")
@@ -48,8 +48,8 @@ def judging() -> Iterator[OnJudgement]:
 def show_run(report: AnswersReport) -> None:
     """Prints what became of each benchmark, and how fast that was."""
     rows = [
-        (name, *(f"{count:,}" for count in (one.questions, one.answered, one.refused, one.cut)))
-        for name, one in report.benchmarks.items()
+        (name, *(f"{n:,}" for n in (counts.questions, counts.answered, counts.refused, counts.cut)))
+        for name, counts in report.benchmarks.items()
     ]
     columns = ("benchmark", "questions", "answered", "refused", "cut off")
     show_table(f"{report.model} ({report.backend}), in {report.out}", columns, rows)
@@ -59,8 +59,8 @@ def show_run(report: AnswersReport) -> None:
     )
     if report.torn_bytes:
         print(f"{report.torn_bytes:,} bytes of an unfinished last line were cut off")
-    for name, one in report.benchmarks.items():
-        for error in one.errors:
+    for name, counts in report.benchmarks.items():
+        for error in counts.errors:
             print(f"no answer: {name}: {error}")
     if report.failed:
         print(f"{report.failed:,} questions got no answer; the same command asks for them again")
@@ -74,9 +74,9 @@ def show_scores(scores: ScoreFile) -> None:
 
     rows = [part.cells() for part in parts(scores)]
     show_table(f"{scores.model}, scored by {scores.scored_by}", PART_COLUMNS, rows)
-    for name, one in scores.benchmarks.items():
-        if one.guesses:
-            print(f"{name}: {one.guesses:,} verdicts come from likeness or chance")
+    for name, benchmark in scores.benchmarks.items():
+        if benchmark.guesses:
+            print(f"{name}: {benchmark.guesses:,} verdicts come from likeness or chance")
     if scores.missing:
         print(f"no average: {', '.join(scores.missing)} missing")
     else:
@@ -91,7 +91,7 @@ def show_results(table: Table) -> None:
         ("" if number else column, label, cell)
         for column, *cells in list(zip(table.columns, *table.rows(), strict=True))[1:]
         for number, (label, cell) in enumerate(
-            zip((one.label for one in table.results), cells, strict=True)
+            zip((result.label for result in table.results), cells, strict=True)
         )
     ]
     show_table("accuracy, %", ("benchmark", "result", "accuracy"), rows)
@@ -104,8 +104,8 @@ def show_comparison(comparison: Comparison) -> None:
     from packkit.infimed.evaluation.benchmarks import TITLES
 
     rows = [
-        _estimate_row(TITLES[name], f"{comparison.counts[name].n:,}", one)
-        for name, one in comparison.benchmarks.items()
+        _estimate_row(TITLES[name], f"{comparison.counts[name].n:,}", estimate)
+        for name, estimate in comparison.benchmarks.items()
     ]
     total = sum(counts.n for counts in comparison.counts.values())
     rows.append(_estimate_row("all questions", f"{total:,}", comparison.pooled))
@@ -126,18 +126,20 @@ def show_comparison(comparison: Comparison) -> None:
 
 def show_cases(report: CasesReport) -> None:
     """Prints what a page of cases holds."""
-    rows = [(who, f"{report.cases[who]:,}", f"{report.found[who]:,}") for who in report.found]
+    rows = [
+        (who, f"{report.cases[who]:,}", f"{report.candidates[who]:,}") for who in report.candidates
+    ]
     show_table(f"cases in {report.out}", ("who is right", "shown", "of"), rows)
     print(f"{report.bytes / 2**20:,.1f} MiB; it opens in a browser and needs no network")
 
 
-def _estimate_row(name: str, n: str, one: Estimate) -> tuple[str, ...]:
+def _estimate_row(name: str, n: str, estimate: Estimate) -> tuple[str, ...]:
     return (
         name,
         n,
-        f"{100 * one.a:.1f}",
-        f"{100 * one.b:.1f}",
-        f"{100 * one.difference:+.1f}",
-        f"{100 * one.low:+.1f} to {100 * one.high:+.1f}",
-        f"{one.a_beats_b:.3f}",
+        f"{100 * estimate.a:.1f}",
+        f"{100 * estimate.b:.1f}",
+        f"{100 * estimate.difference:+.1f}",
+        f"{100 * estimate.low:+.1f} to {100 * estimate.high:+.1f}",
+        f"{estimate.a_beats_b:.3f}",
     )

@@ -1,4 +1,4 @@
-"""How far people and the judge agree: Cohen's weighted kappa."""
+"""How far people and the judge agree, by Cohen's weighted kappa."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from packkit.infimed.curation.assessments import Assessment
 from packkit.infimed.curation.ratings import Ratings
-from packkit.infimed.curation.results import Assessment
 from packkit.infimed.curation.rubric import IMAGING_RELEVANCE, RUBRIC
 
 _ScoresByKey = Mapping[str, Mapping[str, int]]
@@ -19,8 +19,8 @@ class Kappa:
     """Agreement in one criterion.
 
     Attributes:
-        n: Samples that both scored.
-        kappa: See `weighted_kappa`.
+        n: Number of samples that both scored.
+        kappa: Cohen's weighted kappa, at most 1; None where it is not defined.
     """
 
     n: int
@@ -29,12 +29,12 @@ class Kappa:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """Agreement of two who scored.
+    """Agreement of a rater with another one, or with the judge.
 
     Attributes:
-        first: A rater.
-        second: Another one, or the model that judged.
-        kappas: For each criterion of the rubric, the overall score last.
+        first: Name of a rater.
+        second: Name of another rater, or of the model that judged.
+        kappas: Agreement in each criterion of the rubric, the overall score last.
     """
 
     first: str
@@ -51,26 +51,26 @@ def weighted_kappa(first: Sequence[int], second: Sequence[int]) -> float | None:
     full agreement, 0 what chance gives.
 
     Args:
-        first: Scores, integers.
-        second: Scores of the same samples in the same order.
+        first: Scores of one rater, integers.
+        second: Scores of another rater for the same samples, in the same order.
 
     Returns:
-        At most 1; None where chance alone makes no difference and so kappa is not defined: there
-        are no samples, or both gave one and the same score to all.
+        Kappa, at most 1; None where chance would give no disagreement and kappa is not defined:
+        there are no samples, or both gave one and the same score to all of them.
 
     Raises:
-        ValueError: They are not equally many.
+        ValueError: The sequences differ in length.
 
     >>> weighted_kappa([1, 2, 3, 4], [1, 2, 3, 5])
     0.9285714285714286
     """
-    found = sum((a - b) ** 2 for a, b in zip(first, second, strict=True)) * len(first)
+    observed = sum((a - b) ** 2 for a, b in zip(first, second, strict=True)) * len(first)
     by_chance = sum(
         count * other * (a - b) ** 2
         for a, count in Counter(first).items()
         for b, other in Counter(second).items()
     )
-    return 1 - found / by_chance if by_chance else None
+    return 1 - observed / by_chance if by_chance else None
 
 
 def agreements(
@@ -78,28 +78,28 @@ def agreements(
 ) -> list[Agreement]:
     """Compares each rater with the judge, and then each two raters.
 
-    The imaging relevance of samples without an image is fixed, so that it would pass for agreement:
-    it is left out.
+    The imaging relevance of samples without an image is fixed and would count as agreement, so it
+    is left out.
 
     Args:
-        ratings: Of one rater each.
-        assessments: Of one judge.
-        judge: Its name.
+        ratings: Ratings, at most one file of each rater.
+        assessments: Assessments of one judge.
+        judge: Name of the model that judged.
     """
-    scored = [one for one in assessments if one.state == "ok"]
-    without_image = {one.key for one in scored if not one.has_image}
-    of_judge = _judged({one.key: one.scores for one in scored}, without_image)
-    of_raters = {one.rater: _judged(one.scores, without_image) for one in ratings}
-    with_judge = [_agreement(rater, of_raters[rater], judge, of_judge) for rater in of_raters]
-    between = [
-        _agreement(first, of_raters[first], second, of_raters[second])
-        for first, second in combinations(of_raters, 2)
+    scored = [line for line in assessments if line.state == "ok"]
+    without_image = {line.key for line in scored if not line.has_image}
+    judge_scores = _free_scores({line.key: line.scores for line in scored}, without_image)
+    by_rater = {rating.rater: _free_scores(rating.scores, without_image) for rating in ratings}
+    with_judge = [_agreement(rater, by_rater[rater], judge, judge_scores) for rater in by_rater]
+    between_raters = [
+        _agreement(first, by_rater[first], second, by_rater[second])
+        for first, second in combinations(by_rater, 2)
     ]
-    return with_judge + between
+    return with_judge + between_raters
 
 
-def _judged(scores: _ScoresByKey, without_image: set[str]) -> _ScoresByKey:
-    """Returns the scores that somebody had to think about."""
+def _free_scores(scores: _ScoresByKey, without_image: set[str]) -> _ScoresByKey:
+    """Leaves out the scores that are fixed."""
     return {
         key: {
             criterion: score
@@ -110,13 +110,15 @@ def _judged(scores: _ScoresByKey, without_image: set[str]) -> _ScoresByKey:
     }
 
 
-def _agreement(first: str, given: _ScoresByKey, second: str, others: _ScoresByKey) -> Agreement:
+def _agreement(
+    first: str, first_scores: _ScoresByKey, second: str, second_scores: _ScoresByKey
+) -> Agreement:
     kappas = {}
     for criterion in RUBRIC:
         pairs = [
-            (scores[criterion], others[key][criterion])
-            for key, scores in given.items()
-            if criterion in scores and criterion in others.get(key, {})
+            (scores[criterion], second_scores[key][criterion])
+            for key, scores in first_scores.items()
+            if criterion in scores and criterion in second_scores.get(key, {})
         ]
         kappa = weighted_kappa([a for a, _ in pairs], [b for _, b in pairs])
         kappas[criterion] = Kappa(n=len(pairs), kappa=kappa)

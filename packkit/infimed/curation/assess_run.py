@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from packkit.infimed.chat import Limit, RunProgress, Spending, State
+from packkit.infimed.chat import LimitName, Spending, State, TasksProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,14 +14,15 @@ class DataSetReport:
     """What became of one data set.
 
     Attributes:
-        name: Of the data set.
-        read: Records read.
-        repeated: Records that say the same as one drawn, id included.
-        unreadable: Records that make no sample or whose images cannot be decoded, by reason.
-        examples: The first few of those, with place and reason.
-        drawn: Samples drawn.
-        states: How many of them are in which state.
-        left: Samples that nothing was asked about yet. Every sample drawn is in one state or left.
+        name: Name of the data set.
+        read: Number of records read.
+        repeated: Number of records that repeat a drawn one, id included.
+        unreadable: Number of records that make no sample or whose images cannot be decoded, by
+            reason.
+        examples: The first few unreadable records, with place and reason.
+        drawn: Number of samples drawn.
+        states: Number of drawn samples in each state.
+        left: Number of drawn samples that nothing was asked about yet; they are in no state.
     """
 
     name: str
@@ -40,22 +41,23 @@ class AssessRun:
 
     Attributes:
         out: File of the results.
-        model: The judge.
-        prompt_version: Of the rubric and its prompt.
+        model: Name of the model that judges.
+        prompt_version: Version of the rubric and its prompt.
         data_sets: What became of each data set.
-        reached: The limit that ended the run, if one did.
-        spent: By this run.
-        total: By all runs into the file.
+        reached: Limit that ended the run; None where none did.
+        spent: What the requests of this run came to.
+        total: What the requests of all runs into the file came to.
         unmetered: Replies of this run for which the server did not say how many tokens they took.
-        torn_bytes: Of an unfinished last line, left by a run that was killed and now cut off.
-        seconds: That the run took.
+        torn_bytes: Bytes of an unfinished last line, left by a run that was killed, that were cut
+            off.
+        seconds: Duration of the run.
     """
 
     out: str
     model: str
     prompt_version: str
     data_sets: Sequence[DataSetReport]
-    reached: Limit | None
+    reached: LimitName | None
     spent: Spending
     total: Spending
     unmetered: int
@@ -65,10 +67,10 @@ class AssessRun:
     @property
     def failed(self) -> int:
         """Samples to which the judge did not reply at all."""
-        return sum(one.states.get("http_error", 0) for one in self.data_sets)
+        return sum(report.states.get("http_error", 0) for report in self.data_sets)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
+        """Returns the fields as JSON."""
         return asdict(self)
 
 
@@ -77,13 +79,14 @@ class CostEstimate:
     """What a run would come to, if every request were answered at once.
 
     Attributes:
-        model: The judge.
-        samples: Drawn from each data set.
-        answered: Samples that have scores already, or share them with one that has.
-        requests: That would be sent.
-        prompt_tokens: Of all of them.
-        completion_tokens: Of all replies, `packkit.infimed.curation.assess.REPLY_TOKENS` each.
-        cost: In the currency of the prices; None without prices.
+        model: Name of the model that judges.
+        samples: Number of samples drawn from each data set.
+        answered: Samples that have scores already, or share a request with one that has.
+        requests: Requests that would be sent.
+        prompt_tokens: Estimated tokens of all requests.
+        completion_tokens: Estimated tokens of all replies,
+            `packkit.infimed.curation.assessing.REPLY_TOKENS` each.
+        cost: Estimated cost, in the currency of the prices; None without prices.
     """
 
     model: str
@@ -95,7 +98,7 @@ class CostEstimate:
     cost: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
+        """Returns the fields as JSON."""
         return asdict(self)
 
 
@@ -104,11 +107,11 @@ class AssessProgress:
     """How far a run of `assess` is.
 
     Attributes:
-        drawing: Name of the data set that is being read; empty once all are.
-        total: Requests of the run.
-        run: How far they are; None before the first outcome.
+        drawing: Name of the data set that is being read; empty once all have been.
+        total: Number of tasks of the run, one for each request.
+        tasks: How far the tasks are; None before the first has its result.
     """
 
     drawing: str = ""
     total: int = 0
-    run: RunProgress | None = None
+    tasks: TasksProgress | None = None

@@ -1,4 +1,4 @@
-"""What a judge is sent of a sample, and the hash by which such a request is known."""
+"""What a judge is sent of a sample, and the hash that identifies such a request."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from packkit.samples import Content, Sample
 IMAGE_SIDE = 1024
 """Pixels that the longer side of an image has at most when it is sent."""
 
-# Of the hash of a sample: what its text would have to hold to end its frame before its end.
+# Digits of a sample's hash in the marks of its frame, which its text would have to guess.
 _MARK_DIGITS = 12
 
-# What a server's chat template adds around two messages, about.
+# Roughly what a server's chat template adds around two messages.
 _FRAME_TOKENS = 16
 
 Turns = list[tuple[str, Content]]
@@ -66,10 +66,11 @@ def messages_for(sample: Sample) -> Messages:
     text in it can end the frame; its images stand where they stand in the sample.
 
     Args:
-        sample: The sample; its images are read, and made smaller than `IMAGE_SIDE`.
+        sample: Sample to score; its images are read, and made smaller where a side is longer than
+            `IMAGE_SIDE`.
 
     Raises:
-        SampleError: An image cannot be read, or not be made smaller.
+        SampleError: An image cannot be read, or cannot be made smaller.
     """
     mark = _content_hash(turns_of(sample), [])[:_MARK_DIGITS]
     parts: list[dict[str, Any]] = []
@@ -86,7 +87,7 @@ def messages_for(sample: Sample) -> Messages:
     ]
 
 
-def estimated_tokens(sample: Sample) -> int:
+def estimate_prompt_tokens(sample: Sample) -> int:
     """Returns about how many tokens the conversation for a sample has.
 
     Raises:
@@ -94,7 +95,7 @@ def estimated_tokens(sample: Sample) -> int:
     """
     texts = [
         SYSTEM_PROMPT,
-        *(one for one in _framed(sample, "0" * _MARK_DIGITS) if isinstance(one, str)),
+        *(piece for piece in _framed(sample, "0" * _MARK_DIGITS) if isinstance(piece, str)),
     ]
     headers = [peek_header(image)[1] for image in sample.images]
     sizes = [sent_size(header.width, header.height, IMAGE_SIDE) for header in headers]
@@ -106,10 +107,10 @@ def estimated_tokens(sample: Sample) -> int:
 
 
 def request_hash(sample: Sample, model: str) -> str:
-    """Returns what a request is known by: 64 hexadecimal digits.
+    """Returns the hash that identifies a request, 64 hexadecimal digits.
 
-    It is a hash of the sample's turns or parts, the bytes of its images, the prompt and the model;
-    id and ``meta`` have no part in it. Equal requests are paid for once.
+    It covers the sample's turns or parts, the bytes of its images, the rubric's version and the
+    model, but neither id nor ``meta``. Equal requests are paid for once.
 
     Raises:
         SampleError: An image cannot be read.
@@ -120,12 +121,12 @@ def request_hash(sample: Sample, model: str) -> str:
     return _content_hash(turns_of(sample), [RUBRIC_VERSION, model, images])
 
 
-def _content_hash(turns: Turns, beside: list[Any]) -> str:
-    return hashlib.sha256(orjson.dumps([turns, *beside])).hexdigest()
+def _content_hash(turns: Turns, others: list[Any]) -> str:
+    return hashlib.sha256(orjson.dumps([turns, *others])).hexdigest()
 
 
 def turns_of(sample: Sample) -> Turns:
-    """Returns who speaks and what, turn by turn; a document is one turn of its own."""
+    """Returns who speaks and what, turn by turn; a document is a single turn."""
     if sample.content is not None:
         return [("document", sample.content)]
     return [(message.role, message.content) for message in sample.messages or ()]

@@ -1,4 +1,4 @@
-"""What the scores of data sets come to, which of them are kept, and how far people agree."""
+"""The quality report: scores of each data set, a verdict on each, and how far people agree."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 from packkit.base.errors import InputError
 from packkit.infimed.curation.agreement import Agreement, agreements
+from packkit.infimed.curation.assessments import Assessment, read_assessments
 from packkit.infimed.curation.ratings import read_all_ratings
-from packkit.infimed.curation.results import Assessment, read_assessments
-from packkit.infimed.curation.rules import DataSetVerdict, Rules, decide, shipped_rules
+from packkit.infimed.curation.rules import Rules, shipped_rules
 from packkit.infimed.curation.summaries import DataSetSummary, summarize
+from packkit.infimed.curation.verdicts import DataSetVerdict, decide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +21,12 @@ class QualityReport:
     """What the results of a judge come to.
 
     Attributes:
-        model: The judge.
-        prompt_version: Of the rubric and its prompt.
+        model: Name of the model that judged.
+        prompt_version: Version of the rubric and its prompt.
         rules: Name of the rules that decided.
-        data_sets: What their scores are.
-        verdicts: What the rules say of them, in the same order.
-        agreements: Of each rater with the judge, then of each two raters.
+        data_sets: Summary of the scores of each data set.
+        verdicts: Verdict of the rules on each data set, in the same order.
+        agreements: Agreement of each rater with the judge, then of each two raters.
     """
 
     model: str
@@ -36,42 +37,44 @@ class QualityReport:
     agreements: Sequence[Agreement]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
+        """Returns the report as JSON."""
         return asdict(self)
 
 
 def report_on(
     scores: str | Path, *, rules: Rules | None = None, ratings: Iterable[str | Path] = ()
 ) -> QualityReport:
-    """Sums up the results of `packkit assess`, and decides about each data set.
+    """Sums up the results of `packkit.infimed.curation.assess`, and decides about each data set.
 
     Args:
-        scores: The results; all of one judge.
-        rules: What decides; by default `packkit.infimed.curation.rules.shipped_rules`.
-        ratings: Files of people who rated a sheet.
+        scores: File of the results, all of one judge.
+        rules: Rules that decide; by default `packkit.infimed.curation.rules.shipped_rules`.
+        ratings: Files of ratings that people saved on a sheet.
 
     Raises:
-        FormatError: The results or a file of ratings are something else.
-        InputError: There are no results, or of several judges, or a rater has several files.
+        FormatError: The file of results or a file of ratings holds something else.
+        InputError: There are no results, or results of several judges, or a rater has several
+            files.
         MissingExtraError: The shipped rules are needed and pydantic is not installed.
         OSError: A file cannot be read.
     """
-    found = read_assessments(scores)
-    model, prompt_version = _judge(scores, found)
+    assessments = read_assessments(scores)
+    model, prompt_version = _judge_of(scores, assessments)
     rules = rules or shipped_rules()
-    data_sets = summarize(found)
+    data_sets = summarize(assessments)
     return QualityReport(
         model=model,
         prompt_version=prompt_version,
         rules=rules.name,
         data_sets=data_sets,
-        verdicts=[decide(one, rules) for one in data_sets],
-        agreements=agreements(read_all_ratings(ratings), found, model),
+        verdicts=[decide(data_set, rules) for data_set in data_sets],
+        agreements=agreements(read_all_ratings(ratings), assessments, model),
     )
 
 
-def _judge(path: str | Path, found: Sequence[Assessment]) -> tuple[str, str]:
-    judges = sorted({(one.model, one.prompt_version) for one in found})
+def _judge_of(path: str | Path, assessments: Sequence[Assessment]) -> tuple[str, str]:
+    """Returns the model and rubric version that all results share."""
+    judges = sorted({(line.model, line.prompt_version) for line in assessments})
     if not judges:
         raise InputError(f"{path}: holds no results")
     if len(judges) > 1:

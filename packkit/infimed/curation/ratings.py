@@ -22,10 +22,10 @@ class Ratings:
 
     Attributes:
         sheet: Id of the sheet.
-        rater: Who said it.
-        scores: Key of a sample -> criterion -> 1 to 5. Imaging relevance is missing where the
-            sample has no image.
-        comments: Key of a sample -> a remark, where there is one.
+        rater: Name of the rater.
+        scores: Key of a sample -> criterion -> score from 1 to 5. Imaging relevance may be missing,
+            as it is where the sample has no image.
+        comments: Key of a sample -> comment, where there is one.
     """
 
     sheet: str
@@ -38,11 +38,12 @@ def read_ratings(path: str | Path) -> Ratings:
     """Reads the file that a sheet saves.
 
     Args:
-        path: ``{"sheet": id, "rater": name, "ratings": [{"key", "scores", "comment"}]}``.
+        path: JSON file that holds ``{"sheet": id, "rater": name, "ratings": [{"key", "scores",
+            "comment"}, ...]}``.
 
     Raises:
-        FormatError: It is something else; the place is named.
-        OSError: It cannot be read.
+        FormatError: The file holds something else; the place is named.
+        OSError: The file cannot be read.
     """
     try:
         record = orjson.loads(Path(path).read_bytes())
@@ -59,9 +60,9 @@ def read_all_ratings(paths: Iterable[str | Path]) -> list[Ratings]:
     """Reads files of several raters.
 
     Raises:
-        FormatError: One of them is something else.
+        FormatError: A file holds no ratings.
         InputError: A rater has more than one file.
-        OSError: One of them cannot be read.
+        OSError: A file cannot be read.
     """
     by_rater: dict[str, tuple[str | Path, Ratings]] = {}
     for path in paths:
@@ -85,7 +86,7 @@ def _ratings(record: Mapping[str, Any]) -> Ratings:
         try:
             _check_rating(rating)
             if rating["key"] in scores:
-                raise ValueError(f"key {rating['key']} stands there twice")
+                raise ValueError(f"key {rating['key']} is given twice")
         except ValueError as error:
             raise ValueError(f"ratings[{number}]: {error}") from None
         scores[rating["key"]] = rating["scores"]
@@ -103,12 +104,12 @@ def _check_rating(rating: Any) -> None:  # noqa: ANN401
     if not isinstance(scores, dict):
         raise ValueError(f"scores must be an object, got {scores!r}")
     if unknown := sorted(scores.keys() - RUBRIC.keys()):
-        raise ValueError(f"scores.{unknown[0]} is no criterion of the rubric")
+        raise ValueError(f"scores.{unknown[0]} is not a criterion of the rubric")
     for criterion in RUBRIC:
         score = scores.get(criterion)
         if score is None and criterion == IMAGING_RELEVANCE:
             continue
-        # True is 1 and 4.0 is 4 to Python, and neither is a score.
+        # To Python True equals 1 and 4.0 equals 4; neither is a score.
         if type(score) is not int or score not in SCORES:
             raise ValueError(f"scores.{criterion} must be 1 to 5, got {score!r}")
 

@@ -1,4 +1,4 @@
-"""From what a judge wrote to scores and comments."""
+"""Reading scores and comments from what a judge wrote."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from packkit.infimed.curation.rubric import DIMENSIONS, IMAGING_RELEVANCE, OVERA
 
 _CRITERIA = (*DIMENSIONS, OVERALL)
 
-# Beside a criterion's own name and title; what is compared is lower case with single underscores.
+# Further spellings of a criterion, in lower case with single underscores, as keys are compared.
 _ALIASES = {
     "medical_accuracy": "accuracy",
     "information_accuracy": "accuracy",
@@ -45,8 +45,8 @@ class JudgeScores(NamedTuple):
     """What a judge said of a sample.
 
     Attributes:
-        scores: 1 to 5 for each of `DIMENSIONS` and `OVERALL`.
-        comments: A remark for each that has one.
+        scores: Score from 1 to 5 for each of `DIMENSIONS` and `OVERALL`.
+        comments: Comment on each criterion that has one.
     """
 
     scores: dict[str, int]
@@ -60,7 +60,7 @@ def read_reply(reply: Reply, *, has_image: bool) -> JudgeScores:
     an object with ``score`` and ``comment``.
 
     Args:
-        reply: What the judge answered.
+        reply: Reply of the judge.
         has_image: Whether the sample has an image. If not, `IMAGING_RELEVANCE` is 1 whatever the
             judge says.
 
@@ -72,40 +72,43 @@ def read_reply(reply: Reply, *, has_image: bool) -> JudgeScores:
         raise RefusedError("the judge refused")
     if reply.finish_reason == "content_filter":
         raise RefusedError("the server's content filter stopped the reply")
-    found = find_json(reply.text, lambda value: not _read(value, has_image)[1])
-    if found is not None:
-        return _read(found, has_image)[0]
+    answer = find_json(reply.text, lambda value: not _read(value, has_image)[1])
+    if answer is not None:
+        return _read(answer, has_image)[0]
     if _REFUSAL.match(without_thoughts(reply.text)):
         raise RefusedError("the reply begins like a refusal")
-    raise UnreadableError(_what_is_wrong(reply, has_image))
+    raise UnreadableError(_fault(reply, has_image))
 
 
-def _what_is_wrong(reply: Reply, has_image: bool) -> str:
-    half = find_json(reply.text, lambda value: any(map(_criterion, value)))
-    fault = "no JSON object with scores" if half is None else "; ".join(_read(half, has_image)[1])
+def _fault(reply: Reply, has_image: bool) -> str:
+    nearest = find_json(reply.text, lambda value: any(map(_criterion, value)))
+    if nearest is None:
+        fault = "no JSON object with scores"
+    else:
+        fault = "; ".join(_read(nearest, has_image)[1])
     return f"{fault} (cut off at the limit of tokens)" if reply.finish_reason == "length" else fault
 
 
 def _read(value: Mapping[str, Any], has_image: bool) -> tuple[JudgeScores, list[str]]:
-    """Reads an object; returns what it says, and each fault of it."""
+    """Reads an object; returns what it says, and each of its faults."""
     scores: dict[str, int] = {}
     comments: dict[str, str] = {}
     given: set[str] = set()
     faults = []
-    for key, said in value.items():
+    for key, answer in value.items():
         name = _criterion(key)
         if name is None:
             continue
         if name in given:
             faults.append(f"{name} is given twice")
         given.add(name)
-        score, comment = _score_and_comment(said)
+        score, comment = _score_and_comment(answer)
         if comment:
             comments[name] = comment
         if score is not None:
             scores[name] = score
         elif has_image or name != IMAGING_RELEVANCE:
-            faults.append(f"{name} must be an integer from 1 to 5, got {str(said)[:40]!r}")
+            faults.append(f"{name} must be an integer from 1 to 5, got {str(answer)[:40]!r}")
     if not has_image:
         scores[IMAGING_RELEVANCE] = SCORES[0]
         given.add(IMAGING_RELEVANCE)
@@ -115,19 +118,19 @@ def _read(value: Mapping[str, Any], has_image: bool) -> tuple[JudgeScores, list[
     return JudgeScores(ordered, comments), faults
 
 
-def _score_and_comment(said: object) -> tuple[int | None, str]:
-    comment: object = ""
-    if isinstance(said, Mapping):
-        fields = {_normal(key): value for key, value in said.items()}
-        said, comment = fields.get("score"), fields.get("comment", "")
-    if isinstance(said, str) and (match := _SCORE_TEXT.fullmatch(said)):
-        said = int(match[1])
-    if isinstance(said, float) and said.is_integer():
-        said = int(said)
-    is_score = isinstance(said, int) and not isinstance(said, bool) and said in SCORES
+def _score_and_comment(answer: object) -> tuple[int | None, str]:
+    score, comment = answer, ""
+    if isinstance(answer, Mapping):
+        fields = {_normal(key): value for key, value in answer.items()}
+        score, comment = fields.get("score"), fields.get("comment", "")
+    if isinstance(score, str) and (match := _SCORE_TEXT.fullmatch(score)):
+        score = int(match[1])
+    if isinstance(score, float) and score.is_integer():
+        score = int(score)
+    is_score = isinstance(score, int) and not isinstance(score, bool) and score in SCORES
     # JSON can name halves of surrogate pairs, which UTF-8 cannot hold.
     text = comment.encode("utf-8", "replace").decode() if isinstance(comment, str) else ""
-    return said if is_score else None, text.strip()  # type: ignore[return-value]
+    return score if is_score else None, text.strip()  # type: ignore[return-value]
 
 
 def _criterion(key: str) -> str | None:

@@ -1,7 +1,7 @@
 """The rubric: the five dimensions in which the quality of a sample is judged, and an overall score.
 
-People and judges score by the same words. Whoever changes one of them raises `RUBRIC_VERSION`:
-scores given under another rubric are other scores.
+People and judges score by the same words. A change of any word needs another `RUBRIC_VERSION`:
+scores under different rubrics cannot be compared.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 IMAGING_RELEVANCE = "imaging_relevance"
-"""Fixed at 1 where a sample has no image, and then left out of averages."""
+"""Dimension that is fixed at 1 where a sample has no image, and then left out of averages."""
 
 DIMENSIONS = ("accuracy", "clarity", "completeness", IMAGING_RELEVANCE, "practicality")
 
@@ -19,16 +19,16 @@ OVERALL = "overall"
 SCORES = (1, 2, 3, 4, 5)
 
 RUBRIC_VERSION = "1"
-"""Of the rubric and the prompt around it; part of what a request is known by."""
+"""Version of the rubric and the prompt around it; results hold it as ``prompt_version``."""
 
 
 class Criterion(NamedTuple):
     """What one score says of a sample.
 
     Attributes:
-        title: Its name, as people read it.
-        question: What is judged.
-        levels: What each score from 1 to 5 means.
+        title: Name of the criterion, as people read it.
+        question: Question that the score answers.
+        levels: Meaning of each score from 1 to 5.
     """
 
     title: str
@@ -121,7 +121,7 @@ RUBRIC: Mapping[str, Criterion] = {
 _SCORE_SCHEMA = {
     "type": "object",
     "properties": {
-        # Reasons first: a judge that has given its score will only defend it.
+        # The comment comes first: a judge that has given its score will only defend it.
         "comment": {"type": "string"},
         "score": {"type": "integer", "enum": list(SCORES)},
     },

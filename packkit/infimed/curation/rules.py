@@ -1,10 +1,10 @@
-"""Which data sets are kept and which dropped, by a file of rules."""
+"""The rules that decide which data sets are kept, and their files."""
 
 from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -13,14 +13,10 @@ from typing import Any, Literal
 from packkit.base.checked_toml import check_tables, read_tables
 from packkit.base.errors import InputError
 from packkit.infimed.curation.rubric import RUBRIC, SCORES
-from packkit.infimed.curation.summaries import DataSetSummary
 
 _STRICT: Any = {"extra": "forbid", "strict": True}
 
 _SHIPPED = "infimed.toml"
-
-Decision = Literal["keep", "drop", "undecided"]
-RuleResult = Literal["holds", "fails", "too few samples", "no images"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +24,11 @@ class Threshold:
     """One ``[[thresholds]]`` table: what a data set must reach to be kept.
 
     Attributes:
-        criterion: Of the rubric, or ``overall``.
-        measure: Which figure of its scores; see `packkit.infimed.curation.summaries.ScoreSummary`.
-        at_least: The smallest value that holds; exactly one of this and `at_most` is given.
-        at_most: The largest one.
+        criterion: Criterion of the rubric, or ``overall``.
+        measure: Figure of the scores in the criterion, a field of
+            `packkit.infimed.curation.summaries.ScoreSummary`.
+        at_least: Smallest value that holds; exactly one of `at_least` and `at_most` is given.
+        at_most: Largest value that holds; exactly one of `at_least` and `at_most` is given.
     """
 
     __pydantic_config__ = _STRICT
@@ -56,14 +53,14 @@ class Threshold:
 
     @property
     def text(self) -> str:
-        """The rule as people read it."""
-        what = f"{self.criterion} {self.measure}"
+        """The threshold as people read it."""
+        figure = f"{self.criterion} {self.measure}"
         if self.at_least is None:
-            return f"{what} at most {self.at_most:g}"
-        return f"{what} at least {self.at_least:g}"
+            return f"{figure} at most {self.at_most:g}"
+        return f"{figure} at least {self.at_least:g}"
 
     def holds(self, value: float) -> bool:
-        """Whether a value is on the right side; the limit itself is."""
+        """Whether a value reaches the threshold; the limit itself does."""
         if self.at_least is not None:
             return value >= self.at_least
         return self.at_most is not None and value <= self.at_most
@@ -74,8 +71,8 @@ class Exclusion:
     """One ``[[exclusions]]`` table: a data set that is dropped whatever its scores are.
 
     Attributes:
-        data_set: Its name, as the results give it.
-        reason: Why.
+        data_set: Name of the data set, as the results give it.
+        reason: Why the data set is dropped.
     """
 
     __pydantic_config__ = _STRICT
@@ -91,16 +88,16 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What decides about a data set.
+    """The rules that decide about data sets.
 
     Attributes:
-        version: Of this notation.
-        name: Of the rules.
-        min_samples: Samples scored below which nothing is decided, in each criterion that a
-            threshold is about.
-        min_coverage: Share of the samples that must have scores for anything to be decided.
-        thresholds: All must hold for a data set to be kept.
-        exclusions: Come before all else.
+        version: Version of the format of such files.
+        name: Name of the rules, which the report repeats.
+        min_samples: Number of samples that must have scores in the criterion of a threshold for it
+            to decide; at least 2.
+        min_coverage: Share of the samples that must have scores for anything to be decided, 0 to 1.
+        thresholds: Thresholds that a data set must reach to be kept, all of them.
+        exclusions: Data sets that are dropped whatever their scores are.
     """
 
     __pydantic_config__ = _STRICT
@@ -113,136 +110,47 @@ class Rules:
     exclusions: list[Exclusion] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        # Of a single score there is no interval.
+        # A single score has no interval.
         if self.min_samples < 2:
             raise InputError(f"min_samples must be at least 2, got {self.min_samples}")
         if not 0 <= self.min_coverage <= 1:
             raise InputError(f"min_coverage must be in 0..1, got {self.min_coverage:g}")
         if not self.thresholds:
             raise InputError("thresholds must hold at least one")
-        for name, count in Counter(one.data_set for one in self.exclusions).items():
+        for name, count in Counter(exclusion.data_set for exclusion in self.exclusions).items():
             if count > 1:
-                raise InputError(f"exclusions: {name} stands there {count} times")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one threshold came to for one data set.
-
-    Attributes:
-        rule: The threshold, as people read it.
-        value: What was found; None where nothing was scored.
-        n: Samples that it was found of.
-        outcome: What follows.
-    """
-
-    rule: str
-    value: float | None
-    n: int
-    outcome: RuleResult
-
-    @property
-    def text(self) -> str:
-        """The rule, the value and what follows."""
-        value = "no scores" if self.value is None else f"{self.value:.3g} of {self.n:,} samples"
-        return f"{self.rule}: {value}, {self.outcome}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataSetVerdict:
-    """What the rules say of one data set.
-
-    Attributes:
-        data_set: Its name.
-        decision: Keep, drop, or undecided where there are too few scores.
-        reason: Which rule decided, and the value found.
-        findings: Every threshold, whether it decided or not.
-    """
-
-    data_set: str
-    decision: Decision
-    reason: str
-    findings: Sequence[Finding]
+                raise InputError(f"exclusions: {name} is listed {count} times")
 
 
 def read_rules(path: str | Path) -> Rules:
     """Reads a file of rules.
 
     Raises:
-        InputError: It cannot be read, or a key is unknown, missing or not legal; the key is named.
-        MissingExtraError: Pydantic is not installed.
+        InputError: The file cannot be read, or a key is unknown, missing or not legal and named.
+        MissingExtraError: The package pydantic is not installed.
     """
     return check_rules(read_tables(Path(path)), path)
 
 
 def shipped_rules() -> Rules:
-    """Returns the rules that hold where no others are named.
+    """Returns packkit's own rules, which hold where no others are named.
 
     Raises:
-        MissingExtraError: Pydantic is not installed.
+        MissingExtraError: The package pydantic is not installed.
     """
     text = files(__package__).joinpath(_SHIPPED).read_text("utf-8")
     return check_rules(tomllib.loads(text), _SHIPPED)
 
 
 def check_rules(tables: Mapping[str, Any], place: str | Path) -> Rules:
-    """Makes rules from what a file holds.
+    """Makes rules of the tables of a TOML file.
 
     Args:
-        tables: What it holds.
-        place: The file, for messages.
+        tables: Content of the file.
+        place: Name of the file, for messages.
 
     Raises:
         InputError: A key is unknown, missing or not legal; the key is named.
-        MissingExtraError: Pydantic is not installed.
+        MissingExtraError: The package pydantic is not installed.
     """
     return check_tables(Rules, tables, place, extra="judge")
-
-
-def decide(data_set: DataSetSummary, rules: Rules) -> DataSetVerdict:
-    """Decides about a data set.
-
-    An exclusion comes first, then the minimum of samples and of coverage, then the thresholds: one
-    that fails drops the data set, and one with too few samples leaves it undecided. A threshold on
-    imaging relevance is passed over where no sample has an image.
-    """
-    findings = [_finding(data_set, threshold, rules) for threshold in rules.thresholds]
-    decision, reason = _decision(data_set, rules, findings)
-    return DataSetVerdict(
-        data_set=data_set.name, decision=decision, reason=reason, findings=findings
-    )
-
-
-def _finding(data_set: DataSetSummary, threshold: Threshold, rules: Rules) -> Finding:
-    scores = data_set.scores[threshold.criterion]
-    value: float | None = getattr(scores, threshold.measure)
-    outcome: RuleResult
-    if scores.n < rules.min_samples or value is None:
-        # Only imaging relevance lacks scores where others have them.
-        no_images = scores.n == 0 and data_set.without_image == 1
-        outcome = "no images" if no_images else "too few samples"
-    else:
-        outcome = "holds" if threshold.holds(value) else "fails"
-    return Finding(rule=threshold.text, value=value, n=scores.n, outcome=outcome)
-
-
-def _decision(
-    data_set: DataSetSummary, rules: Rules, findings: Sequence[Finding]
-) -> tuple[Decision, str]:
-    for exclusion in rules.exclusions:
-        if exclusion.data_set == data_set.name:
-            return "drop", f"exclusion of {exclusion.data_set}: {exclusion.reason}"
-    scored = data_set.states.get("ok", 0)
-    if scored < rules.min_samples:
-        return "undecided", f"min_samples {rules.min_samples:,}: {scored:,} scored"
-    if data_set.coverage < rules.min_coverage:
-        found = f"{scored:,} of {data_set.samples:,} scored, {data_set.coverage:.3g}"
-        return "undecided", f"min_coverage {rules.min_coverage:g}: {found}"
-    for outcome, decision in _BY_OUTCOME.items():
-        if decisive := [one.text for one in findings if one.outcome == outcome]:
-            return decision, "; ".join(decisive)
-    return "keep", "; ".join(one.text for one in findings)
-
-
-# One that fails outweighs one that cannot be told.
-_BY_OUTCOME: Mapping[RuleResult, Decision] = {"fails": "drop", "too few samples": "undecided"}

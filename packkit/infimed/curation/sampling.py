@@ -1,7 +1,7 @@
-"""Which samples of a data set are judged: those of the smallest seeded hashes.
+"""Sampling: the samples of a data set that are judged are those of the smallest seeded hashes.
 
-The hash is of what a sample is, not of where it stands: the same samples are drawn whatever the
-order of the files and the shards they lie in, and of a larger number the smaller is a part.
+The hash is of a sample's content, not of its place: the same samples are drawn whatever the order
+of files and records, and a smaller draw is part of a larger one.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ _SHOWN = 3
 
 
 class InputSet(NamedTuple):
-    """What samples are drawn from.
+    """The inputs of one data set.
 
     Attributes:
-        name: As results name it.
-        paths: Files, folders or globs.
+        name: Name of the data set, as results give it.
+        paths: Files, folders or globs that hold its records.
     """
 
     name: str
     paths: tuple[str, ...]
 
 
-class Drawn(NamedTuple):
+class DrawnSample(NamedTuple):
     """One sample that was drawn.
 
     Attributes:
-        key: Its `sample_key`.
-        origin: Where it was read.
-        sample: Itself; images by reference.
+        key: Key of the sample, see `sample_key`.
+        origin: File and record that the sample was read from.
+        sample: The sample; its images are references to files.
     """
 
     key: int
@@ -58,18 +58,18 @@ class Drawn(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
+class DrawnSet:
     """What was drawn from one data set.
 
     Attributes:
-        name: Of the data set.
-        read: Records read.
-        repeated: Records that say the same as one before them, id included; none is drawn twice.
-            Only those are seen that would have been drawn.
-        unreadable: Records that make no sample, or that were drawn and hold an image that cannot
-            be decoded, by reason.
-        examples: The first few of those, with place and reason.
-        samples: Those drawn, by hash.
+        name: Name of the data set.
+        read: Number of records read.
+        repeated: Number of records that repeat one that would be drawn, id included; it is drawn
+            once.
+        unreadable: Number of records that make no sample, or that would be drawn and hold an image
+            that cannot be decoded, by reason.
+        examples: The first few unreadable records, with place and reason.
+        samples: Samples drawn, in the order of their hashes.
     """
 
     name: str
@@ -77,14 +77,14 @@ class Draw:
     repeated: int
     unreadable: Mapping[str, int]
     examples: Sequence[str]
-    samples: Sequence[Drawn]
+    samples: Sequence[DrawnSample]
 
 
-def data_sets(inputs: Sequence[str]) -> list[InputSet]:
+def input_sets(inputs: Sequence[str]) -> list[InputSet]:
     """Groups inputs by the data set that they belong to.
 
     Args:
-        inputs: Each a path, whose stem names the data set, or ``NAME=PATH``.
+        inputs: Files, folders or globs, whose stem names the data set, or ``NAME=PATH``.
 
     Raises:
         InputError: A glob has no name, or there is no input.
@@ -95,11 +95,11 @@ def data_sets(inputs: Sequence[str]) -> list[InputSet]:
     for text in inputs:
         name, path = _name_and_path(text)
         paths.setdefault(name, []).append(path)
-    return [InputSet(name, tuple(of)) for name, of in paths.items()]
+    return [InputSet(name, tuple(group)) for name, group in paths.items()]
 
 
 def draw(
-    data_set: InputSet,
+    input_set: InputSet,
     samples: int,
     *,
     seed: int,
@@ -107,46 +107,47 @@ def draw(
     layout: str,
     columns: Mapping[str, str],
     data_root: str | Path | None,
-) -> Draw:
-    """Draws samples of a data set, and looks whether all their images can be decoded.
+) -> DrawnSet:
+    """Draws samples of a data set, and checks that all their images can be decoded.
 
     Args:
-        data_set: What to draw from; every record of it is read, of images the headers alone.
-        samples: How many to draw at most.
-        seed: Decides which.
-        staging: Folder for what has to be copied; it must live as long as the samples.
+        input_set: Inputs to draw from; every record is read, of images the headers alone.
+        samples: Samples to draw at most.
+        seed: Seed of the hashes that decide which samples are drawn.
+        staging: Folder for data that has to be copied; it must live as long as the samples.
         layout: Name of the layout, or ``auto``.
-        columns: Role in the layout -> name of the field.
-        data_root: Folder of image paths; by default that of each file.
+        columns: Role in the layout -> name of the field, for tables.
+        data_root: Folder of image paths; by default that of each input file.
 
     Raises:
-        InputError: An input names nothing, or not one of its records makes a sample.
-        FormatError: A file cannot be read as its name says.
+        InputError: An input names no file, or none of its records makes a sample.
+        FormatError: A file does not hold what its name says.
     """
-    drawing = _Drawing(data_set.name, samples, seed)
+    drawing = _Drawing(input_set.name, samples, seed)
     records = read_samples(
-        data_set.paths, staging=staging, layout=layout, columns=columns, data_root=data_root
+        input_set.paths, staging=staging, layout=layout, columns=columns, data_root=data_root
     )
     for origin, sample in records:
-        drawing.see(origin, sample)
+        drawing.add(origin, sample)
     return drawing.finish(staging / "images")
 
 
 class _Drawing:
-    """The samples of the smallest hashes so far, and what else was seen of a data set."""
+    """The samples of the smallest hashes so far, and counts of the other records."""
 
     def __init__(self, name: str, samples: int, seed: int) -> None:
         self._name, self._samples = name, samples
         self._hash = seeded_key(seed, xxhash.xxh3_64_intdigest(name.encode()))
-        # By hash, the largest first; among equal keys the smallest origin, so that no order counts.
+        # Negative hashes, the largest hash on top; of equal samples the smallest origin is kept, so
+        # that the order of records does not count.
         self._heap: list[tuple[int, int]] = []
-        self._kept: dict[int, Drawn] = {}
+        self._kept: dict[int, DrawnSample] = {}
         self._read = self._repeated = 0
         self._unreadable: Counter[str] = Counter()
         self._examples: list[str] = []
 
-    def see(self, origin: Origin, sample: Sample | SampleError) -> None:
-        """Takes one record in."""
+    def add(self, origin: Origin, sample: Sample | SampleError) -> None:
+        """Counts one record, and keeps its sample if it may be drawn."""
         self._read += 1
         if isinstance(sample, SampleError):
             self._note(origin, sample)
@@ -158,7 +159,7 @@ class _Drawing:
             return
         if key in self._kept:
             self._repeated += 1
-            self._kept[key] = min(self._kept[key], Drawn(key, origin, sample), key=_by_origin)
+            self._kept[key] = min(self._kept[key], DrawnSample(key, origin, sample), key=_by_origin)
             return
         place = -int(hash_keys(np.array([key], np.uint64), self._hash)[0]), key
         if len(self._heap) < self._samples:
@@ -167,10 +168,10 @@ class _Drawing:
             del self._kept[heapq.heapreplace(self._heap, place)[1]]
         else:
             return
-        self._kept[key] = Drawn(key, origin, sample)
+        self._kept[key] = DrawnSample(key, origin, sample)
 
-    def finish(self, folder: Path) -> Draw:
-        """Reads and checks what was drawn; images that are held in memory go to a folder."""
+    def finish(self, folder: Path) -> DrawnSet:
+        """Checks the drawn samples; images that are held in memory are written to a folder."""
         chosen = [self._kept[key] for _, key in sorted(self._heap, reverse=True)]
         readable = []
         for drawn, sample in zip(chosen, _settled(chosen, folder), strict=True):
@@ -181,7 +182,7 @@ class _Drawing:
         if not readable:
             why = f": {self._examples[0]}" if self._examples else ""
             raise InputError(f"{self._name}: none of {self._read} records makes a sample{why}")
-        return Draw(
+        return DrawnSet(
             name=self._name,
             read=self._read,
             repeated=self._repeated,
@@ -196,22 +197,22 @@ class _Drawing:
             self._examples.append(f"{origin.source}: record {origin.position}: {error}")
 
 
-def _by_origin(drawn: Drawn) -> Origin:
+def _by_origin(drawn: DrawnSample) -> Origin:
     return drawn.origin
 
 
-def _settled(chosen: Iterable[Drawn], folder: Path) -> Iterable[Sample | SampleError]:
-    """Decodes every image once; yields the samples with images that stand in files."""
+def _settled(chosen: Iterable[DrawnSample], folder: Path) -> Iterable[Sample | SampleError]:
+    """Decodes every image once; yields the samples with their images in files."""
     folder.mkdir(parents=True, exist_ok=True)
 
-    def settle(drawn: Drawn) -> Sample | SampleError:
+    def settle(drawn: DrawnSample) -> Sample | SampleError:
         images: list[bytes | ImageRef] = []
         try:
             for number, image in enumerate(drawn.sample.images):
                 data = drawn.sample.image_bytes(number)
                 check_pixels(data)
                 if isinstance(image, bytes | Base64Image):
-                    # Thousands of samples of many data sets would not fit into memory.
+                    # Thousands of samples of many data sets may not fit into memory.
                     path = folder / f"{drawn.key:016x}-{number}"
                     path.write_bytes(data)
                     image = FileImage(str(path))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -18,12 +19,12 @@ from packkit.base.pages import render_page
 from packkit.infimed.chat import data_url
 from packkit.infimed.curation.prompt import IMAGE_SIDE, turns_of
 from packkit.infimed.curation.rubric import IMAGING_RELEVANCE, RUBRIC, RUBRIC_VERSION, SCORES
-from packkit.infimed.curation.sampling import Draw, Drawn, data_sets, draw
+from packkit.infimed.curation.sampling import DrawnSample, DrawnSet, draw, input_sets
 from packkit.samples import Sample
 
 _TEMPLATE = "sheet.html.j2"
 
-# Tells the order of a page from the other uses of its seed.
+# Keeps the order of a page independent of the other uses of its seed.
 _STREAM = 0x5EE7
 
 
@@ -32,9 +33,9 @@ class SheetConfig:
     """Options of `make_sheet`.
 
     Attributes:
-        samples: Drawn from each data set at most.
-        seed: Decides which, and their order. With the seed of `packkit assess` they are among those
-            that the judge scores, if those are as many.
+        samples: Samples to draw from each data set at most.
+        seed: Seed of the hashes that decide which samples are drawn, and of their order. With the
+            seed that `assess` had they are among those that the judge scored, if it scored as many.
         layout: Layout of the records, or ``auto``.
         columns: Role in the layout -> name of the field, for tables.
         data_root: Folder of image paths; by default that of each input file.
@@ -61,13 +62,13 @@ class SheetReport:
     """What a sheet holds.
 
     Attributes:
-        out: The page.
-        sheet: Its id, which files of ratings name.
-        bytes: Of the page.
-        samples: On the page. One that several data sets have stands there once.
-        drawn: From each data set.
-        unreadable: Of each data set: records that make no sample, or whose images cannot be
-            decoded.
+        out: File of the page.
+        sheet: Id of the sheet, which files of ratings repeat.
+        bytes: Size of the page.
+        samples: Number of samples on the page; one that several data sets have is shown once.
+        drawn: Number of samples drawn from each data set.
+        unreadable: Number of records of each data set that make no sample, or whose images cannot
+            be decoded.
     """
 
     out: str
@@ -78,22 +79,22 @@ class SheetReport:
     unreadable: Mapping[str, int]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
+        """Returns the report as JSON."""
         return asdict(self)
 
 
-class _Part(NamedTuple):
+class _PagePart(NamedTuple):
     """One part of a sample as the template takes it: a text, or an image as data URL."""
 
     text: str = ""
     image: str = ""
 
 
-class _Shown(NamedTuple):
-    """One sample as the template takes it; nothing in it tells the data set."""
+class _PageSample(NamedTuple):
+    """One sample as the template takes it, without anything that tells its data set."""
 
     key: str
-    turns: Sequence[tuple[str, Sequence[_Part]]]
+    turns: Sequence[tuple[str, Sequence[_PagePart]]]
     criteria: Sequence[str]
 
 
@@ -101,58 +102,58 @@ def make_sheet(inputs: Sequence[str], out: str | Path, config: SheetConfig) -> S
     """Draws samples and writes a page on which they can be scored.
 
     Args:
-        inputs: Each a path, whose stem names the data set, or ``NAME=PATH``.
-        out: The page, HTML. It needs no other file and no network.
-        config: Options.
+        inputs: Files, folders or globs, whose stem names the data set, or ``NAME=PATH``.
+        out: HTML file to write; it needs no other file and no network.
+        config: Options of the sheet.
 
     Raises:
         InputError: Inputs make no sense, or a data set holds no sample.
         FormatError: An input is not what it should be.
-        MissingExtraError: Jinja2 is not installed.
+        MissingExtraError: The package jinja2 is not installed.
         OSError: The page cannot be written.
     """
     with TemporaryDirectory(prefix="packkit-sheet-") as staging:
-        draws = list(_draws(inputs, config, Path(staging)))
-        chosen = _in_order([one for of in draws for one in of.samples], config.seed)
-        sheet = _sheet_id(chosen)
-        page = render_sheet(sheet, chosen).encode()
+        drawn_sets = list(_drawn_sets(inputs, config, Path(staging)))
+        samples = _in_order(chain.from_iterable(drawn.samples for drawn in drawn_sets), config.seed)
+        sheet = _sheet_id(samples)
+        page = render_sheet(sheet, samples).encode()
     write_atomically(Path(out), page)
     return SheetReport(
         out=str(out),
         sheet=sheet,
         bytes=len(page),
-        samples=len(chosen),
-        drawn={one.name: len(one.samples) for one in draws},
-        unreadable={one.name: sum(one.unreadable.values()) for one in draws},
+        samples=len(samples),
+        drawn={drawn.name: len(drawn.samples) for drawn in drawn_sets},
+        unreadable={drawn.name: sum(drawn.unreadable.values()) for drawn in drawn_sets},
     )
 
 
-def render_sheet(sheet: str, samples: Sequence[Drawn]) -> str:
+def render_sheet(sheet: str, samples: Sequence[DrawnSample]) -> str:
     """Returns the page as HTML.
 
     Args:
-        sheet: Its id.
-        samples: In the order in which they are shown; no key twice.
+        sheet: Id of the sheet.
+        samples: Samples in the order in which they are shown, no two with the same key.
 
     Raises:
         SampleError: An image cannot be read.
-        MissingExtraError: Jinja2 is not installed.
+        MissingExtraError: The package jinja2 is not installed.
     """
     return render_page(
         "packkit.infimed.curation",
         _TEMPLATE,
         extra="judge",
         sheet=sheet,
-        samples=[_shown(one) for one in samples],
+        samples=[_page_sample(drawn) for drawn in samples],
         rubric=RUBRIC,
         scores=SCORES,
     )
 
 
-def _draws(inputs: Sequence[str], config: SheetConfig, staging: Path) -> Iterator[Draw]:
-    for number, one in enumerate(data_sets(inputs)):
+def _drawn_sets(inputs: Sequence[str], config: SheetConfig, staging: Path) -> Iterator[DrawnSet]:
+    for number, input_set in enumerate(input_sets(inputs)):
         yield draw(
-            one,
+            input_set,
             config.samples,
             seed=config.seed,
             staging=staging / str(number),
@@ -162,31 +163,33 @@ def _draws(inputs: Sequence[str], config: SheetConfig, staging: Path) -> Iterato
         )
 
 
-def _in_order(samples: Sequence[Drawn], seed: int) -> list[Drawn]:
-    """Returns each sample once, in an order in which data sets are mixed."""
-    # The first of a key stays: what it shows is the same.
-    by_key = {one.key: one for one in reversed(samples)}
-    return sorted(by_key.values(), key=lambda one: seeded_key(seed, _STREAM, one.key))
+def _in_order(samples: Iterable[DrawnSample], seed: int) -> list[DrawnSample]:
+    """Returns each sample once, in a random order that mixes the data sets."""
+    # Samples of one key show the same: the first stays.
+    by_key: dict[int, DrawnSample] = {}
+    for drawn in samples:
+        by_key.setdefault(drawn.key, drawn)
+    return sorted(by_key.values(), key=lambda drawn: seeded_key(seed, _STREAM, drawn.key))
 
 
-def _sheet_id(samples: Sequence[Drawn]) -> str:
-    keys = [f"{one.key:016x}" for one in samples]
+def _sheet_id(samples: Sequence[DrawnSample]) -> str:
+    keys = [f"{drawn.key:016x}" for drawn in samples]
     return xxhash.xxh3_64_hexdigest(orjson.dumps([RUBRIC_VERSION, keys]))
 
 
-def _shown(drawn: Drawn) -> _Shown:
+def _page_sample(drawn: DrawnSample) -> _PageSample:
     sample = drawn.sample
     images = iter(range(len(sample.images)))
     turns = [
-        (role, [_part(sample, part, images) for part in content])
+        (role, [_page_part(sample, part, images) for part in content])
         for role, content in turns_of(sample)
     ]
-    # Without an image its relevance is fixed, and nobody is asked for it.
+    # Imaging relevance is fixed without an image, so raters are not asked for it.
     criteria = [name for name in RUBRIC if sample.images or name != IMAGING_RELEVANCE]
-    return _Shown(f"{drawn.key:016x}", turns, criteria)
+    return _PageSample(f"{drawn.key:016x}", turns, criteria)
 
 
-def _part(sample: Sample, part: str | None, images: Iterator[int]) -> _Part:
+def _page_part(sample: Sample, part: str | None, images: Iterator[int]) -> _PagePart:
     if part is not None:
-        return _Part(text=part)
-    return _Part(image=data_url(sample.image_bytes(next(images)), IMAGE_SIDE))
+        return _PagePart(text=part)
+    return _PagePart(image=data_url(sample.image_bytes(next(images)), IMAGE_SIDE))

@@ -1,4 +1,4 @@
-"""What the scores of a data set come to: means with intervals, histograms, coverage."""
+"""Summing up: means with intervals, histograms and coverage of the scores of a data set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from packkit.infimed.chat import State
-from packkit.infimed.curation.results import Assessment
+from packkit.infimed.curation.assessments import Assessment
 from packkit.infimed.curation.rubric import IMAGING_RELEVANCE, RUBRIC, SCORES
 
 LOW = 2
@@ -17,7 +17,7 @@ LOW = 2
 
 _TAIL = 0.025
 
-# Of probabilities that come out of a Fourier transform.
+# Bound of the rounding errors of probabilities from a Fourier transform.
 _ROUNDING = 1e-9
 
 
@@ -26,14 +26,14 @@ class ScoreSummary:
     """The scores of one data set in one criterion.
 
     Attributes:
-        n: Samples scored.
-        mean: Of their scores; None without any.
+        n: Number of scores.
+        mean: Mean of the scores; None without scores.
         sd: Standard deviation of the scores, with n - 1; None for fewer than two.
         ci_low: Lower bound of the 95 % interval of the mean, see `mean_interval`; None for fewer
-            than two.
-        ci_high: Its upper bound.
-        histogram: Samples with each score from 1 to 5.
-        share_low: Share of scores of at most `LOW`; None without any.
+            than two scores.
+        ci_high: Upper bound of the 95 % interval of the mean; None for fewer than two scores.
+        histogram: Number of samples with each score from 1 to 5.
+        share_low: Share of scores of at most `LOW`; None without scores.
     """
 
     n: int
@@ -50,13 +50,13 @@ class DataSetSummary:
     """What became of the samples of one data set.
 
     Attributes:
-        name: Of the data set.
-        samples: That the judge was asked about: every sample in the results.
-        states: How many of them are in which state.
-        coverage: Share of them that have scores.
-        without_image: Share of them that have no image. The imaging relevance of those is fixed
-            and has no part in `scores`.
-        scores: For each criterion of the rubric, the overall score last.
+        name: Name of the data set.
+        samples: Number of samples that the judge was asked about, all that the results hold.
+        states: Number of samples in each state.
+        coverage: Share of the samples that have scores.
+        without_image: Share of the samples that have no image. Their imaging relevance is fixed and
+            is left out of `scores`.
+        scores: Summary of each criterion of the rubric, the overall score last.
     """
 
     name: str
@@ -71,11 +71,11 @@ def summarize(assessments: Iterable[Assessment]) -> list[DataSetSummary]:
     """Sums up each data set, in the order in which they first come.
 
     Args:
-        assessments: Of one judge.
+        assessments: Assessments of one judge.
     """
     by_name: dict[str, list[Assessment]] = {}
-    for one in assessments:
-        by_name.setdefault(one.dataset, []).append(one)
+    for assessment in assessments:
+        by_name.setdefault(assessment.dataset, []).append(assessment)
     return [_summarize(name, group) for name, group in by_name.items()]
 
 
@@ -84,13 +84,13 @@ def mean_interval(histogram: Sequence[int]) -> tuple[float, float]:
 
     It is the percentile interval of the bootstrap (Efron and Tibshirani, An Introduction to the
     Bootstrap, 1993, chapter 13), of all resamples instead of some drawn at random: the sum of n
-    scores drawn with replacement has a distribution that can be computed, for scores are small
+    scores drawn with replacement has a distribution that can be computed, as scores are small
     integers. So there is no seed, and no bound lies outside of the scale. As with every bootstrap
     the interval is too narrow for a handful of samples, and has no width where all scores are the
     same.
 
     Args:
-        histogram: Samples with each score from 1 to 5; one at least.
+        histogram: Number of samples with each score from 1 to 5; not all are 0.
 
     >>> mean_interval([0, 0, 0, 50, 50])
     (4.4, 4.6)
@@ -98,33 +98,33 @@ def mean_interval(histogram: Sequence[int]) -> tuple[float, float]:
     n = sum(histogram)
     size = (len(histogram) - 1) * n + 1
     # The distribution of a sum is a convolution, a product after the transform: O(n log n).
-    chances = np.fft.irfft(np.fft.rfft(np.array(histogram) / n, size) ** n, size)
-    below = np.cumsum(chances)
-    low = int(np.searchsorted(below, _TAIL - _ROUNDING))
-    high = int(np.searchsorted(below, 1 - _TAIL - _ROUNDING))
+    probabilities = np.fft.irfft(np.fft.rfft(np.array(histogram) / n, size) ** n, size)
+    cumulative = np.cumsum(probabilities)
+    low = int(np.searchsorted(cumulative, _TAIL - _ROUNDING))
+    high = int(np.searchsorted(cumulative, 1 - _TAIL - _ROUNDING))
     return SCORES[0] + low / n, SCORES[0] + high / n
 
 
 def _summarize(name: str, group: Sequence[Assessment]) -> DataSetSummary:
-    states = Counter(one.state for one in group)
-    scored = [one for one in group if one.state == "ok"]
+    states = Counter(assessment.state for assessment in group)
+    scored = [assessment for assessment in group if assessment.state == "ok"]
     return DataSetSummary(
         name=name,
         samples=len(group),
         states=dict(sorted(states.items())),
         coverage=len(scored) / len(group),
-        without_image=sum(not one.has_image for one in group) / len(group),
-        scores={
-            criterion: _summary(
-                [
-                    one.scores[criterion]
-                    for one in scored
-                    if one.has_image or criterion != IMAGING_RELEVANCE
-                ]
-            )
-            for criterion in RUBRIC
-        },
+        without_image=sum(not assessment.has_image for assessment in group) / len(group),
+        scores={criterion: _summary(_scores(scored, criterion)) for criterion in RUBRIC},
     )
+
+
+def _scores(scored: Iterable[Assessment], criterion: str) -> list[int]:
+    """Returns the scores in a criterion, without those that are fixed."""
+    return [
+        assessment.scores[criterion]
+        for assessment in scored
+        if assessment.has_image or criterion != IMAGING_RELEVANCE
+    ]
 
 
 def _summary(scores: Sequence[int]) -> ScoreSummary:

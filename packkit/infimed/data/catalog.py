@@ -1,4 +1,4 @@
-"""The data sets that packkit knows by name: how each is laid out, and where it is to be had.
+"""The data sets that packkit knows by name: how each is laid out, and where to get it.
 
 The entries stand in ``catalog.toml``. Nothing is downloaded.
 """
@@ -36,18 +36,19 @@ class DataSet:
     """What is known of a data set.
 
     Attributes:
-        name: What mixtures and commands call it.
-        title: What its authors call it.
-        layout: Of its records.
-        files: The file or files to name as input; what else must stand beside them.
-        where: Hub id or page.
-        samples: Records of those files, as published; None where that is not stated.
-        licence: As its page states it.
-        note: What to know before using it.
-        excluded: Whether the paper left it out of training after its audit.
-        modality: Of every sample, one of `MODALITIES`; None where they differ or none is known.
+        name: Name that mixtures and commands use.
+        title: Title that its authors use.
+        layout: Name of the layout of its records.
+        files: The file or files to name as input, and what must stand beside them.
+        where: Hub id, or address of the page, from which to get it.
+        samples: Number of records in those files as published; None where that is not stated.
+        licence: Licence that its page states.
+        note: Remarks that a user should know beforehand.
+        excluded: Whether the paper left the data set out of training after its audit.
+        modality: The one of `MODALITIES` that all samples have; None where they differ or none
+            is known.
         modality_key: Field of ``meta`` that tells a sample's modality.
-        modality_map: Value of that field, whatever its case -> one of `MODALITIES`.
+        modality_map: Value of the field `modality_key`, whatever its case -> one of `MODALITIES`.
 
     Raises:
         InputError: A modality is none of `MODALITIES`, or is told in two ways.
@@ -85,7 +86,7 @@ class DataSet:
         A field that is an object of booleans tells it by the only key that is true.
 
         Args:
-            meta: Of the sample, as the layout gave it.
+            meta: Metadata of the sample, as the layout gave it.
         """
         if self.modality is not None:
             return self.modality
@@ -113,7 +114,7 @@ def data_set_named(name: str) -> DataSet:
     """Returns a data set.
 
     Raises:
-        InputError: None of that name is known.
+        InputError: No data set of that name is known.
     """
     if name not in catalog():
         raise InputError(f"no data set {name!r} is known; there are {', '.join(catalog())}")
@@ -131,4 +132,4 @@ class _ModalityCatalog:
 
 
 modality_catalog = _ModalityCatalog()
-"""What stands under the entry points ``packkit.modalities``."""
+"""The object that the entry point ``packkit.modalities`` names."""

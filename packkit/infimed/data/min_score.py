@@ -1,4 +1,4 @@
-"""The filter ``min-score``: samples that a judge thought little of."""
+"""The filter ``min-score``: drops samples that a judge gave a low score."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from packkit.base.errors import InputError
-from packkit.infimed.curation.results import read_assessments
+from packkit.infimed.curation.assessments import read_assessments
 from packkit.infimed.curation.rubric import DIMENSIONS, OVERALL
 from packkit.samples import Sample
 
@@ -19,10 +19,10 @@ class MinScoreOptions:
     """The options of ``min-score``.
 
     Attributes:
-        scores: Results of ``packkit assess``, relative to the data folder.
-        min: Least score that stays, 1 to 5.
-        dimension: Which score: one of the rubric's, or ``overall``.
-        unscored: What happens to samples without a score: an error, or they are kept or dropped.
+        scores: Path of the results of ``packkit assess``, relative to the data folder.
+        min: Lowest score of a sample that is kept, 1 to 5.
+        dimension: Name of the score that counts, one of the rubric's dimensions or ``overall``.
+        unscored: Fate of samples without a score: ``error``, ``keep`` or ``drop``.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
@@ -63,7 +63,7 @@ class MinScore:
         """Whether its score is too low, or it has none and such samples are dropped.
 
         Raises:
-            InputError: It has no score, and that is an error.
+            InputError: The sample has no score, and `unscored` is ``error``.
         """
         score = self._scores.get(key)
         if score is not None:

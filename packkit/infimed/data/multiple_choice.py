@@ -9,8 +9,8 @@ def multiple_choice_prompt(question: str, options: Mapping[str, str]) -> str:
     r"""Returns what the user asks; the answer that it asks for is a letter.
 
     Args:
-        question: As the data set has it.
-        options: Letter -> text, in the order in which they are shown.
+        question: Text of the question, as the data set has it.
+        options: Letter -> text of each option, in the order in which they are shown.
 
     >>> print(multiple_choice_prompt("Which plane?", {"A": "Axial", "B": "Coronal"}))
     Question: Which plane?

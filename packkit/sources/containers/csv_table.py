@@ -1,8 +1,8 @@
 """CSV: rows cannot be read by offset, since a field may hold line breaks, so they are staged once.
 
 The copy has one line of JSON a row: an object of the columns, all of them text, or, for a row that
-is none, an array of the reason and the detail of its reject. An unnamed first column, which is the
-index that pandas adds, is left out.
+cannot be read, an array of the reason and the detail of its reject. An unnamed first column, which
+is the index that pandas adds, is left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _READING = threading.Lock()
 
 
 class CsvTable(JsonLines):
-    """A CSV file with a header, UTF-8; a row is a record, a blank line is none."""
+    """A CSV file with a header, UTF-8; a row is a record, blank lines are skipped."""
 
     name: ClassVar[str] = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv",)
@@ -36,7 +36,7 @@ class CsvTable(JsonLines):
         """Writes every row as a JSON line.
 
         Raises:
-            FormatError: There is no header, or one of its columns has no name or that of another.
+            FormatError: There is no header, it is not UTF-8, or a name is missing or repeated.
         """
         with open(copy, "wb") as lines:
             for row in _rows(path):
@@ -47,7 +47,7 @@ class CsvTable(JsonLines):
         """Parses one line of the copy.
 
         Raises:
-            SampleError: The row was none.
+            SampleError: The line stands for a row that could not be read.
         """
         row = orjson.loads(data)
         if isinstance(row, list):
@@ -58,8 +58,8 @@ class CsvTable(JsonLines):
 
 
 def _rows(path: Path) -> Iterator[dict[str, str] | list[str]]:
-    """Yields the columns of every row, or why it is none."""
-    # What is no UTF-8 costs its row, not the file.
+    """Yields the columns of every row, or reason and detail of its reject."""
+    # Bytes that are not UTF-8 cost their row, not the file.
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file, strict=True)
         with _large_fields():
@@ -79,7 +79,7 @@ def _rows(path: Path) -> Iterator[dict[str, str] | list[str]]:
 
 @contextmanager
 def _large_fields() -> Iterator[None]:
-    """Lets fields be longer than 131,072 characters, a limit that all of the process shares."""
+    """Lets fields be longer than 131,072 characters, a limit that the whole process shares."""
     with _READING:
         limit = csv.field_size_limit(_FIELD_CHARACTERS)
         try:
@@ -92,7 +92,7 @@ def _header(reader: Iterator[list[str]], path: Path) -> list[str]:
     """Returns the names of the columns.
 
     Raises:
-        FormatError: They cannot be told.
+        FormatError: There is no header, it is not UTF-8, or a name is missing or repeated.
     """
     try:
         columns = next(filter(None, reader), [])

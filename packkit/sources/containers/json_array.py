@@ -67,9 +67,9 @@ class JsonArray(JsonLines):
 class JsonSplits(JsonArray):
     """A file that is one JSON object of arrays of objects, one array a split.
 
-    An element is a record; the key that it stands under is no part of it. Values that are no arrays
-    hold no records. A data set whose arrays stand under other keys has a subclass with its own
-    `first_keys`.
+    An element is a record; the key that it stands under is no part of it. Values that are not
+    arrays hold no records. A data set whose arrays stand under other keys has a subclass with its
+    own `first_keys`.
     """
 
     name: ClassVar[str] = "json-splits"

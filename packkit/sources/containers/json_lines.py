@@ -9,7 +9,7 @@ from typing import ClassVar
 import orjson
 import xxhash
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.sources.base import Fields, Record, Span
 
 SPAN_BYTES = 64 << 20
@@ -21,7 +21,7 @@ def parse_object(data: bytes) -> Fields:
     """Parses a JSON object.
 
     Raises:
-        SampleError: It is not UTF-8, not JSON, or not an object.
+        SampleError: The bytes are not UTF-8, not JSON, or not an object.
     """
     try:
         value = orjson.loads(data)
@@ -32,24 +32,18 @@ def parse_object(data: bytes) -> Fields:
             raise SampleError(RejectReason.INVALID_UTF8, str(not_text)) from None
         raise SampleError(RejectReason.INVALID_JSON, str(error)) from None
     if not isinstance(value, dict):
-        raise SampleError(
-            RejectReason.INVALID_SAMPLE, f"a record must be an object, got {type(value).__name__}"
-        )
+        raise invalid_sample(f"a record must be an object, got {type(value).__name__}")
     return value
 
 
 class JsonLines:
-    """A file with one JSON object a line; blank lines are no records."""
+    """A file with one JSON object a line; blank lines are skipped."""
 
     name: ClassVar[str] = "jsonl"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
     first_keys: ClassVar[tuple[str, ...]] = ()
     in_folders: ClassVar[bool] = True
     staged: ClassVar[bool] = False
-
-    def stage(self, path: Path, copy: Path) -> None:
-        """Never called: lines are read by offset."""
-        raise NotImplementedError(f"{self.name} files are read where they stand")
 
     def split(self, path: Path) -> list[Span]:
         """Cuts the file at the first line end after every 64 MiB."""
@@ -74,7 +68,7 @@ class JsonLines:
         """Parses one line.
 
         Raises:
-            SampleError: It is not a JSON object.
+            SampleError: The line is not a JSON object.
         """
         return parse_object(data)
 

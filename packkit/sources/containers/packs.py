@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import SampleError, invalid_sample
 from packkit.sources.base import Fields, Record, Span
 from packkit.sources.containers.json_array import cut_off, read_document
 from packkit.sources.containers.json_lines import JsonLines, parse_object, read_lines
@@ -26,7 +26,7 @@ class PackLines(JsonLines):
     suffixes: ClassVar[tuple[str, ...]] = ()
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
-        """Yields the samples of the packs of a span; a line that is no pack is one record."""
+        """Yields the samples of the packs of a span; a line that is not a pack is one record."""
         for offset, line in read_lines(path, span):
             yield from self._samples(offset, line)
 
@@ -45,14 +45,13 @@ class PackLines(JsonLines):
             yield cut_off(scanner, offset + len(pack))
         elif len(samples) != len(lengths):
             detail = f"a pack of {len(samples)} samples and {len(lengths)} lengths"
-            yield Record(offset, 0, 0, SampleError(RejectReason.INVALID_SAMPLE, detail))
+            yield Record(offset, 0, 0, invalid_sample(detail))
 
 
 class PackFile(PackLines):
     """A file that is one pack, such as Open-Qwen2VL's ``*_packed.json``."""
 
     name: ClassVar[str] = "pack-file"
-    suffixes: ClassVar[tuple[str, ...]] = ()
 
     def split(self, path: Path) -> list[Span]:
         """Returns the whole file as one span."""
@@ -69,7 +68,7 @@ def _samples_and_lengths(
     """Returns which elements of a pack's lists are samples, and which are lengths.
 
     Raises:
-        SampleError: It is no pack.
+        SampleError: The object does not have the list ``data``, or has elements elsewhere.
     """
     outline = _outline(pack, elements, is_whole=is_whole)
     ranges: dict[str, _Ranges] = {"data": [], "lengths": []}
@@ -80,7 +79,7 @@ def _samples_and_lengths(
             first += len(value)
     is_pack = isinstance(outline.get("data"), list) or not is_whole
     if first != len(elements) or not is_pack:
-        raise SampleError(RejectReason.INVALID_SAMPLE, "a pack must have the list data, once")
+        raise invalid_sample("a pack must have the list data, once")
     return ranges["data"], ranges["lengths"]
 
 
@@ -88,7 +87,7 @@ def _outline(pack: bytes, elements: _Ranges, *, is_whole: bool) -> Fields:
     """Parses a pack with a 0 in place of every element; one that is cut off is closed first.
 
     Raises:
-        SampleError: The pack is no JSON object.
+        SampleError: The pack is not a JSON object.
     """
     if not is_whole and not elements:
         return {}

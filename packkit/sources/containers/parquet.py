@@ -1,8 +1,8 @@
 """Parquet: rows cannot be read by offset, so they are staged as JSON lines once.
 
-The copy takes the disk space of the rows, images as base64. What JSON has no form for becomes what
-is nearest: bytes become ``{"bytes": base64}``, times ISO 8601 text to the microsecond, decimals
-and durations text, maps lists of pairs, and NaN and the infinities null.
+The copy takes the disk space of the rows, images as base64. Values that JSON has no form for take
+the nearest one: bytes become ``{"bytes": base64}``, times ISO 8601 text to the microsecond,
+decimals and durations text, maps lists of pairs, and NaN and the infinities null.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Parquet(JsonLines):
         """Writes every row as a JSON line.
 
         Raises:
-            FormatError: It is not a readable Parquet file.
+            FormatError: The file is not readable Parquet, or two of its columns have one name.
         """
         with open(copy, "wb") as lines:
             for line in _lines(path):
@@ -92,7 +92,7 @@ def _json_lines(batch: pa.RecordBatch) -> Iterator[bytes]:
             for row_number in range(len(batch)):
                 yield from _json_lines(batch.slice(row_number, 1))
         else:
-            # The very bytes that are no UTF-8: reading the line rejects it for what it is.
+            # The very bytes that are not UTF-8: reading the line rejects it for that reason.
             yield error.object.replace(b"\n", b" ")
 
 

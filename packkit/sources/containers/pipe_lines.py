@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.sources.base import Fields
 from packkit.sources.containers.json_lines import JsonLines
 
@@ -15,8 +15,8 @@ class PipeLines(JsonLines):
     """A file with ``image_id|question|answer`` a line, or ``image_id|category|question|answer``.
 
     A category is a word or two, such as ``organ``: that tells it from a question that is followed
-    by an answer with a bar in it. Any file may be called ``.txt``, so those in a folder are no
-    inputs.
+    by an answer with a bar in it. Any file may be called ``.txt``, so those in a folder are not
+    read.
     """
 
     name: ClassVar[str] = "pipe-lines"
@@ -27,7 +27,7 @@ class PipeLines(JsonLines):
         """Parses one line; white space around a field is no part of it.
 
         Raises:
-            SampleError: It is not UTF-8, or has another number of fields.
+            SampleError: The line is not UTF-8, or has another number of fields.
         """
         try:
             values = [value.strip() for value in data.decode().split("|")]
@@ -45,8 +45,7 @@ class PipeLines(JsonLines):
                     "question": question,
                     "answer": answer,
                 }
-        raise SampleError(
-            RejectReason.INVALID_SAMPLE,
+        raise invalid_sample(
             "a line must be image_id|question|answer or image_id|category|question|answer, "
-            f"got {len(values)} fields",
+            f"got {len(values)} fields"
         )

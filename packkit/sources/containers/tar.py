@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import ImageRef, RangeImage
 from packkit.sources.base import Fields, Record, Span
 from packkit.sources.containers.json_lines import parse_object
@@ -55,10 +55,6 @@ class Tar:
     in_folders: ClassVar[bool] = True
     staged: ClassVar[bool] = False
 
-    def stage(self, path: Path, copy: Path) -> None:
-        """Never called: members are read by offset."""
-        raise NotImplementedError("tar files are read where they stand")
-
     def split(self, path: Path) -> list[Span]:
         """Returns the whole file as one span: a tar has no index, only a chain of headers."""
         return [Span(0, path.stat().st_size)]
@@ -86,7 +82,7 @@ class Tar:
         """Reads one record from the bytes of its members.
 
         Raises:
-            SampleError: They are no members of a tar, or not those of one record.
+            SampleError: The bytes are not members of a tar, or not those of one record.
         """
 
         def image(info: tarfile.TarInfo) -> bytes:
@@ -135,13 +131,13 @@ def _fields(
             if member.extension not in _EXTENSIONS:
                 continue
             if member.extension in fields:
-                raise _illegal(f"key {key!r} has two members {member.extension!r}")
+                raise invalid_sample(f"key {key!r} has two members {member.extension!r}")
             fields[member.extension] = _field(archive, member, image)
     except SampleError as error:
         return error
     if not fields:
         names = ", ".join(os.path.basename(member.info.name) for member in members[:3])
-        return _illegal(f"no image, txt or json with key {key!r}, which has {names}")
+        return invalid_sample(f"no image, txt or json with key {key!r}, which has {names}")
     if fields.keys() == {"json"}:
         # A document with its images inside: other layouts read it like a line of JSON.
         fields = dict(fields["json"])
@@ -152,7 +148,7 @@ def _fields(
 def _common_key(members: list[_Member]) -> str:
     keys = {member.key for member in members}
     if len(keys) != 1:
-        raise _illegal(f"{len(keys)} keys in one record")
+        raise invalid_sample(f"{len(keys)} keys in one record")
     (key,) = keys
     try:
         key.encode()
@@ -163,7 +159,7 @@ def _common_key(members: list[_Member]) -> str:
 
 def _field(archive: tarfile.TarFile, member: _Member, image: _ImageReader) -> object:
     if member.info.issparse():
-        raise _illegal(f"{member.info.name!r} is stored as a sparse file")
+        raise invalid_sample(f"{member.info.name!r} is stored as a sparse file")
     if member.extension in IMAGE_EXTENSIONS:
         return image(member.info)
     file: Any = archive.fileobj
@@ -177,7 +173,3 @@ def _field(archive: tarfile.TarFile, member: _Member, image: _ImageReader) -> ob
         return data.decode()
     except UnicodeDecodeError as error:
         raise SampleError(RejectReason.INVALID_UTF8, str(error)) from None
-
-
-def _illegal(detail: str) -> SampleError:
-    return SampleError(RejectReason.INVALID_SAMPLE, detail)

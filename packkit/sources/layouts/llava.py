@@ -7,27 +7,22 @@ has one, the images come first. A gpt turn's ``<image>`` is text, as it is for t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import DataRoot
 from packkit.samples import Content, Message, Sample
-from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
+from packkit.sources.base import Fields, FixedLayout, id_from_field, image_from_field, rest_as_meta
 
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 _MARKER = re.compile(r"\n?<image>\n?")
 _USED = {"id", "image", "images", "conversations"}
 
 
-class LlavaLayout:
+class LlavaLayout(FixedLayout):
     """Conversations of human and gpt, with no image, one, or several."""
 
     name: ClassVar[str] = "llava"
-    roles: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        pass
 
     def matches(self, fields: Fields) -> bool:
         """Whether there are conversations."""
@@ -41,7 +36,7 @@ class LlavaLayout:
         """
         turns = fields.get("conversations")
         if not isinstance(turns, list):
-            raise SampleError(RejectReason.INVALID_SAMPLE, "conversations must be a list")
+            raise invalid_sample("conversations must be a list")
         images = [image_from_field(image, root) for image in _paths(fields)]
         messages = [_message(turn) for turn in turns]
         if images and not any(None in message.content for message in messages):
@@ -67,9 +62,7 @@ def _message(turn: object) -> Message:
         case {"from": str(speaker), "value": str(text)} if speaker in _ROLES:
             role = _ROLES[speaker]
             return Message(role, _split_markers(text) if role == "user" else (text,))
-    raise SampleError(
-        RejectReason.INVALID_SAMPLE, f"a turn must have from and value, got {str(turn)[:80]}"
-    )
+    raise invalid_sample(f"a turn must have from and value, got {str(turn)[:80]}")
 
 
 def _split_markers(text: str) -> Content:

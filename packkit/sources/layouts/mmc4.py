@@ -6,15 +6,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import invalid_sample
 from packkit.images import DataRoot, ImageRef
 from packkit.samples import Content, Sample
-from packkit.sources.base import Fields, add_text, image_from_field, rest_as_meta
+from packkit.sources.base import Fields, FixedLayout, add_text, image_from_field, rest_as_meta
 
 _USED = {"text_list", "image_info", "similarity_matrix"}
 
 
-class Mmc4Layout:
+class Mmc4Layout(FixedLayout):
     """Documents of sentences, each image before the one that it was matched to.
 
     Images of one sentence keep the order of ``image_info``; sentences between images are joined by
@@ -24,10 +24,6 @@ class Mmc4Layout:
     """
 
     name: ClassVar[str] = "mmc4"
-    roles: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        pass
 
     def matches(self, fields: Fields) -> bool:
         """Whether there are sentences and matched images."""
@@ -37,19 +33,19 @@ class Mmc4Layout:
         """Reads a document.
 
         Raises:
-            SampleError: A sentence is no text, or an image belongs to no sentence.
+            SampleError: A sentence is not text, or an image belongs to no sentence.
         """
         sentences, infos = fields.get("text_list"), fields.get("image_info")
         if not isinstance(sentences, list) or not isinstance(infos, list):
-            raise _illegal("text_list and image_info must be lists")
+            raise invalid_sample("text_list and image_info must be lists")
         if not all(isinstance(sentence, str) for sentence in sentences):
-            raise _illegal("every entry of text_list must be text")
+            raise invalid_sample("every entry of text_list must be text")
         images: defaultdict[int, list[bytes | ImageRef]] = defaultdict(list)
         for number, info in enumerate(infos):
             index = _sentence_of(info, number, len(sentences))
             images[index].append(image_from_field(info.get("image_name"), root.within("images")))
         return Sample(
-            content=_content(sentences, {index: len(some) for index, some in images.items()}),
+            content=_content(sentences, {index: len(group) for index, group in images.items()}),
             images=tuple(image for index in sorted(images) for image in images[index]),
             meta=rest_as_meta(fields, _USED),
         )
@@ -57,10 +53,10 @@ class Mmc4Layout:
 
 def _sentence_of(info: object, number: int, count: int) -> int:
     match info:
-        # True is an int too, and no index.
+        # True is an int too, but not an index.
         case {"matched_text_index": int(index)} if type(index) is int and 0 <= index < count:
             return index
-    raise _illegal(f"image {number} must have a matched_text_index in 0..{count - 1}")
+    raise invalid_sample(f"image {number} must have a matched_text_index in 0..{count - 1}")
 
 
 def _content(sentences: list[str], images: Mapping[int, int]) -> Content:
@@ -69,7 +65,3 @@ def _content(sentences: list[str], images: Mapping[int, int]) -> Content:
         content += [None] * images.get(index, 0)
         add_text(content, sentence, " ")
     return tuple(content)
-
-
-def _illegal(detail: str) -> SampleError:
-    return SampleError(RejectReason.INVALID_SAMPLE, detail)

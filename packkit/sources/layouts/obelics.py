@@ -9,21 +9,27 @@ slashes of a query escaped. Paths and bytes are taken as in any other layout.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import invalid_sample
 from packkit.images import DataRoot, ImageRef
 from packkit.samples import Sample
-from packkit.sources.base import Fields, add_text, id_from_field, image_from_field, rest_as_meta
+from packkit.sources.base import (
+    Fields,
+    FixedLayout,
+    add_text,
+    id_from_field,
+    image_from_field,
+    rest_as_meta,
+)
 
 _USED = {"id", "images", "texts"}
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _KEPT_ESCAPE = re.compile(r"(%(?:2f|[01][0-9a-f]|7f))", re.IGNORECASE)
 
 
-class ObelicsLayout:
+class ObelicsLayout(FixedLayout):
     """Documents in which every position holds an image or a text, the other being null.
 
     Texts that follow each other are paragraphs of one part. ``metadata`` and ``general_metadata``
@@ -31,10 +37,6 @@ class ObelicsLayout:
     """
 
     name: ClassVar[str] = "obelics"
-    roles: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        pass
 
     def matches(self, fields: Fields) -> bool:
         """Whether there are images and texts side by side."""
@@ -44,16 +46,17 @@ class ObelicsLayout:
         """Reads a document.
 
         Raises:
-            SampleError: Images and texts do not line up, or an image cannot be told.
+            SampleError: Images and texts do not line up, or an image is neither bytes, base64, a
+                path nor a URL.
         """
         values, texts = fields.get("images"), fields.get("texts")
         if not isinstance(values, list) or not isinstance(texts, list) or len(values) != len(texts):
-            raise _illegal("images and texts must be lists of one length")
+            raise invalid_sample("images and texts must be lists of one length")
         content: list[str | None] = []
         images: list[bytes | ImageRef] = []
         for position, (value, text) in enumerate(zip(values, texts, strict=True)):
             if (value is None) == (text is None) or not isinstance(text, str | None):
-                raise _illegal(f"position {position} must hold either an image or a text")
+                raise invalid_sample(f"position {position} must hold either an image or a text")
             if text is None:
                 content.append(None)
                 images.append(_image(value, root))
@@ -81,7 +84,3 @@ def _local_name(url: str) -> str:
     pieces = _KEPT_ESCAPE.split(path + mark + query.replace("/", "%2F"))
     pieces[::2] = map(unquote, pieces[::2])
     return host.lower() + slash + "".join(pieces)
-
-
-def _illegal(detail: str) -> SampleError:
-    return SampleError(RejectReason.INVALID_SAMPLE, detail)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from packkit.images import DataRoot
 from packkit.samples import Sample
 from packkit.samples.open_qwen2vl import is_open_qwen2vl, sample_from_open_qwen2vl
-from packkit.sources.base import Fields
+from packkit.sources.base import Fields, FixedLayout
 
 
-class OpenQwen2vlLayout:
+class OpenQwen2vlLayout(FixedLayout):
     """Documents in which every position holds a text or an image, the other being null."""
 
     name: ClassVar[str] = "open-qwen2vl"
-    roles: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        pass
 
     def matches(self, fields: Fields) -> bool:
         """Whether there are texts and images side by side."""

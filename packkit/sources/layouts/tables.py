@@ -1,7 +1,7 @@
 """Tables: a row with an image and a caption, or with an image, a question and an answer.
 
-Parquet files and JSON lines with such columns read alike. ``--columns text=report`` names a column
-that is called otherwise.
+Parquet files and JSON lines with such columns read alike. ``columns={"text": "report"}`` names a
+column that is called otherwise.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import DataRoot, ImageRef
 from packkit.samples import Message, Sample
 from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
@@ -43,10 +43,7 @@ class _Table:
         if value is None or isinstance(value, str):
             columns = self._columns.get(role) or " or ".join(self._names[role])
             raise SampleError(RejectReason.EMPTY_TEXT, f"no {role} in column {columns}")
-        raise SampleError(
-            RejectReason.INVALID_SAMPLE,
-            f"column {column!r} must hold text, got {type(value).__name__}",
-        )
+        raise invalid_sample(f"column {column!r} must hold text, got {type(value).__name__}")
 
     def _images(self, fields: Fields, root: DataRoot) -> tuple[bytes | ImageRef, ...]:
         column = self._column("image", fields)
@@ -76,7 +73,7 @@ class CaptionLayout(_Table):
     roles: ClassVar[tuple[str, ...]] = tuple(_names)
 
     def matches(self, fields: Fields) -> bool:
-        """Whether the row has an image and a text, and is no question with its answer."""
+        """Whether the row has an image and a text, and is not a question with its answer."""
         is_vqa = "text" not in self._columns and VqaLayout({}).matches(fields)
         return super().matches(fields) and not is_vqa
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import DataRoot
 from packkit.samples import Sample
-from packkit.sources.base import Fields, image_from_field, rest_as_meta
+from packkit.sources.base import Fields, FixedLayout, image_from_field, rest_as_meta
 from packkit.sources.containers.tar import IMAGE_EXTENSIONS, KEY
 
 _TEXT_KEYS = ("caption", "text")
 
 
-class WebdatasetLayout:
+class WebdatasetLayout(FixedLayout):
     """Members ``jpg|png|webp`` with ``txt``, ``json`` or both.
 
     The text is the ``txt``, or else ``caption`` or ``text`` of the ``json``, whose other keys are
@@ -22,10 +22,6 @@ class WebdatasetLayout:
     """
 
     name: ClassVar[str] = "webdataset"
-    roles: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        pass
 
     def matches(self, fields: Fields) -> bool:
         """Whether the record came from a tar and has an image or a text member."""
@@ -43,7 +39,7 @@ class WebdatasetLayout:
             reason = RejectReason.IMAGE_COUNT if images else RejectReason.MISSING_IMAGE
             raise SampleError(reason, f"{len(images)} images for key {key!r}, expected 1")
         if not isinstance(info, Mapping):
-            raise SampleError(RejectReason.INVALID_SAMPLE, f"json of key {key!r} is no object")
+            raise invalid_sample(f"json of key {key!r} is no object")
         text, used = _text(fields, info)
         if not isinstance(text, str) or not text.strip():
             raise SampleError(RejectReason.EMPTY_TEXT, f"no text for key {key!r}")

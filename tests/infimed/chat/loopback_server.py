@@ -19,6 +19,8 @@ class Answer:
     body: object = None
     headers: dict = field(default_factory=dict)
     delay: float = 0.0
+    # Answer only once this is set; a minute later the test has failed anyway.
+    hold: threading.Event | None = None
     # Close the connection after this many bytes of the body.
     cut_after: int | None = None
     # What the tokens of a reply cost its sender: (prompt, completion).
@@ -142,6 +144,8 @@ def _handler(server):
             headers = {name.lower(): value for name, value in self.headers.items()}
             entry = server.arrive(json.loads(self.rfile.read(size)), headers)
             time.sleep(entry.answer.delay)
+            if entry.answer.hold is not None:
+                entry.answer.hold.wait(60)
             try:
                 self._send(entry.answer)
                 entry.sent = entry.answer.cut_after is None

@@ -1,8 +1,8 @@
-"""A server teaches by turning parameters down, and by nothing else."""
+"""A server teaches by rejecting parameters, and by nothing else."""
 
 import pytest
 
-from packkit.infimed.chat.dialect import Dialect, Refusal
+from packkit.infimed.chat.dialect import Dialect, Rejection
 
 FIRST = Dialect()
 OBJECT = Dialect(format="json_object")
@@ -10,35 +10,35 @@ PLAIN = Dialect(format=None)
 
 
 @pytest.mark.parametrize(
-    ("refusal", "learned"),
+    ("rejection", "learned"),
     [
         (
-            Refusal(
+            Rejection(
                 "Invalid parameter: 'response_format' of type 'json_schema' is not supported with "
                 "this model.",
                 "response_format",
             ),
             OBJECT,
         ),
-        (Refusal("This response_format type is unavailable now"), OBJECT),
-        (Refusal("'response_format.type' must be 'json_object' or 'text'"), OBJECT),
-        (Refusal("Invalid schema for response_format 'reply'", "response_format"), OBJECT),
-        (Refusal("structured outputs are not supported by this model"), OBJECT),
+        (Rejection("This response_format type is unavailable now"), OBJECT),
+        (Rejection("'response_format.type' must be 'json_object' or 'text'"), OBJECT),
+        (Rejection("Invalid schema for response_format 'reply'", "response_format"), OBJECT),
+        (Rejection("structured outputs are not supported by this model"), OBJECT),
         (
-            Refusal(
+            Rejection(
                 "Unrecognized request argument supplied: max_completion_tokens", None, "invalid"
             ),
             Dialect(limit="max_tokens"),
         ),
         (
-            Refusal(
+            Rejection(
                 "[{'type': 'extra_forbidden', 'loc': ('body', 'max_completion_tokens'), 'msg': "
                 "'Extra inputs are not permitted'}]"
             ),
             Dialect(limit="max_tokens"),
         ),
         (
-            Refusal(
+            Rejection(
                 "Unsupported value: 'temperature' does not support 0 with this model. Only the "
                 "default (1) value is supported.",
                 "temperature",
@@ -47,41 +47,41 @@ PLAIN = Dialect(format=None)
             Dialect(has_temperature=False),
         ),
         (
-            Refusal("Unsupported parameter: 'temperature' is not supported with this model."),
+            Rejection("Unsupported parameter: 'temperature' is not supported with this model."),
             Dialect(has_temperature=False),
         ),
     ],
 )
-def test_parameter_that_is_turned_down_is_left_out(refusal, learned):
-    assert FIRST.without(refusal) == learned
+def test_parameter_that_is_rejected_is_left_out(rejection, learned):
+    assert FIRST.adapted_to(rejection) == learned
 
 
 @pytest.mark.parametrize(
-    "refusal",
+    "rejection",
     [
-        Refusal("Invalid image data"),
-        Refusal("Could not process image: unsupported image format", "messages", "invalid_image"),
-        Refusal(
+        Rejection("Invalid image data"),
+        Rejection("Could not process image: unsupported image format", "messages", "invalid_image"),
+        Rejection(
             "'max_tokens' or 'max_completion_tokens' is too large: 4096. This model's maximum "
             "context length is 4096 tokens and your request has 900 input tokens",
             "max_completion_tokens",
         ),
-        Refusal("max_completion_tokens must be at most 16384"),
-        Refusal("This model's maximum context length is 4096 tokens, you requested 5000"),
-        Refusal("body temperature is not supported by evidence, said the sample"),
-        Refusal("unknown role in messages[3]", "messages", "unknown_parameter"),
-        Refusal("The model does not support image input"),
+        Rejection("max_completion_tokens must be at most 16384"),
+        Rejection("This model's maximum context length is 4096 tokens, you requested 5000"),
+        Rejection("body temperature is not supported by evidence, said the sample"),
+        Rejection("unknown role in messages[3]", "messages", "unknown_parameter"),
+        Rejection("The model does not support image input"),
     ],
 )
-def test_other_reasons_teach_nothing(refusal):
-    assert FIRST.without(refusal) == FIRST
+def test_other_reasons_teach_nothing(rejection):
+    assert FIRST.adapted_to(rejection) == FIRST
 
 
 def test_formats_weaken_step_by_step():
-    refusal = Refusal("response_format is not supported")
-    assert FIRST.without(refusal) == OBJECT
-    assert OBJECT.without(refusal) == PLAIN
-    assert PLAIN.without(refusal) == PLAIN
+    rejection = Rejection("response_format is not supported")
+    assert FIRST.adapted_to(rejection) == OBJECT
+    assert OBJECT.adapted_to(rejection) == PLAIN
+    assert PLAIN.adapted_to(rejection) == PLAIN
 
 
 def test_parameters_of_a_request():

@@ -63,8 +63,8 @@ def test_object_is_found_inside_one_that_fails_the_check(value):
 
 @given(st.text())
 def test_any_text_is_searched_without_an_error(text):
-    found = find_json(text, lambda value: True)
-    assert found is None or isinstance(found, dict)
+    value = find_json(text, lambda value: True)
+    assert value is None or isinstance(value, dict)
 
 
 @given(OBJECTS)

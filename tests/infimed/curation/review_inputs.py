@@ -1,7 +1,9 @@
-"""Results of a judge as the tests of the report make them."""
+"""Results of a judge, ratings of people and rules, as the tests of the report make them."""
 
-from packkit.infimed.curation.results import Assessment
+from packkit.infimed.curation.assessments import Assessment
 from packkit.infimed.curation.rubric import RUBRIC
+
+THRESHOLD = {"criterion": "overall", "measure": "mean", "at_least": 3}
 
 
 def assessment(number, dataset="a", score=4, *, state="ok", has_image=True, **changes):
@@ -33,3 +35,9 @@ def rating(number, score=4, **changes):
     """What a person said of one sample."""
     scores = {**dict.fromkeys(RUBRIC, score), **changes}
     return {"key": f"{number:016x}", "scores": scores, "comment": ""}
+
+
+def rule_tables(*thresholds, **fields):
+    """The tables of a file of rules: one threshold, unless others are given."""
+    base = {"version": 1, "name": "x", "min_samples": 2, "min_coverage": 0.5}
+    return {**base, "thresholds": [*thresholds] or [THRESHOLD], **fields}

@@ -21,9 +21,9 @@ def naive_kappa(rows):
     columns_of = [sum(row[j] for row in observed) for j in range(5)]
     weights = [[(i - j) ** 2 / 16 for j in range(5)] for i in range(5)]
     cells = [(i, j) for i in range(5) for j in range(5)]
-    found = sum(weights[i][j] * observed[i][j] for i, j in cells)
+    disagreement = sum(weights[i][j] * observed[i][j] for i, j in cells)
     expected = sum(weights[i][j] * rows_of[i] * columns_of[j] for i, j in cells)
-    return 1 - found / expected if expected > 1e-12 else None
+    return 1 - disagreement / expected if expected > 1e-12 else None
 
 
 def split(rows):
@@ -33,8 +33,8 @@ def split(rows):
 @given(pairs)
 def test_kappa_is_that_of_the_definition(rows):
     expected = naive_kappa(rows) if rows else None
-    found = weighted_kappa(*split(rows))
-    assert found == (None if expected is None else pytest.approx(expected))
+    kappa = weighted_kappa(*split(rows))
+    assert kappa == (None if expected is None else pytest.approx(expected))
 
 
 @given(pairs)
@@ -90,8 +90,9 @@ def test_every_pair_is_compared_on_what_both_scored():
         ratings("Bo", {n: 5 - n % 5 for n in range(8)}),
         ratings("Cy", {}),
     ]
-    found = agreements(people, judged, "judge")
-    assert [(one.first, one.second, one.kappas["overall"].n) for one in found] == [
+    compared = agreements(people, judged, "judge")
+    overall = [(pair.first, pair.second, pair.kappas["overall"].n) for pair in compared]
+    assert overall == [
         ("Ada", "judge", 5),
         ("Bo", "judge", 8),
         ("Cy", "judge", 0),
@@ -99,15 +100,15 @@ def test_every_pair_is_compared_on_what_both_scored():
         ("Ada", "Cy", 0),
         ("Bo", "Cy", 0),
     ]
-    assert found[0].kappas["overall"].kappa == 1
-    assert found[1].kappas["overall"].kappa < 0
-    assert found[2].kappas["overall"].kappa is None
-    assert list(found[0].kappas) == list(RUBRIC)
+    assert compared[0].kappas["overall"].kappa == 1
+    assert compared[1].kappas["overall"].kappa < 0
+    assert compared[2].kappas["overall"].kappa is None
+    assert list(compared[0].kappas) == list(RUBRIC)
 
 
 def test_fixed_scores_do_not_pass_for_agreement():
     judged = [assessment(n, score=1 + n, has_image=n > 1) for n in range(4)]
     people = [ratings(name, {n: 1 + n for n in range(4)}) for name in ("Ada", "Bo")]
-    for one in agreements(people, judged, "judge"):
-        assert one.kappas[IMAGING_RELEVANCE].n == 2
-        assert one.kappas["overall"].n == 4
+    for pair in agreements(people, judged, "judge"):
+        assert pair.kappas[IMAGING_RELEVANCE].n == 2
+        assert pair.kappas["overall"].n == 4

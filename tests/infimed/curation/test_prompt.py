@@ -13,7 +13,7 @@ from packkit.base.errors import SampleError
 from packkit.infimed.curation.prompt import (
     IMAGE_SIDE,
     SYSTEM_PROMPT,
-    estimated_tokens,
+    estimate_prompt_tokens,
     messages_for,
     request_hash,
 )
@@ -88,12 +88,12 @@ def test_sample_without_an_image_is_told_its_relevance():
 def test_larger_images_are_made_smaller_and_others_left_alone(width, height, sent):
     data = picture(width, height)
     sample = Sample(content=(None, "CT."), images=(data,))
-    kind, found = image_of(next(part for part in parts_of(sample) if "image_url" in part))
+    kind, sent_bytes = image_of(next(part for part in parts_of(sample) if "image_url" in part))
     if sent is None:
-        assert (kind, found) == ("data:image/png", data)
+        assert (kind, sent_bytes) == ("data:image/png", data)
         return
     assert kind == "data:image/jpeg"
-    with Image.open(io.BytesIO(found)) as image:
+    with Image.open(io.BytesIO(sent_bytes)) as image:
         assert (image.format, image.size) == ("JPEG", sent)
         assert max(image.size) == IMAGE_SIDE
 
@@ -103,18 +103,18 @@ def test_smaller_image_is_upright():
     exif[0x0112] = 6
     data = picture(2048, 1024, "JPEG", exif=exif)
     sample = Sample(content=(None, "CT."), images=(data,))
-    _, found = image_of(next(part for part in parts_of(sample) if "image_url" in part))
-    with Image.open(io.BytesIO(found)) as image:
+    _, sent_bytes = image_of(next(part for part in parts_of(sample) if "image_url" in part))
+    with Image.open(io.BytesIO(sent_bytes)) as image:
         assert image.size == (512, 1024)
         assert image.getexif().get(0x0112) is None
         # Stored above is displayed on the right.
         assert image.getpixel((500, 500))[0] > 150 > image.getpixel((10, 500))[0]
 
 
-def test_request_is_known_by_content_prompt_and_model():
-    known = request_hash(dialogue(), "m")
-    assert re.fullmatch("[0-9a-f]{64}", known)
-    assert request_hash(dialogue(id="2", meta={"a": 1}), "m") == known
+def test_request_is_identified_by_content_prompt_and_model():
+    identity = request_hash(dialogue(), "m")
+    assert re.fullmatch("[0-9a-f]{64}", identity)
+    assert request_hash(dialogue(id="2", meta={"a": 1}), "m") == identity
     others = [
         request_hash(dialogue(), "n"),
         request_hash(dialogue(images=(png(2), png(1))), "m"),
@@ -123,15 +123,15 @@ def test_request_is_known_by_content_prompt_and_model():
         request_hash(Sample(content=("ab",)), "m"),
         request_hash(Sample(messages=(Message("user", ("ab",)),)), "m"),
     ]
-    assert len({known, *others}) == 7
+    assert len({identity, *others}) == 7
 
 
 def test_tokens_are_estimated_from_text_and_sizes_as_sent():
-    bare = estimated_tokens(Sample(content=("",)))
+    bare = estimate_prompt_tokens(Sample(content=("",)))
     assert bare > len(SYSTEM_PROMPT) / 4
-    assert estimated_tokens(Sample(content=("x" * 4000,))) == bare + 1000
+    assert estimate_prompt_tokens(Sample(content=("x" * 4000,))) == bare + 1000
     small, large = (
-        estimated_tokens(Sample(content=("", None), images=(picture(edge, edge),)))
+        estimate_prompt_tokens(Sample(content=("", None), images=(picture(edge, edge),)))
         for edge in (28, 4096)
     )
     # 37 squares of 28 pixels an edge of 1024.
@@ -140,6 +140,6 @@ def test_tokens_are_estimated_from_text_and_sizes_as_sent():
 
 def test_image_that_cannot_be_read_is_an_error():
     sample = Sample(content=(None, "CT."), images=(b"no image",))
-    for function in (messages_for, estimated_tokens):
+    for function in (messages_for, estimate_prompt_tokens):
         with pytest.raises(SampleError):
             function(sample)

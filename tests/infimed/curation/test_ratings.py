@@ -31,18 +31,18 @@ def changed(**fields):
 
 
 def test_ratings_are_read(saved):
-    found = read_ratings(saved(FILE))
-    assert (found.sheet, found.rater) == ("s1", "Ada")
-    assert {key: scores["overall"] for key, scores in found.scores.items()} == {
+    ratings = read_ratings(saved(FILE))
+    assert (ratings.sheet, ratings.rater) == ("s1", "Ada")
+    assert {key: scores["overall"] for key, scores in ratings.scores.items()} == {
         f"{1:016x}": 4,
         f"{2:016x}": 3,
     }
-    assert found.comments == {f"{2:016x}": "dim"}
+    assert ratings.comments == {f"{2:016x}": "dim"}
 
 
 def test_imaging_relevance_may_be_missing(saved):
-    found = read_ratings(saved(changed(scores=without(IMAGING_RELEVANCE))))
-    assert IMAGING_RELEVANCE not in found.scores[f"{1:016x}"]
+    ratings = read_ratings(saved(changed(scores=without(IMAGING_RELEVANCE))))
+    assert IMAGING_RELEVANCE not in ratings.scores[f"{1:016x}"]
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_imaging_relevance_may_be_missing(saved):
         (changed(scores=rating(1, overall=6)["scores"]), r"scores.overall must be 1 to 5, got 6"),
         (changed(scores=rating(1, overall=True)["scores"]), "overall must be 1 to 5, got True"),
         (changed(scores=rating(1, overall=4.0)["scores"]), r"overall must be 1 to 5, got 4\.0"),
-        (changed(scores=rating(1, beauty=5)["scores"]), "scores.beauty is no criterion"),
-        ({**FILE, "ratings": [rating(1), rating(1)]}, r"ratings\[1\]: key 0+1 stands there twice"),
+        (changed(scores=rating(1, beauty=5)["scores"]), "scores.beauty is not a criterion"),
+        ({**FILE, "ratings": [rating(1), rating(1)]}, r"ratings\[1\]: key 0+1 is given twice"),
     ],
 )
 def test_anything_else_is_an_error(saved, record, words):
@@ -79,8 +79,8 @@ def test_other_bytes_are_an_error(tmp_path):
 
 
 def test_a_rater_has_one_file(saved):
-    one, two = saved(FILE, "one.json"), saved({**FILE, "rater": "Bo"}, "two.json")
-    assert [ratings.rater for ratings in read_all_ratings([one, two])] == ["Ada", "Bo"]
+    ada, bo = saved(FILE, "one.json"), saved({**FILE, "rater": "Bo"}, "two.json")
+    assert [ratings.rater for ratings in read_all_ratings([ada, bo])] == ["Ada", "Bo"]
     again = saved({**FILE, "sheet": "s2"}, "again.json")
     with pytest.raises(InputError, match=r"again\.json: .*one\.json has ratings of 'Ada' already"):
-        read_all_ratings([one, two, again])
+        read_all_ratings([ada, bo, again])

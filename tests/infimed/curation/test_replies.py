@@ -81,10 +81,10 @@ def full(**changes):
 
 
 def test_comments_are_kept_and_mended():
-    found = read_reply(Reply(text=json.dumps(full(clarity=3))), has_image=True)
-    assert "clarity" not in found.comments
-    assert found.comments["accuracy"] == "so accuracy"
-    assert list(found.scores) == list(SPELLINGS)
+    judged = read_reply(Reply(text=json.dumps(full(clarity=3))), has_image=True)
+    assert "clarity" not in judged.comments
+    assert judged.comments["accuracy"] == "so accuracy"
+    assert list(judged.scores) == list(SPELLINGS)
     halved = full(clarity={"score": 3, "comment": "a\ud800"})
     assert read_reply(Reply(text=json.dumps(halved)), has_image=True).comments["clarity"] == "a?"
 
@@ -92,8 +92,8 @@ def test_comments_are_kept_and_mended():
 @pytest.mark.parametrize("relevance", [{}, {"imaging_relevance": 5}, {"imaging_relevance": "n/a"}])
 def test_relevance_without_an_image_is_1_whatever_the_judge_says(relevance):
     said = {name: 4 for name in SPELLINGS if name != "imaging_relevance"} | relevance
-    found = read_reply(Reply(text=json.dumps(said)), has_image=False)
-    assert found.scores == {**dict.fromkeys(SPELLINGS, 4), "imaging_relevance": 1}
+    judged = read_reply(Reply(text=json.dumps(said)), has_image=False)
+    assert judged.scores == {**dict.fromkeys(SPELLINGS, 4), "imaging_relevance": 1}
 
 
 def test_scores_below_another_key_are_found():

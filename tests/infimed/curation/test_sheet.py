@@ -10,7 +10,7 @@ from packing_inputs import caption, png, write_lines
 
 from packkit.base.errors import InputError, MissingExtraError
 from packkit.infimed.curation.rubric import IMAGING_RELEVANCE, RUBRIC
-from packkit.infimed.curation.sampling import data_sets, draw
+from packkit.infimed.curation.sampling import draw, input_sets
 from packkit.infimed.curation.sheet import SheetConfig, make_sheet, render_sheet
 from packkit.samples import Message, Sample
 from packkit.samples.keys import sample_key
@@ -29,15 +29,15 @@ class Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
-        own = dict(attributes)
-        self.tags.append((tag, own))
-        self._is_text = tag == "div" and own.get("class") == "text"
+        attributes = dict(attributes)
+        self.tags.append((tag, attributes))
+        self._is_text = tag == "div" and attributes.get("class") == "text"
         if tag == "section":
-            self.keys.append(own["data-key"])
-        elif tag == "input" and own.get("type") == "radio":
-            self.radios.append((own["name"], own["value"]))
+            self.keys.append(attributes["data-key"])
+        elif tag == "input" and attributes.get("type") == "radio":
+            self.radios.append((attributes["name"], attributes["value"]))
         elif tag == "img":
-            self.images.append(own["src"])
+            self.images.append(attributes["src"])
 
     def handle_endtag(self, tag):
         self._is_text = False
@@ -68,9 +68,10 @@ def page_of(inputs, path, **options):
 
 def drawn_from(path, text):
     write_lines(path / "own.jsonl", [document(0, text)])
-    (data_set,) = data_sets([str(path / "own.jsonl")])
-    made = draw(data_set, 1, seed=0, staging=path / "s", layout="auto", columns={}, data_root=None)
-    return made.samples[0]
+    (input_set,) = input_sets([str(path / "own.jsonl")])
+    options = {"layout": "auto", "columns": {}, "data_root": None}
+    drawn_set = draw(input_set, 1, seed=0, staging=path / "s", **options)
+    return drawn_set.samples[0]
 
 
 def test_page_holds_what_was_drawn(inputs, tmp_path):
@@ -89,12 +90,12 @@ def test_smaller_sheet_is_a_part_of_a_larger_one(inputs, tmp_path):
 
 
 def test_seed_decides_samples_and_order(inputs, tmp_path):
-    one, first = page_of(inputs, tmp_path / "a.html", samples=12)
+    report, first = page_of(inputs, tmp_path / "a.html", samples=12)
     same, again = page_of(inputs[::-1], tmp_path / "b.html", samples=12)
     other, second = page_of(inputs, tmp_path / "c.html", samples=12, seed=1)
-    assert first.keys == again.keys and one.sheet == same.sheet
+    assert first.keys == again.keys and report.sheet == same.sheet
     assert sorted(first.keys) == sorted(second.keys) and first.keys != second.keys
-    assert one.sheet != other.sheet
+    assert report.sheet != other.sheet
     # Data sets are mixed: twelve of one and then twelve of the other have one chance in millions.
     kinds = [text.split()[0] for text in first.texts]
     assert sum(a != b for a, b in pairwise(kinds)) > 3
@@ -109,9 +110,9 @@ def test_page_is_blind_and_stands_alone(inputs, tmp_path):
     assert not re.search(r"https?:|//[a-z]|@import|url\(|fetch\(|XMLHttp|sendBeacon", code)
     page = Page(html)
     assert all(source.startswith("data:image/png;base64,") for source in page.images)
-    assert not [tag for tag, own in page.tags if tag in ("link", "iframe") or "href" in own]
-    assert [own for tag, own in page.tags if tag == "script"] == [{}]
-    policy = next(own["content"] for tag, own in page.tags if "http-equiv" in own)
+    assert not [tag for tag, fields in page.tags if tag in ("link", "iframe") or "href" in fields]
+    assert [fields for tag, fields in page.tags if tag == "script"] == [{}]
+    policy = next(fields["content"] for _, fields in page.tags if "http-equiv" in fields)
     assert "default-src 'none'" in policy
 
 
@@ -142,7 +143,7 @@ def test_text_is_shown_as_text(tmp_path, text):
     assert page.texts == [text]
     tags = [tag for tag, _ in page.tags]
     assert {tag: tags.count(tag) for tag in ALWAYS} == ALWAYS
-    assert not page.images and not any("onerror" in own for _, own in page.tags)
+    assert not page.images and not any("onerror" in fields for _, fields in page.tags)
 
 
 def test_turns_and_images_keep_their_order(tmp_path):
@@ -162,8 +163,8 @@ def test_turns_and_images_keep_their_order(tmp_path):
 
 
 def test_sample_of_two_data_sets_stands_there_once(tmp_path):
-    one, two = (write_lines(tmp_path / f"{n}.jsonl", [document(0, "same")]) for n in "ab")
-    report, page = page_of([str(one), str(two)], tmp_path / "sheet.html")
+    paths = [write_lines(tmp_path / f"{n}.jsonl", [document(0, "same")]) for n in "ab"]
+    report, page = page_of([str(path) for path in paths], tmp_path / "sheet.html")
     assert report.drawn == {"a": 1, "b": 1}
     assert report.samples == len(page.keys) == 1
 

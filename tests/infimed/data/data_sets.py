@@ -21,13 +21,13 @@ class DataSetFixture:
     """A data set on disk.
 
     Attributes:
-        paths: what to name as inputs.
-        layout: that all of them must be told as.
-        samples: records in all.
-        missing: records among them that name an image which is not there.
-        pictures: the images of the others, as they must be stored.
-        meta: keys that every sample's meta must have.
-        data_root: where images are looked for; None for the folder of each input.
+        paths: Files to name as inputs.
+        layout: Name of the layout of every file.
+        samples: Number of records in all.
+        missing: Number of records that name an image which is not there.
+        pictures: Images of all other records, as they must be stored.
+        meta: Keys that the meta of every sample must have.
+        data_root: Folder of the images; None for the folder of each input.
     """
 
     paths: list[Path]

@@ -155,7 +155,7 @@ def test_the_command_lists_them():
     result = run()
     assert result.exit_code == 0
     for data_set in catalog().values():
-        (line,) = (one for one in result.stdout.splitlines() if f" {data_set.name} " in one)
+        (line,) = (row for row in result.stdout.splitlines() if f" {data_set.name} " in row)
         assert data_set.layout in line and data_set.where in line
 
 

@@ -15,8 +15,8 @@ from loopback_server import failure, reply, serving, user_text
 from packkit.base.errors import FormatError, InputError
 from packkit.infimed.evaluation.answering.endpoint import EndpointAnswerer
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS, read_benchmark
-from packkit.infimed.evaluation.prompts import prompt_for
-from packkit.infimed.evaluation.results import GivenAnswer, Results
+from packkit.infimed.evaluation.question_prompt import prompt_for
+from packkit.infimed.evaluation.results import AnswerRecord, Results
 from packkit.infimed.evaluation.run import parse_benchmarks, run_benchmarks
 
 CONCURRENCY = 3
@@ -38,7 +38,7 @@ class Echo:
             line = {"tokens": 1, "is_cut": False, "error": "" if state == "ok" else "lost"}
             text = one.prompt if state == "ok" else ""
             keep(
-                GivenAnswer(
+                AnswerRecord(
                     benchmark=one.benchmark, question=one.question, state=state, text=text, **line
                 )
             )

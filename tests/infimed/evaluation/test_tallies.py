@@ -9,7 +9,7 @@ from result_folders import choice, question
 
 from packkit.infimed.evaluation.score_file import IncompleteError, ScoreFile
 from packkit.infimed.evaluation.tallies import (
-    BenchmarkSummary,
+    BenchmarkTallies,
     Tally,
     tally_verdicts,
     wilson_interval,
@@ -50,7 +50,7 @@ def test_every_answer_is_counted_once_in_each_breakdown(rows):
             assert 0 <= low <= tally.accuracy == tally.right / tally.decided <= high <= 1
         else:
             assert tally.accuracy is tally.interval is None
-    assert BenchmarkSummary.from_dict(found.to_dict()) == found
+    assert BenchmarkTallies.from_dict(found.to_dict()) == found
 
 
 @given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -85,7 +85,7 @@ def scores_of(accuracies):
     """Scores with these shares of 1,000 questions right."""
     none = Tally(0, 0, 0, 0)
     summaries = {
-        name: BenchmarkSummary(
+        name: BenchmarkTallies(
             benchmark=name,
             total=(total := Tally(1000, round(1000 * share), 0, 0)),
             closed=total,

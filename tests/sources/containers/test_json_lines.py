@@ -120,9 +120,3 @@ def test_only_sample_errors_escape(data):
         assert not reads(data)
     else:
         assert fields == orjson.loads(data) == parse_object(data)
-
-
-def test_lines_are_never_staged(tmp_path):
-    assert not JsonLines.staged
-    with pytest.raises(NotImplementedError, match="read where they stand"):
-        JsonLines().stage(tmp_path / "a", tmp_path / "b")

@@ -39,10 +39,10 @@ def test_every_element_of_every_array_is_one_record(
         patched(patch, span_bytes, buffer_bytes)
         records = all_records(JsonSplits(), path)
     whole = path.read_bytes()
-    elements = [one for value in values.values() if isinstance(value, list) for one in value]
+    elements = [item for value in values.values() if isinstance(value, list) for item in value]
     assert [orjson.loads(whole[r.offset : r.offset + r.size]) for r in records] == elements
     assert [isinstance(r.fields, SampleError) for r in records] == [
-        not isinstance(one, dict) for one in elements
+        not isinstance(item, dict) for item in elements
     ]
 
 

@@ -28,17 +28,17 @@ def test_each_image_stands_before_its_sentence(root, picture):
 
 def unpacked(sample, sentences):
     """Which image stands before which sentence, told by walking the parts: the slow way."""
-    found, images, sentence = [], iter(sample.images), 0
+    placed, images, sentence = [], iter(sample.images), 0
     for part in sample.content:
         if part is None:
-            found.append((next(images).path.rpartition("/")[2], sentence))
+            placed.append((next(images).path.rpartition("/")[2], sentence))
         else:
             while part:
                 assert part.startswith(sentences[sentence])
                 part = part[len(sentences[sentence]) :].removeprefix(" ")
                 sentence += 1
     assert sentence == len(sentences)
-    return found
+    return placed
 
 
 @given(st.lists(st.integers(0, 3), max_size=6), st.integers(4, 6))
@@ -71,7 +71,7 @@ def test_the_page_is_kept_and_the_similarities_are_not(root):
         (record(["x"] * 2, ("a.jpg", True)), RejectReason.INVALID_SAMPLE, "image 0 must"),
         (record(["x"], ("a.jpg", 0.0)), RejectReason.INVALID_SAMPLE, "image 0 must"),
         (record(["x"], ("a.jpg", 0), (None, 0)), RejectReason.MISSING_IMAGE, "is empty"),
-        (record(["x"], ("../a.jpg", 0)), RejectReason.UNSAFE_PATH, "outside the data root"),
+        (record(["x"], ("../a.jpg", 0)), RejectReason.UNSAFE_PATH, "outside data_root"),
         (record(["", ""]), RejectReason.EMPTY_TEXT, "neither a message nor a part"),
         ({"text_list": ["x"], "image_info": [None]}, RejectReason.INVALID_SAMPLE, "image 0 must"),
     ],

@@ -40,7 +40,7 @@ def test_parts_keep_their_order(root, picture, positions):
             expected.append(text)
     assert list(sample.content) == expected
     kinds = {"a.jpg": picture("JPEG"), "b.png": picture("PNG")}
-    assert [image.read() for image in sample.images] == [kinds[one] for one in images if one]
+    assert [image.read() for image in sample.images] == [kinds[kind] for kind in images if kind]
 
 
 @pytest.mark.parametrize(

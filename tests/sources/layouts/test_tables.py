@@ -96,7 +96,7 @@ def test_images_as_a_list(root, count):
         ({"image": None, "text": "x"}, RejectReason.MISSING_IMAGE, "the image field is empty"),
         ({"image": [None], "text": "x"}, RejectReason.MISSING_IMAGE, "the image field is empty"),
         ({"image": 5, "text": "x"}, RejectReason.INVALID_SAMPLE, "an image must be"),
-        ({"image": "../a.jpg", "text": "x"}, RejectReason.UNSAFE_PATH, "outside the data root"),
+        ({"image": "../a.jpg", "text": "x"}, RejectReason.UNSAFE_PATH, "outside data_root"),
     ],
 )
 def test_captions_that_are_none(root, fields, reason, detail):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import invalid_sample
 from packkit.images import DataRoot
 from packkit.samples import Sample
-from packkit.sources.base import Fields, rest_as_meta, text_from_field
+from packkit.sources.base import Fields, FixedLayout, rest_as_meta, text_from_field
 
 _USED = {"pair_id", "fig_caption", "in_text_mention"}
 
 
-class FigureCaptionsLayout:
+class FigureCaptionsLayout(FixedLayout):
     """Records with ``pair_id``, ``fig_caption`` and ``in_text_mention[]``.
 
     A document of the image, its caption, and each mention as a further paragraph. The image is
@@ -22,10 +22,6 @@ class FigureCaptionsLayout:
     """
 
     name: ClassVar[str] = "figure-captions"
-    roles: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        pass
 
     def matches(self, fields: Fields) -> bool:
         """Whether there are a figure and its caption, and no conversation made from them."""
@@ -35,7 +31,7 @@ class FigureCaptionsLayout:
         """Reads a caption and its mentions.
 
         Raises:
-            SampleError: Figure or caption is missing, or a mention is no text.
+            SampleError: Figure or caption is missing, or a mention is not text.
         """
         name = text_from_field(fields, "pair_id")
         paragraphs = [text_from_field(fields, "fig_caption"), *_mentions(fields)]
@@ -50,12 +46,11 @@ class FigureCaptionsLayout:
 def _mentions(fields: Fields) -> Iterator[str]:
     mentions = fields.get("in_text_mention") or []
     if not isinstance(mentions, list):
-        raise SampleError(RejectReason.INVALID_SAMPLE, "in_text_mention must be a list")
+        raise invalid_sample("in_text_mention must be a list")
     for number, mention in enumerate(mentions):
         match mention:
             case str(text) | {"tokens": str(text)}:
                 if text.strip():
                     yield text
             case _:
-                detail = f"mention {number} must be text or an object with tokens"
-                raise SampleError(RejectReason.INVALID_SAMPLE, detail)
+                raise invalid_sample(f"mention {number} must be text or an object with tokens")

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import invalid_sample
 from packkit.images import DataRoot
 from packkit.samples import Sample
-from packkit.sources.base import Fields, rest_as_meta, text_from_field
+from packkit.sources.base import Fields, FixedLayout, rest_as_meta, text_from_field
 
 _USED = {"image", "Description"}
 
 
-class MedpixLayout:
+class MedpixLayout(FixedLayout):
     """Records with ``U_id``, ``image`` and ``Description``, an object with the ``Caption``.
 
     A document of the image, then its caption. The image is ``<image>.png`` under the data root, in
@@ -25,10 +25,6 @@ class MedpixLayout:
     """
 
     name: ClassVar[str] = "medpix"
-    roles: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        pass
 
     def matches(self, fields: Fields) -> bool:
         """Whether there are an image and its description in a case."""
@@ -42,7 +38,7 @@ class MedpixLayout:
         """
         name, description = text_from_field(fields, "image"), fields.get("Description")
         if not isinstance(description, Mapping):
-            raise SampleError(RejectReason.INVALID_SAMPLE, "Description must be an object")
+            raise invalid_sample("Description must be an object")
         rest = rest_as_meta(description, {"Caption"})
         return Sample(
             id=name,

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import DataRoot
 from packkit.infimed.data.multiple_choice import multiple_choice_prompt
 from packkit.samples import Message, Sample
-from packkit.sources.base import Fields, id_from_field, rest_as_meta, text_from_field
+from packkit.sources.base import Fields, FixedLayout, id_from_field, rest_as_meta, text_from_field
 
 CHOICES = {letter: f"Choice {letter}" for letter in "ABCD"}
 """The letter of each choice -> its field."""
@@ -23,14 +23,10 @@ CHOICES = {letter: f"Choice {letter}" for letter in "ABCD"}
 _USED = {"index", "Figure_path", "Question", "Answer", "Answer_label", *CHOICES.values()}
 
 
-class PmcVqaLayout:
+class PmcVqaLayout(FixedLayout):
     """Rows with ``Figure_path``, ``Question``, ``Choice A`` to ``Choice D`` and ``Answer``."""
 
     name: ClassVar[str] = "pmc-vqa"
-    roles: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        pass
 
     def matches(self, fields: Fields) -> bool:
         """Whether there are a figure, a question and its choices."""
@@ -85,13 +81,9 @@ def _answer(fields: Fields, options: Mapping[str, str]) -> str:
     """Returns the letter of the right choice."""
     letter = text_from_field(fields, "Answer_label" if is_version_1(fields) else "Answer").strip()
     if letter not in options:
-        raise SampleError(
-            RejectReason.INVALID_SAMPLE,
-            f"the answer must be one of {', '.join(options)}, got {letter[:40]!r}",
-        )
+        raise invalid_sample(f"the answer must be one of {', '.join(options)}, got {letter[:40]!r}")
     if is_version_1(fields):
         text = choice_text(letter, text_from_field(fields, "Answer"))
         if text in options.values() and text != options[letter]:
-            detail = f"Answer_label is {letter}, but Answer is another choice"
-            raise SampleError(RejectReason.INVALID_SAMPLE, detail)
+            raise invalid_sample(f"Answer_label is {letter}, but Answer is another choice")
     return letter

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import DataRoot
 from packkit.samples import Sample
 from packkit.sources.base import (
     Fields,
+    FixedLayout,
     id_from_field,
     image_from_field,
     rest_as_meta,
@@ -19,7 +19,7 @@ from packkit.sources.base import (
 _USED = {"id", "report", "image_path"}
 
 
-class R2genLayout:
+class R2genLayout(FixedLayout):
     """Records with ``id``, ``report`` and ``image_path[]``.
 
     A document of the images, then the report. Images are looked for under the data root, in
@@ -27,10 +27,6 @@ class R2genLayout:
     """
 
     name: ClassVar[str] = "r2gen"
-    roles: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        pass
 
     def matches(self, fields: Fields) -> bool:
         """Whether there are a report and its images."""
@@ -44,7 +40,7 @@ class R2genLayout:
         """
         paths = fields.get("image_path")
         if not isinstance(paths, list):
-            raise SampleError(RejectReason.INVALID_SAMPLE, "image_path must be a list")
+            raise invalid_sample("image_path must be a list")
         if not paths:
             raise SampleError(RejectReason.MISSING_IMAGE, "image_path is empty")
         folder = root.within("images")

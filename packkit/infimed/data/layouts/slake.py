@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from packkit.images import DataRoot
 from packkit.samples import Message, Sample
-from packkit.sources.base import Fields, id_from_field, rest_as_meta, text_from_field
+from packkit.sources.base import Fields, FixedLayout, id_from_field, rest_as_meta, text_from_field
 
 _USED = {"img_name", "question", "answer"}
 
 
-class SlakeLayout:
+class SlakeLayout(FixedLayout):
     """Records with ``img_name``, ``question`` and ``answer``; the id is the ``qid``.
 
     An image such as ``xmlab1/source.jpg`` is looked for under the data root, in ``imgs/`` where
@@ -21,10 +20,6 @@ class SlakeLayout:
     """
 
     name: ClassVar[str] = "slake"
-    roles: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        pass
 
     def matches(self, fields: Fields) -> bool:
         """Whether there are a question, its answer and the name of an image."""

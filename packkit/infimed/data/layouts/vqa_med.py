@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from packkit.images import DataRoot
 from packkit.samples import Message, Sample
-from packkit.sources.base import Fields, rest_as_meta, text_from_field
+from packkit.sources.base import Fields, FixedLayout, rest_as_meta, text_from_field
 
 _FIELDS = {"image_id", "question", "answer"}
 _FOLDERS = ("Train_images", "Val_images", "VQAMed2019_Test_Images")
 
 
-class VqaMedLayout:
+class VqaMedLayout(FixedLayout):
     """Records with ``image_id``, ``question`` and ``answer``, and a ``category`` in the test set.
 
     The image is ``<image_id>.jpg`` under the data root, in the folder of the archive where there
@@ -21,10 +20,6 @@ class VqaMedLayout:
     """
 
     name: ClassVar[str] = "vqa-med"
-    roles: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        pass
 
     def matches(self, fields: Fields) -> bool:
         """Whether there are these fields and no others."""

@@ -105,10 +105,10 @@ def test_only_sample_errors_escape(records_of, root, data):
     keys = ("Figure_path", "Question", "Answer", "Answer_label", *CHOICES, "index")
     fields = data.draw(records_of(*keys, values=values) | st.just(FIRST))
     changed = {**fields, **data.draw(records_of(*keys, values=values))}
-    for one in (fields, changed):
-        LAYOUT.matches(one)
+    for row in (fields, changed):
+        LAYOUT.matches(row)
         try:
-            sample = LAYOUT.to_sample(one, root)
+            sample = LAYOUT.to_sample(row, root)
         except SampleError:
             continue
         assert sample.messages[1].content[0] in "ABCD"

@@ -1,0 +1,1 @@
+"""What the benchmarks share: their options and rows, and what processes take."""

@@ -1,0 +1,105 @@
+"""Tells a file's container by its ending and first bytes, and its layout by a record's keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from packkit.base.errors import InputError, SampleError
+from packkit.sources.base import Container, Fields, Span
+from packkit.sources.containers.json_lines import BYTE_ORDER_MARK, read_lines
+from packkit.sources.discover import inner_name
+from packkit.sources.registry import container_named, installed_containers, installed_layouts
+
+_JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+_HEAD_BYTES = 1 << 20
+_ARRAY_UNDER_KEY = re.compile(rb'\s*\{\s*"([^"\\]*)"\s*:\s*\[')
+_PACK_HEAD = re.compile(rb'\s*\{\s*"(?:data|lengths)"\s*:\s*\[')
+
+
+def detect_container(name: str, path: Path) -> Container:
+    """Returns the container of a file, by its ending and, for JSON, by its first bytes.
+
+    Args:
+        name: Name of the input file, whose ending decides.
+        path: The file without compression.
+
+    Raises:
+        InputError: No container has this ending.
+    """
+    lower = inner_name(name).lower()
+    if lower.endswith(_JSON_SUFFIXES):
+        return container_named(_detect_json(path, is_lines=not lower.endswith(".json")))
+    for container in installed_containers().values():
+        if lower.endswith(container.suffixes):
+            return container
+    known = sorted(suffix for c in installed_containers().values() for suffix in c.suffixes)
+    raise InputError(f"{name}: unknown ending; packkit reads {', '.join(known)}")
+
+
+def _detect_json(path: Path, *, is_lines: bool) -> str:
+    with open(path, "rb") as file:
+        # The only line of an array may be all of a large file.
+        head = file.read(_HEAD_BYTES).removeprefix(BYTE_ORDER_MARK)
+    if head.lstrip().startswith(b"["):
+        return "json-array"
+    if not is_lines and (splits := _container_of_arrays(head)) is not None:
+        return splits
+    lines = read_lines(path, Span(0, path.stat().st_size))
+    first, second = (next(lines, (0, b""))[1] for _ in range(2))
+    # Many call JSON lines .json: then a line ends its object, and another begins one.
+    is_lines = is_lines or (first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{"))
+    if _PACK_HEAD.match(first + second):
+        return "pack-lines" if is_lines else "pack-file"
+    return "jsonl" if is_lines else "json-object"
+
+
+def _container_of_arrays(head: bytes) -> str | None:
+    """Returns the container of a file that is one object of arrays, if its first key tells it."""
+    match = _ARRAY_UNDER_KEY.match(head)
+    first_key = "" if match is None else match[1].decode(errors="replace")
+    names = (
+        container.name
+        for container in installed_containers().values()
+        if first_key in container.first_keys
+    )
+    return next(names, None)
+
+
+def detect_layout(name: str, path: Path, container: Container, columns: Mapping[str, str]) -> str:
+    """Returns the name of the layout that fits a file's first record that can be read.
+
+    Raises:
+        InputError: No layout fits the record, or several do.
+    """
+    candidates = [
+        layout for layout in installed_layouts().values() if columns.keys() <= set(layout.roles)
+    ]
+    if not candidates:
+        raise InputError(f"no layout has the columns {', '.join(sorted(columns))}")
+    fields = _first_fields(path, container)
+    if fields is None:
+        # Nothing can be read: whatever the layout, every record is rejected and counted.
+        return candidates[0].name
+    fitting = [layout.name for layout in candidates if layout(columns).matches(fields)]
+    if len(fitting) == 1:
+        return fitting[0]
+    keys = ", ".join(sorted(fields))
+    if fitting:
+        raise InputError(
+            f"{name}: could be {' or '.join(fitting)} (keys: {keys}); name one of them as layout"
+        )
+    raise InputError(
+        f"{name}: no known layout has the keys {keys}; "
+        "name its fields with layout and columns, or leave the file out"
+    )
+
+
+def _first_fields(path: Path, container: Container) -> Fields | None:
+    """Returns the first record that can be read, if there is one."""
+    for span in container.split(path):
+        for record in container.scan(path, span):
+            if not isinstance(record.fields, SampleError):
+                return record.fields
+    return None

@@ -1,0 +1,43 @@
+"""Scores, verdicts and agreement in one report on a file of results."""
+
+import json
+
+import pytest
+from packing_inputs import write_lines
+from review_inputs import assessment, rating
+
+from packkit.base.errors import FormatError, InputError
+from packkit.infimed.curation import report_on
+
+
+def test_report_joins_scores_verdicts_and_agreement(tmp_path):
+    lines = [assessment(n, "a" if n % 3 else "pmc-oa", 1 + n % 5).to_dict() for n in range(300)]
+    path = write_lines(tmp_path / "scores.jsonl", lines)
+    saved = tmp_path / "one.json"
+    ratings = [rating(n, 1 + n % 5) for n in range(10)]
+    saved.write_text(json.dumps({"sheet": "s", "rater": "Ada", "ratings": ratings}))
+    report = report_on(path, ratings=[saved])
+    assert [data_set.name for data_set in report.data_sets] == ["pmc-oa", "a"]
+    assert [verdict.data_set for verdict in report.verdicts] == ["pmc-oa", "a"]
+    assert report.verdicts[0].reason.startswith("exclusion of pmc-oa")
+    (agreement,) = report.agreements
+    assert (agreement.first, agreement.second) == ("Ada", "judge")
+    assert (agreement.kappas["overall"].n, agreement.kappas["overall"].kappa) == (10, 1)
+    assert json.loads(json.dumps(report.to_dict()))["rules"] == "infimed"
+
+
+@pytest.mark.parametrize("changed", [{"model": "other"}, {"prompt_version": "0"}])
+def test_scores_of_several_judges_are_not_mixed(tmp_path, changed):
+    lines = [assessment(0).to_dict(), {**assessment(1).to_dict(), **changed}]
+    path = write_lines(tmp_path / "scores.jsonl", lines)
+    with pytest.raises(InputError, match=r"scores.jsonl: holds scores of several judges"):
+        report_on(path)
+
+
+def test_no_results_are_an_error(tmp_path):
+    path = write_lines(tmp_path / "scores.jsonl", [])
+    with pytest.raises(InputError, match="holds no results"):
+        report_on(path)
+    path.write_text("[]\n")
+    with pytest.raises(FormatError, match=r"scores\.jsonl"):
+        report_on(path)
