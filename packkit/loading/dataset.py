@@ -216,7 +216,7 @@ def _check_lengths(
                 raise FormatError(_sample_place(place, pack.data[number], number), detail)
     elif sum(lengths) > reader.capacity:
         detail = f"{sum(lengths)} tokens by this encoder, capacity {reader.capacity}"
-        raise FormatError(place, f"{detail}; repack with packkit pack")
+        raise FormatError(place, f"{detail}; pack the data again")
 
 
 def _join(pack_id: int, encoded: Sequence[EncodedSample]) -> PackTokens:

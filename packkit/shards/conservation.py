@@ -47,8 +47,8 @@ class Conservation:
         """
         for source in sources:
             name, read = source["name"], source["read"]
-            found = np.concatenate([np.empty(0, np.int64), *self._positions.pop(name, [])])
-            distinct, counts = np.unique(found, return_counts=True)
+            positions_seen = np.concatenate([np.empty(0, np.int64), *self._positions.pop(name, [])])
+            distinct, counts = np.unique(positions_seen, return_counts=True)
             repeated = distinct[counts > 1]
             missing = np.setdiff1d(np.arange(read), distinct, assume_unique=True)
             unread = distinct[(distinct < 0) | (distinct >= read)]

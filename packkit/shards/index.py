@@ -19,9 +19,16 @@ import xxhash
 from numpy.typing import NDArray
 
 from packkit.base.errors import ChecksumError, FormatError
-from packkit.samples import Origin
-from packkit.shards.index_schema import ImageColumns, PackColumns, SampleColumns, index_labels
-from packkit.shards.rows import ImageRow, PackRow, SampleRow
+from packkit.shards.index_columns import (
+    ImageColumns,
+    ImageRow,
+    IndexRow,
+    PackColumns,
+    PackRow,
+    SampleColumns,
+    SampleRow,
+)
+from packkit.shards.index_table import index_labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,15 +65,15 @@ class ShardIndex:
 
         Raises:
             ChecksumError: The file is not the one that was written.
-            FormatError: It is no index.
+            FormatError: The file is no index.
         """
         try:
             with pa.memory_map(str(path)) as file:
                 buffer = file.read_buffer()
         except OSError as error:
             raise FormatError(path, f"cannot read it ({error})") from None
-        if checksum is not None and (found := xxhash.xxh3_64_hexdigest(buffer)) != checksum:
-            raise ChecksumError(path, f"its checksum is {found}, the manifest says {checksum}")
+        if checksum is not None and (computed := xxhash.xxh3_64_hexdigest(buffer)) != checksum:
+            raise ChecksumError(path, f"its checksum is {computed}, the manifest says {checksum}")
         return cls.from_buffer(buffer, path)
 
     @classmethod
@@ -78,20 +85,20 @@ class ShardIndex:
             path: Where it stands, for the error.
 
         Raises:
-            FormatError: It is no index.
+            FormatError: The file is no index.
         """
         try:
             batch = _only_batch(data)
             samples, images = batch.column("samples"), batch.column("images")
-            groups, origins = index_labels(batch.schema)
+            labels = index_labels(batch.schema)
             index = cls(
-                pack=PackColumns(*(batch.column(name).to_numpy() for name in PackColumns._fields)),
-                sample=SampleColumns(*_flat(samples, SampleColumns._fields)),
-                image=ImageColumns(*_flat(images, ImageColumns._fields)),
+                pack=PackRow(*(batch.column(name).to_numpy() for name in PackRow._fields)),
+                sample=SampleRow(*_flat(samples, SampleRow._fields)),
+                image=ImageRow(*_flat(images, ImageRow._fields)),
                 first_sample=samples.offsets.to_numpy(),
                 first_image=images.offsets.to_numpy(),
-                groups=groups,
-                origins=origins,
+                groups=labels["groups"],
+                origins=labels["origins"],
                 files=batch.column("file") if "file" in batch.schema.names else None,
             )
             index._check()
@@ -114,15 +121,11 @@ class ShardIndex:
         """Returns where the images of a pack stand in the columns of images."""
         return slice(int(self.first_image[pack]), int(self.first_image[pack + 1]))
 
-    def row(self, pack: int) -> PackRow:
+    def row(self, pack: int) -> IndexRow:
         """Returns all that the index says of one pack."""
         samples, images = self.samples_of(pack), self.images_of(pack)
-        offset, size, tokens, checksum = (int(column[pack]) for column in self.pack)
-        return PackRow(
-            offset,
-            size,
-            tokens,
-            checksum,
+        return IndexRow(
+            PackRow(*(int(column[pack]) for column in self.pack)),
             tuple(map(self._sample_row, *(column[samples].tolist() for column in self.sample))),
             tuple(map(ImageRow, *(column[images].tolist() for column in self.image))),
             self.file(pack),
@@ -152,11 +155,14 @@ class ShardIndex:
             if not is_inside.all():
                 raise ValueError(f"{name} number {int(is_inside.argmin())} is out of range")
 
-    def _sample_row(self, length: int, group: int, origin: int, position: int) -> SampleRow:
+    def _sample_row(
+        self, length: int, group: int, origin: int, position: int
+    ) -> SampleRow[int, str | None]:
         return SampleRow(
-            length,
-            None if group < 0 else self.groups[group],
-            None if origin < 0 else Origin(self.origins[origin], position),
+            length=length,
+            group=None if group < 0 else self.groups[group],
+            origin=None if origin < 0 else self.origins[origin],
+            position=position,
         )
 
 
@@ -164,7 +170,7 @@ def _only_batch(data: bytes | pa.Buffer) -> pa.RecordBatch:
     """Returns the record batch of an index file.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The bytes are no index file.
     """
     reader = pa.ipc.open_file(pa.BufferReader(data))
     index_labels(reader.schema)

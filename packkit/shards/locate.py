@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packkit.base.errors import FormatError
-from packkit.shards.index_schema import index_path
+from packkit.shards.index_table import index_path
 from packkit.shards.manifest import MANIFEST, Manifest
 
 _FOREIGN = "*_packed.json"
@@ -47,7 +47,7 @@ class Shard:
         """Returns how errors call one of its packs.
 
         Args:
-            pack: Its number in the shard.
+            pack: Number of the pack in the shard.
             file: Name of its file, where every pack has its own.
         """
         return f"{self.name}: pack {pack}" if file is None else f"{self.name}/{file}"

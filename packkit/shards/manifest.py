@@ -15,7 +15,7 @@ import orjson
 import xxhash
 
 from packkit.base.errors import ChecksumError, FormatError
-from packkit.shards.index_schema import FORMAT_VERSION
+from packkit.shards.index_columns import FORMAT_VERSION
 
 MANIFEST = "manifest.json"
 REJECTS = "rejects.jsonl"
@@ -33,7 +33,7 @@ class ShardEntry:
         images: Images stored.
         tokens: Tokens of its samples.
         bytes: Size of its packs on disk.
-        sha256: Of the shard; with the storage ``files``, of its files one after another.
+        sha256: Hash of the shard; with the storage ``files``, of its files one after another.
         index_checksum: Xxh3_64 of the sidecar, hexadecimal.
     """
 
@@ -69,8 +69,8 @@ class Manifest:
         gap: (packs - lower_bound) / lower_bound.
         sources: One entry an input: name, layout, read, packed, rejected, rejects by reason.
         shards: One entry a shard, in order.
-        rejects_sha256: Of rejects.jsonl.
-        encoder_sha256: Of each file under encoder/, by name.
+        rejects_sha256: Hash of rejects.jsonl.
+        encoder_sha256: Hash of each file under encoder/, by name.
 
     Raises:
         FormatError: The counts contradict one another.
@@ -123,12 +123,12 @@ class Manifest:
         """Reads manifest.json.
 
         Args:
-            data: Its bytes.
-            place: Its path, for errors.
+            data: Bytes of manifest.json.
+            place: Path of the file, for errors.
 
         Raises:
-            FormatError: It is not the manifest of a pack set of this format version.
-            ChecksumError: It was changed after it was written.
+            FormatError: The file is not the manifest of a pack set of this format version.
+            ChecksumError: The file was changed after it was written.
         """
         try:
             fields = orjson.loads(data)

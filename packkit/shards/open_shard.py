@@ -67,8 +67,8 @@ class OpenShard:
         """Its index, opened on first use.
 
         Raises:
-            ChecksumError: It is not the one that was written.
-            FormatError: It cannot be read.
+            ChecksumError: The index is not the one that was written.
+            FormatError: The index cannot be read.
         """
         # Two threads may both open it: either result serves.
         if self._index is None:
@@ -83,8 +83,8 @@ class OpenShard:
         """Returns the JSON text of a pack.
 
         Raises:
-            ChecksumError: It is not what was written.
-            FormatError: Its file is missing or cut short.
+            ChecksumError: The bytes are not those that were written.
+            FormatError: The file of the pack is missing or cut short.
         """
         column = self.index.pack
         text = self._read(pack, int(column.size[pack]), int(column.offset[pack]))
@@ -96,8 +96,8 @@ class OpenShard:
         """Returns a pack, its images in memory.
 
         Raises:
-            ChecksumError: It is not what was written.
-            FormatError: It is no pack.
+            ChecksumError: The bytes are not those that were written.
+            FormatError: The text is no pack.
         """
         return self._parse(pack, self.decode)
 
@@ -105,8 +105,8 @@ class OpenShard:
         """Returns a pack whose images are decoded from its text when their bytes are wanted.
 
         Raises:
-            ChecksumError: It is not what was written.
-            FormatError: It is no pack.
+            ChecksumError: The bytes are not those that were written.
+            FormatError: The text is no pack.
         """
         return self._parse(pack, lambda base64, pack, row: _StoredImage(self, pack, row, base64))
 
@@ -139,16 +139,16 @@ class OpenShard:
 
         Raises:
             IndexError: There is no such image.
-            ChecksumError: It is not what was written.
-            FormatError: Its file is missing or cut short.
+            ChecksumError: The bytes are not those that were written.
+            FormatError: The file of the pack is missing or cut short.
         """
         rows = self.index.images_of(pack)
-        own = np.flatnonzero(self.index.image.sample[rows] == sample)
-        if not 0 <= image < len(own):
+        of_sample = np.flatnonzero(self.index.image.sample[rows] == sample)
+        if not 0 <= image < len(of_sample):
             raise IndexError(
-                f"{self.place(pack)}: sample {sample} has {len(own)} images, no image {image}"
+                f"{self.place(pack)}: sample {sample} has {len(of_sample)} images, no image {image}"
             )
-        row = rows.start + int(own[image])
+        row = rows.start + int(of_sample[image])
         column = self.index.image
         base64 = self._read(pack, int(column.size[row]), int(column.offset[row]))
         return self._decode(base64, pack, row, check=self._verify)
@@ -186,7 +186,7 @@ class OpenShard:
         """Returns the bytes of an image, given its base64 from the text of its pack.
 
         Raises:
-            ChecksumError: It is not what was written.
+            ChecksumError: The bytes are not those that were written.
         """
         check = self._verify and not self._text_vouches_for_images
         return self._decode(base64, pack, row, check=check)

@@ -20,7 +20,7 @@ from packkit.base.errors import FormatError, RejectReason, SampleError
 from packkit.images import ImageRef
 from packkit.samples import Pack, Sample
 from packkit.samples.open_qwen2vl import is_open_qwen2vl, sample_from_open_qwen2vl
-from packkit.shards.rows import ImagePlace
+from packkit.shards.index_columns import ImagePlace
 
 
 def encode_pack(
@@ -96,7 +96,7 @@ def parse_record(text: bytes, place: str) -> dict[str, Any]:
         The pack as it is stored: ``data`` is a list of objects, ``lengths`` one of as many tokens.
 
     Raises:
-        FormatError: It is not a pack.
+        FormatError: The record is not a pack.
     """
     try:
         record = orjson.loads(text)
@@ -150,9 +150,9 @@ def pack_from_record(
         FormatError: A sample is not legal.
     """
     samples: list[Sample] = []
-    for number, (sample, own) in enumerate(zip(record["data"], images, strict=True)):
+    for number, (sample, sample_images) in enumerate(zip(record["data"], images, strict=True)):
         try:
-            samples.append(_read_sample(sample, own))
+            samples.append(_read_sample(sample, sample_images))
         except SampleError as error:
             raise FormatError(f"{place}: {sample_name(sample, number)}", str(error)) from None
     return Pack(tuple(samples), tuple(record["lengths"]))

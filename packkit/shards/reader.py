@@ -47,7 +47,7 @@ class PackReader:
         path: A pack set, a ``.jsonl`` of packs, or a folder of Open-Qwen2VL's ``*_packed.json``.
             Packs without an index are scanned once, now and after unpickling; for many of them
             ``packkit index`` spares that.
-        encoder: For packs without a fingerprint: their lengths are counted again with it as they
+        encoder: Encoder for packs without a fingerprint, whose lengths are counted again as they
             are read. For a set with an encoder of its own, it must be the same.
         capacity: Tokens that a pack may hold; by default the set's own, or 4,096.
         verify: Whether every checksum is compared when its bytes are read.
@@ -74,12 +74,12 @@ class PackReader:
         self.path = Path(path)
         self._verify = verify
         self._located, self.manifest = locate(self.path)
-        own = _DEFAULT_CAPACITY if self.manifest is None else self.manifest.capacity
-        self.capacity = own if capacity is None else capacity
-        if self.manifest is not None and self.capacity < own:
+        made_for = _DEFAULT_CAPACITY if self.manifest is None else self.manifest.capacity
+        self.capacity = made_for if capacity is None else capacity
+        if self.manifest is not None and self.capacity < made_for:
             raise InputError(
-                f"{self.path}: capacity must be at least the {own} tokens that its packs were made "
-                f"for, got {capacity}; repack them with packkit pack"
+                f"{self.path}: capacity must be at least the {made_for} tokens that its packs were "
+                f"made for, got {capacity}; pack the data again"
             )
         self._recounter = self._find_recounter(encoder)
         self._open()
@@ -98,16 +98,16 @@ class PackReader:
 
     def _find_recounter(self, encoder: SampleEncoder | None) -> SampleEncoder | None:
         """Returns the encoder that must count lengths again, if one must."""
-        own = None if self.manifest is None else self.manifest.encoder
+        stored = None if self.manifest is None else self.manifest.encoder
         if encoder is None:
             return None
-        if own is None:
+        if stored is None:
             warnings.warn(
                 f"{self.path}: packs without a fingerprint; their lengths are counted again",
                 stacklevel=3,
             )
             return encoder
-        if differences := encoder.differences(own):
+        if differences := encoder.differences(stored):
             raise FingerprintError(f"{self.path}: made with another encoder", differences)
         return None
 
@@ -119,12 +119,12 @@ class PackReader:
         """Returns one pack, its images in memory.
 
         Args:
-            number: Of the pack; negative numbers count from the end.
+            number: Number of the pack; negative numbers count from the end.
 
         Raises:
             IndexError: There is no such pack.
-            ChecksumError: Its bytes are not those that were written.
-            FormatError: It is no pack, or it is over the capacity once counted again.
+            ChecksumError: The bytes read are not those that were written.
+            FormatError: The text is no pack, or the pack is over the capacity once counted again.
         """
         shard, row = self._find(number)
         pack = shard.pack(row)
@@ -139,12 +139,12 @@ class PackReader:
         Lengths are those stored.
 
         Args:
-            number: Of the pack; negative numbers count from the end.
+            number: Number of the pack; negative numbers count from the end.
 
         Raises:
             IndexError: There is no such pack.
-            ChecksumError: Its bytes are not those that were written.
-            FormatError: It is no pack.
+            ChecksumError: The bytes read are not those that were written.
+            FormatError: The text is no pack.
         """
         shard, row = self._find(number)
         return shard.lazy_pack(row)
@@ -178,7 +178,7 @@ class PackReader:
 
         Raises:
             IndexError: There is no such image.
-            ChecksumError: Its bytes are not those that were written.
+            ChecksumError: The bytes read are not those that were written.
         """
         shard, row = self._find(pack)
         return shard.image(row, sample, image)
@@ -188,7 +188,7 @@ class PackReader:
 
         Raises:
             IndexError: There is no such pack.
-            ChecksumError: Its bytes are not those that were written.
+            ChecksumError: The bytes read are not those that were written.
         """
         shard, row = self._find(number)
         return shard.text(row)
@@ -210,7 +210,7 @@ class PackReader:
         """Returns the index of one shard as flat arrays, opened on first use.
 
         Raises:
-            ChecksumError: It is not the one that was written.
+            ChecksumError: The index is not the one that was written.
         """
         return self._shards[shard].index
 
@@ -247,7 +247,7 @@ class PackReader:
         Raises:
             FormatError: The set holds none.
             ChecksumError: A file under encoder/ is not the one that was written.
-            FingerprintError: This version of packkit makes another encoder of the files.
+            FingerprintError: The installed packkit makes another encoder of the files.
         """
         if self.manifest is None or self.manifest.encoder is None:
             raise FormatError(self.path, "holds no encoder; name a tokenizer")
@@ -297,7 +297,7 @@ class PackReader:
         """Returns the pack with the lengths that it is trained with, which others' need not be.
 
         Raises:
-            FormatError: It is over the capacity, or holds a sample that cannot be trained on.
+            FormatError: The pack is over the capacity, or holds a sample that cannot be trained on.
         """
         try:
             counted = Pack(pack.data, tuple(map(encoder.length, pack.data)))
@@ -307,15 +307,15 @@ class PackReader:
             raise FormatError(
                 place,
                 f"{counted.tokens} tokens by this encoder, capacity {self.capacity}; "
-                "repack with packkit pack",
+                "pack the data again",
             )
         return counted
 
 
 def _check_sha256(path: Path, digest: str) -> None:
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        computed = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise FormatError(path, f"cannot be read ({error.strerror})") from None
-    if found != digest:
-        raise ChecksumError(path, f"its sha256 is {found}, the manifest says {digest}")
+    if computed != digest:
+        raise ChecksumError(path, f"its sha256 is {computed}, the manifest says {digest}")

@@ -19,7 +19,8 @@ from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.encoding.image_tokens import ImageSizes
 from packkit.images import Base64Image, image_size
 from packkit.samples import Pack, Sample
-from packkit.shards.index_builder import IndexBuilder
+from packkit.shards.index_columns import UNKNOWN_TOKENS, ImagePlace, MeasuredSample, make_row
+from packkit.shards.index_table import IndexBuilder
 from packkit.shards.locate import Shard
 from packkit.shards.pack_json import (
     base64_of,
@@ -28,7 +29,6 @@ from packkit.shards.pack_json import (
     sample_name,
     stored_images,
 )
-from packkit.shards.rows import UNKNOWN_TOKENS, ImagePlace, MeasuredSample, make_row
 from packkit_kernels.json_elements import ElementScanner
 
 _LINE_BUFFER_BYTES = 1 << 20
@@ -82,10 +82,10 @@ def scan_shard(shard: Shard, *, encoder: SampleEncoder | None) -> bytes:
     index = IndexBuilder(is_folder=shard.is_folder)
     for item in _texts(shard):
         pack, sizes, places = scan_pack(item.text, item.place)
-        tokens = [[UNKNOWN_TOKENS] * len(own) for own in sizes]
+        tokens = [[UNKNOWN_TOKENS] * len(of_sample) for of_sample in sizes]
         if encoder is not None:
             encoded = encode_samples(encoder, pack.data, sizes)
-            tokens = [image_tokens(*one) for one in zip(encoded, sizes, strict=True)]
+            tokens = [image_tokens(*pair) for pair in zip(encoded, sizes, strict=True)]
         items = list(map(MeasuredSample, pack.data, pack.lengths, sizes, tokens))
         index.append(make_row(item.text, items, places, offset=item.offset, file=item.file))
     return index.to_bytes()
@@ -99,7 +99,7 @@ def scan_pack(text: bytes, place: str) -> ScannedPack:
         place: Where it stands, for errors.
 
     Raises:
-        FormatError: It is no pack, or an image of it is not plain base64.
+        FormatError: The text is no pack, or an image of it is not plain base64.
     """
     record = parse_record(text, place)
     ranges = _element_ranges(text, record, place)
@@ -107,12 +107,14 @@ def scan_pack(text: bytes, place: str) -> ScannedPack:
     places: list[ImagePlace] = []
     for number, sample in enumerate(record["data"]):
         where = f"{place}: {sample_name(sample, number)}"
-        found = _images(text, sample, ranges, where)
-        images.append([image for image, _, _ in found])
-        for image, offset, size in found:
+        ranged = _images(text, sample, ranges, where)
+        images.append([image for image, _, _ in ranged])
+        for image, offset, size in ranged:
             places.append(ImagePlace(number, offset, size, xxhash.xxh3_64_intdigest(image)))
     pack = pack_from_record(record, images, place)
-    return ScannedPack(pack, [list(map(_size_or_unknown, own)) for own in images], places)
+    return ScannedPack(
+        pack, [list(map(_size_or_unknown, of_sample)) for of_sample in images], places
+    )
 
 
 def encode_samples(
@@ -126,7 +128,7 @@ def encode_samples(
         sizes: Width and height of the images of each; 0 where a header cannot be read.
     """
     # The encoder then looks for itself, if it needs sizes at all, and says what is wrong.
-    known = [None if _NO_SIZE in own else own for own in sizes]
+    known = [None if _NO_SIZE in of_sample else of_sample for of_sample in sizes]
     return encoder.encode_batch(samples, image_sizes=known)
 
 
@@ -176,11 +178,11 @@ def _element_ranges(
     Returns:
         By the id of the parsed array, start and end of each of its elements.
     """
-    found = ElementScanner(depth=_ARRAY_DEPTH).feed(text).tolist()
+    scanned = ElementScanner(depth=_ARRAY_DEPTH).feed(text).tolist()
     arrays = list(_arrays(record, _ARRAY_DEPTH))
-    if len(found) != sum(map(len, arrays)):
+    if len(scanned) != sum(map(len, arrays)):
         raise FormatError(place, "an object in it has the same key twice")
-    ranges = iter(found)
+    ranges = iter(scanned)
     return {id(array): list(itertools.islice(ranges, len(array))) for array in arrays}
 
 
@@ -207,11 +209,11 @@ def _images(
         where = f"{place}: image {len(images)}"
         quoted = b'"%s"' % encoded.encode()
         # Searching for so long a text costs more than all the rest, and seldom has to be done.
-        found = start if text.startswith(quoted, start) else text.find(quoted, start, stop)
-        if found < 0:
+        quote = start if text.startswith(quoted, start) else text.find(quoted, start, stop)
+        if quote < 0:
             raise FormatError(where, "its base64 must be written without escapes")
         try:
-            images.append((Base64Image(encoded).read(), found + 1, len(encoded)))
+            images.append((Base64Image(encoded).read(), quote + 1, len(encoded)))
         except SampleError as error:
             raise FormatError(where, str(error)) from None
     return images

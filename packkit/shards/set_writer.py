@@ -12,8 +12,8 @@ from packkit.base.files import write_atomically
 from packkit.encoding import SampleEncoder
 from packkit.images import image_size
 from packkit.samples import Pack
+from packkit.shards.index_columns import UNKNOWN_TOKENS, MeasuredSample
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
-from packkit.shards.rows import UNKNOWN_TOKENS, MeasuredSample
 from packkit.shards.shard_writer import ShardWriter
 
 
@@ -57,7 +57,7 @@ class PackWriter:
         """Writes one pack.
 
         Raises:
-            FormatError: It is over the capacity, or a length is not what the encoder counts.
+            FormatError: The pack is over the capacity, or a length is not what the encoder counts.
             SampleError: An image cannot be read, or a sample cannot be trained on.
         """
         if pack.tokens > self._capacity:

@@ -21,11 +21,10 @@ import xxhash
 
 from packkit.base.errors import InputError
 from packkit.base.files import sync_folder, write_atomically
-from packkit.shards.index_builder import IndexBuilder
-from packkit.shards.index_schema import index_path
+from packkit.shards.index_columns import MeasuredSample, make_row
+from packkit.shards.index_table import IndexBuilder, index_path
 from packkit.shards.manifest import ShardEntry
 from packkit.shards.pack_json import encode_pack
-from packkit.shards.rows import MeasuredSample, make_row
 
 
 class ShardWriter:
@@ -66,7 +65,7 @@ class ShardWriter:
         """Writes one pack.
 
         Args:
-            items: Its samples in the order of their segments, measured.
+            items: Samples of the pack in the order of their segments, measured.
 
         Raises:
             SampleError: An image cannot be read.
@@ -75,7 +74,7 @@ class ShardWriter:
         offset, file = self._store.append(text, self._sha256)
         row = make_row(text, items, places, offset=offset, file=file)
         self._index.append(row)
-        self._tokens += row.tokens
+        self._tokens += row.pack.tokens
 
     def commit(self) -> ShardEntry:
         """Flushes the shard and its index to disk and gives them their names."""

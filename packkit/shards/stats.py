@@ -48,7 +48,7 @@ class GroupStats:
         name: ``meta.source`` of its samples, or the file they were read from.
         samples: Samples of it.
         tokens: Tokens of them.
-        share: Its part of all tokens.
+        share: Part of all tokens that the group has.
         noise: Standard deviation of that part from step to step; None with fewer than two steps.
         independent_noise: What it would be if every sample were drawn independently.
     """

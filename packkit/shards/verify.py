@@ -20,10 +20,10 @@ from packkit.base.errors import FingerprintError, PackkitError
 from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.shards.conservation import Conservation
 from packkit.shards.index import ShardIndex
+from packkit.shards.index_columns import UNKNOWN_TOKENS, IndexRow, MeasuredSample, make_row
 from packkit.shards.locate import Shard
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
 from packkit.shards.reader import PackReader
-from packkit.shards.rows import UNKNOWN_TOKENS, MeasuredSample, PackRow, make_row
 
 _BLOCK_BYTES = 1 << 20
 
@@ -65,7 +65,7 @@ def verify_packs(
     Args:
         path: A pack set, a ``.jsonl`` of packs, or a folder of ``*_packed.json`` files.
         deep: Whether every sample is encoded again, and its length and image tokens compared.
-        encoder: For `deep`, where the set holds none.
+        encoder: Encoder that `deep` counts with, where the set holds none.
         on_progress: Is told how far it has come.
 
     Raises:
@@ -84,8 +84,8 @@ def verify_packs(
 def _encoder(reader: PackReader, encoder: SampleEncoder | None) -> SampleEncoder:
     if encoder is None:
         return reader.load_encoder()
-    own = None if reader.manifest is None else reader.manifest.encoder
-    if own is not None and (differences := encoder.differences(own)):
+    stored = None if reader.manifest is None else reader.manifest.encoder
+    if stored is not None and (differences := encoder.differences(stored)):
         raise FingerprintError(f"{reader.path}: made with another encoder", differences)
     return encoder
 
@@ -128,7 +128,7 @@ class _Verification:
         except OSError as error:
             self._note(shard.name, f"cannot be read ({error.strerror})")
             return
-        for name, found, expected in (
+        for name, value, expected in (
             ("packs", len(index), entry.packs),
             ("samples", len(index.sample.length), entry.samples),
             ("images", len(index.image.size), entry.images),
@@ -136,7 +136,7 @@ class _Verification:
             ("bytes", size, entry.bytes),
             ("sha256", digest, entry.sha256),
         ):
-            self._expect(shard.name, name, found, expected)
+            self._expect(shard.name, name, value, expected)
         if shard.is_folder:
             files = [index.file(row) for row in range(len(index))]
             self._expect(shard.name, "files", shard.pack_files(), files)
@@ -154,10 +154,10 @@ class _Verification:
         self.report.samples += len(pack.data)
         self.report.images += len(places)
         self.report.bytes += len(text)
-        unknown = [[UNKNOWN_TOKENS] * len(own) for own in sizes]
+        unknown = [[UNKNOWN_TOKENS] * len(of_sample) for of_sample in sizes]
         items = list(map(MeasuredSample, pack.data, pack.lengths, sizes, unknown))
-        found = make_row(text, items, places, offset=stored.offset, file=stored.file)
-        for difference in _differences(found, _without_tokens(stored)):
+        expected = make_row(text, items, places, offset=stored.pack.offset, file=stored.file)
+        for difference in _differences(expected, _without_tokens(stored)):
             self._note(place, difference)
         if self._reader.manifest is not None and pack.tokens > self._reader.capacity:
             self._note(place, f"{pack.tokens} tokens, capacity {self._reader.capacity}")
@@ -165,7 +165,7 @@ class _Verification:
             self._check_encoding(place, items, stored, self._encoder)
 
     def _check_encoding(
-        self, place: str, items: list[MeasuredSample], stored: PackRow, encoder: SampleEncoder
+        self, place: str, items: list[MeasuredSample], stored: IndexRow, encoder: SampleEncoder
     ) -> None:
         from packkit.shards.scan import encode_samples, image_tokens
 
@@ -173,13 +173,13 @@ class _Verification:
             encoder, [item.sample for item in items], [item.image_sizes for item in items]
         )
         tokens: list[int] = []
-        for number, (item, found) in enumerate(zip(items, encoded, strict=True)):
+        for number, (item, result) in enumerate(zip(items, encoded, strict=True)):
             self.report.encoded += 1
-            tokens += image_tokens(found, item.image_sizes)
-            if isinstance(found, EncodedSample):
-                self._expect(f"{place}: sample {number}", "length", found.length, item.length)
+            tokens += image_tokens(result, item.image_sizes)
+            if isinstance(result, EncodedSample):
+                self._expect(f"{place}: sample {number}", "length", result.length, item.length)
             else:
-                self._note(f"{place}: sample {number}", str(found))
+                self._note(f"{place}: sample {number}", str(result))
         known = [image.tokens for image in stored.images]
         if UNKNOWN_TOKENS not in known:
             self._expect(place, "tokens of its images", tokens, known)
@@ -205,19 +205,19 @@ class _Verification:
 
     def _check_rejects(self, data: bytes, manifest: Manifest) -> None:
         try:
-            found = self._conservation.add_rejects(data)
+            lines = self._conservation.add_rejects(data)
         except ValueError as error:
             self._note(REJECTS, f"cannot be read ({error})")
         else:
-            self._expect(REJECTS, "number of lines", found, manifest.samples_rejected)
+            self._expect(REJECTS, "number of lines", lines, manifest.samples_rejected)
 
     def _known(self) -> set[Path]:
         shards = map(self._reader.shard, range(self._reader.shards))
         return {path for shard in shards for path in (shard.path, shard.index_path)}
 
-    def _expect(self, place: str, name: str, found: object, expected: object) -> None:
-        if found != expected:
-            self._note(place, f"{name} is {found}, expected {expected}")
+    def _expect(self, place: str, name: str, value: object, expected: object) -> None:
+        if value != expected:
+            self._note(place, f"{name} is {value}, expected {expected}")
 
     def _note(self, place: str, problem: str) -> None:
         self.report.problems.append(f"{place}: {problem}")
@@ -235,21 +235,22 @@ def _digest(shard: Shard, index: ShardIndex) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def _without_tokens(row: PackRow) -> PackRow:
+def _without_tokens(row: IndexRow) -> IndexRow:
     """Returns a row that says of images what their text alone can say."""
     images = (image._replace(tokens=UNKNOWN_TOKENS) for image in row.images)
     return row._replace(images=tuple(images))
 
 
-def _differences(found: PackRow, stored: PackRow) -> Iterator[str]:
+def _differences(expected: IndexRow, stored: IndexRow) -> Iterator[str]:
     """Yields what the index says wrongly of a pack."""
-    for name in PackRow._fields:
-        ours, theirs = getattr(found, name), getattr(stored, name)
-        if ours == theirs:
-            continue
-        if not isinstance(ours, tuple) or len(ours) != len(theirs):
+    for name, ours, theirs in zip(expected.pack._fields, expected.pack, stored.pack, strict=True):
+        if ours != theirs:
             yield f"{name}: {ours} in the pack, {theirs} in its index"
+    for level in ("samples", "images"):
+        rows, stored_rows = getattr(expected, level), getattr(stored, level)
+        if len(rows) != len(stored_rows):
+            yield f"{level}: {len(rows)} in the pack, {len(stored_rows)} in its index"
             continue
-        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
-            if one != other:
-                yield f"{name} {number}: {one} in the pack, {other} in its index"
+        for number, (row, stored_row) in enumerate(zip(rows, stored_rows, strict=True)):
+            if row != stored_row:
+                yield f"{level} {number}: {row} in the pack, {stored_row} in its index"

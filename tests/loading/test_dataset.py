@@ -111,7 +111,7 @@ def test_packs_of_others_say_once_that_they_are_counted_again(write_foreign, sma
 def test_packs_of_others_that_are_too_long_now_must_be_packed_again(write_foreign, small_encoder):
     path = write_foreign("lines", [["A scan that goes on. " * 300]])
     dataset = PackDataset(path, image_size=SIZE, encoder=small_encoder)
-    with pytest.raises(FormatError, match=r"pack 0: \d+ tokens .* capacity 4096; repack with"):
+    with pytest.raises(FormatError, match=r"pack 0: \d+ tokens .* capacity 4096; pack the"):
         dataset[0]
 
 

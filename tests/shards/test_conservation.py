@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit.samples import Origin
 from packkit.shards.conservation import Conservation
 from packkit.shards.index import ShardIndex
-from packkit.shards.index_builder import IndexBuilder
-from packkit.shards.rows import PackRow, SampleRow
+from packkit.shards.index_columns import IndexRow, PackRow, SampleRow
+from packkit.shards.index_table import IndexBuilder
 
 _RECORDS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 6)), max_size=12)
 
@@ -20,8 +19,8 @@ def conserved(shards, rejects):
     conservation = Conservation()
     for records in shards:
         builder = IndexBuilder(is_folder=False)
-        samples = tuple(SampleRow(1, None, Origin(*record)) for record in records)
-        builder.append(PackRow(0, 9, 1, 0, samples, ()))
+        samples = tuple(SampleRow(1, None, *record) for record in records)
+        builder.append(IndexRow(PackRow(0, 9, 1, 0), samples, ()))
         conservation.add_packed(ShardIndex.from_buffer(builder.to_bytes(), "here"))
     lines = [orjson.dumps({"source": name, "position": position}) for name, position in rejects]
     assert conservation.add_rejects(b"\n".join(lines)) == len(rejects)

@@ -1,6 +1,7 @@
 """docs/format.md tells the truth: its pack gives its index row and its manifest."""
 
 import re
+from itertools import chain
 from pathlib import Path
 
 import orjson
@@ -10,7 +11,8 @@ import pytest
 from packkit.base.errors import RejectReason
 from packkit.samples import Pack, Sample
 from packkit.shards import Manifest, PackWriter
-from packkit.shards.index_schema import index_schema
+from packkit.shards.index_columns import ImageRow, PackRow, SampleRow, columns_of
+from packkit.shards.index_table import index_schema
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
 PACK, ROW, MANIFEST = map(orjson.loads, re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL))
@@ -49,7 +51,8 @@ def test_the_manifest_is_the_one_shown(written):
 
 
 def test_every_column_key_and_reason_is_documented():
-    columns = index_schema(is_folder=True, groups=(), origins=()).names
+    levels = (PackRow, SampleRow, ImageRow)
+    columns = [*index_schema(is_folder=True).names, *chain.from_iterable(map(columns_of, levels))]
     keys = {*Manifest.__slots__, "format", "format_version", "checksum"}
     names = {*columns, *keys, *(reason.value for reason in RejectReason)}
     assert [name for name in sorted(names) if f"`{name}`" not in DOCUMENT] == []

@@ -9,14 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packkit.base.errors import ChecksumError, FormatError
-from packkit.samples import Origin
 from packkit.shards import ShardIndex
-from packkit.shards.index_builder import IndexBuilder
-from packkit.shards.rows import ImageRow, PackRow, SampleRow
+from packkit.shards.index_columns import ImageRow, IndexRow, PackRow, SampleRow
+from packkit.shards.index_table import IndexBuilder
 
 _INT32, _UINT64 = st.integers(-1, 2**31 - 1), st.integers(0, 2**64 - 1)
-_ORIGINS = st.builds(Origin, st.text(max_size=5), st.integers(0, 2**63 - 1))
-_SAMPLES = st.builds(SampleRow, _INT32, st.none() | st.text(max_size=5), st.none() | _ORIGINS)
+_LABELS, _POSITIONS = st.none() | st.text(max_size=5), st.integers(-1, 2**63 - 1)
+_SAMPLES = st.builds(SampleRow, _INT32, _LABELS, _LABELS, _POSITIONS)
 
 
 @st.composite
@@ -31,8 +30,8 @@ def _rows(draw, file):
             owner, start = draw(st.integers(0, len(samples) - 1)), draw(st.integers(0, size))
             place = owner, offset + start, draw(st.integers(0, size - start))
             images.append(ImageRow(*place, *(draw(_INT32) for _ in range(3)), draw(_UINT64)))
-        tokens, checksum = draw(_INT32), draw(_UINT64)
-        rows.append(PackRow(offset, size, tokens, checksum, samples, tuple(images), draw(file)))
+        pack = PackRow(offset, size, draw(_INT32), draw(_UINT64))
+        rows.append(IndexRow(pack, samples, tuple(images), draw(file)))
     return rows
 
 
@@ -44,12 +43,9 @@ def _build(rows, *, is_folder=False):
 
 
 _IMAGE = ImageRow(0, 2, 4, 640, 480, 144, 9)
-_ROW = PackRow(
-    0,
-    10,
-    5,
-    7,
-    (SampleRow(3, "roco", Origin("a.jsonl", 4)), SampleRow(2, None, None)),
+_ROW = IndexRow(
+    PackRow(0, 10, 5, 7),
+    (SampleRow(3, "roco", "a.jsonl", 4), SampleRow(2, None, None, -1)),
     (_IMAGE,),
 )
 
@@ -86,12 +82,12 @@ def test_the_file_is_one_uncompressed_batch_of_the_types_documented():
         "images": images,
     }
     # The checksum stands in the file as it is: nothing is compressed.
-    marked = _build([_ROW._replace(checksum=0x0123456789ABCDEF)])
+    marked = _build([_ROW._replace(pack=_ROW.pack._replace(checksum=0x0123456789ABCDEF))])
     assert (0x0123456789ABCDEF).to_bytes(8, "little") in marked
 
 
 def test_labels_are_numbered_as_they_first_appear():
-    samples = (SampleRow(1, "b", Origin("z", 0)), SampleRow(1, "a", Origin("y", 0)))
+    samples = (SampleRow(1, "b", "z", 0), SampleRow(1, "a", "y", 0))
     data = _build([_ROW._replace(samples=samples), _ROW])
     metadata = pa.ipc.open_file(pa.BufferReader(data)).schema.metadata
     assert orjson.loads(metadata[b"packkit.groups"]) == ["b", "a", "roco"]
@@ -143,13 +139,13 @@ def test_other_versions_and_other_tables_are_refused():
 @pytest.mark.parametrize(
     ("row", "rule"),
     [
-        (_ROW._replace(offset=-1), "offset number 2"),
-        (_ROW._replace(size=-1, images=()), "offset number 2"),
+        (_ROW._replace(pack=_ROW.pack._replace(offset=-1)), "offset number 2"),
+        (_ROW._replace(pack=_ROW.pack._replace(size=-1), images=()), "offset number 2"),
         (_ROW._replace(images=(_IMAGE._replace(sample=2),)), "sample number 2"),
         (_ROW._replace(images=(_IMAGE._replace(sample=-1),)), "sample number 2"),
         (_ROW._replace(images=(_IMAGE._replace(offset=8),)), "image number 2"),
         (_ROW._replace(images=(_IMAGE._replace(size=-1),)), "image number 2"),
-        (_ROW._replace(offset=20), "image number 2"),
+        (_ROW._replace(pack=_ROW.pack._replace(offset=20)), "image number 2"),
     ],
 )
 def test_numbers_that_lead_out_of_their_pack_are_refused(row, rule):

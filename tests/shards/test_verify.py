@@ -11,7 +11,7 @@ import xxhash
 from packkit.base.errors import FingerprintError, FormatError
 from packkit.samples import Pack
 from packkit.shards import MANIFEST, REJECTS, ShardIndex, verify_packs
-from packkit.shards.index_builder import IndexBuilder
+from packkit.shards.index_table import IndexBuilder
 
 _FLIPS = 320
 
@@ -112,6 +112,10 @@ def rewrite(whole_set, shard, change):
     (whole_set.path / MANIFEST).write_bytes(manifest.to_json())
 
 
+def with_pack(**change):
+    return lambda row: row._replace(pack=row.pack._replace(**change))
+
+
 def with_image(**change):
     return lambda row: row._replace(images=(row.images[0]._replace(**change), *row.images[1:]))
 
@@ -129,8 +133,8 @@ def with_sample(**change):
         (with_sample(group="else"), "samples 0: .*group='else'"),
         (with_sample(origin=None), "samples 0: .*origin=None"),
         (lambda row: row._replace(images=row.images[1:]), "images: "),
-        (lambda row: row._replace(tokens=1), "tokens: .* 1 in its index"),
-        (lambda row: row._replace(checksum=1), "pack 2: "),
+        (with_pack(tokens=1), "tokens: .* 1 in its index"),
+        (with_pack(checksum=1), "pack 2: "),
     ],
 )
 def test_an_index_that_was_written_wrongly_is_noticed(whole_set, change, problem):

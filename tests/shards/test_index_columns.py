@@ -5,7 +5,7 @@ import xxhash
 
 from packkit.samples import Origin, Sample
 from packkit.shards import MeasuredSample
-from packkit.shards.rows import ImagePlace, ImageRow, SampleRow, make_row
+from packkit.shards.index_columns import ImagePlace, ImageRow, SampleRow, make_row
 
 _ORIGIN = Origin("a.jsonl", 3)
 
@@ -16,8 +16,8 @@ def test_offsets_count_from_the_file_and_tokens_add_up():
     places = [ImagePlace(0, 10, 4, 5), ImagePlace(0, 20, 8, 6)]
     row = make_row(b"text", [item], places, offset=100, file="f.json")
     assert row.images == (ImageRow(0, 110, 4, 1, 2, 9, 5), ImageRow(0, 120, 8, 3, 4, 0, 6))
-    assert (row.offset, row.size, row.tokens, row.file) == (100, 4, 30, "f.json")
-    assert row.checksum == xxhash.xxh3_64_intdigest(b"text")
+    assert (*row.pack[:3], row.file) == (100, 4, 30, "f.json")
+    assert row.pack.checksum == xxhash.xxh3_64_intdigest(b"text")
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_offsets_count_from_the_file_and_tokens_add_up():
 def test_a_sample_is_counted_under_its_meta_source_or_its_file(meta, origin, label):
     sample = Sample(content=("text",), meta=meta, origin=origin)
     row = make_row(b"", [MeasuredSample(sample, 3, [], [])], [], offset=0, file=None)
-    assert row.samples == (SampleRow(3, label, origin),)
+    assert row.samples == (SampleRow(3, label, *(origin or (None, -1))),)
