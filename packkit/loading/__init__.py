@@ -17,18 +17,23 @@ from packkit.loading.batch import FILLER, PackBatch
 from packkit.loading.collate import LoadedPack, collate_for_transformers, collate_packs
 from packkit.loading.dataset import PackDataset
 from packkit.loading.loader import PackLoader
+from packkit.loading.options import BatchOptions, DatasetOptions, LoaderOptions, SamplerOptions
 from packkit.loading.sampler import PackSampler
 from packkit.loading.stream import PackStream
 
 __all__ = [
     "FILLER",
     "IGNORED",
+    "BatchOptions",
+    "DatasetOptions",
     "LoadedPack",
+    "LoaderOptions",
     "PackBatch",
     "PackDataset",
     "PackLoader",
     "PackSampler",
     "PackStream",
+    "SamplerOptions",
     "collate_for_transformers",
     "collate_packs",
 ]

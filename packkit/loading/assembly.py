@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from packkit.loading.batch import PackBatch
 from packkit.loading.collate import Masked, flatten
+from packkit.loading.cursor import Step
 from packkit.loading.dataset import OpenedPack, PackDataset
-from packkit.loading.sampler import Step
+from packkit.loading.options import BatchOptions
 
 # A task costs some 30 microseconds to hand over, an image about a millisecond to decode.
 _IMAGES_PER_TASK = 2
@@ -27,11 +27,10 @@ class Assembly:
     """The parts of a batch.
 
     Args:
-        dataset: What opens packs and decodes images.
-        step: Which packs.
-        state: Of the loader once the batch is consumed.
-        pad_to_multiple_of: See `collate_packs`.
-        max_seqlen: See `collate_packs`.
+        dataset: Dataset that opens packs and decodes images.
+        step: Step whose packs make the batch.
+        state: State of the loader once the batch is consumed.
+        options: How the packs are joined.
     """
 
     def __init__(
@@ -39,9 +38,7 @@ class Assembly:
         dataset: PackDataset,
         step: Step,
         state: dict[str, Any],
-        *,
-        pad_to_multiple_of: int | None = None,
-        max_seqlen: int | None = None,
+        options: BatchOptions = BatchOptions(),  # noqa: B008
     ) -> None:
         self._dataset = dataset
         self._step = step
@@ -50,9 +47,7 @@ class Assembly:
         self._pixels = dataset.empty_pixels(0)
         self._images: list[tuple[int, int]] = []
         self._masked: dict[int, Masked] = {}
-        self._flatten = partial(
-            flatten, pad_to_multiple_of=pad_to_multiple_of, max_seqlen=max_seqlen
-        )
+        self._options = options
 
     @property
     def packs(self) -> range:
@@ -85,7 +80,7 @@ class Assembly:
             masked[self._images[number][0]].append(self._masked[number])
         tokens = [self._opened[pack].tokens for pack in self.packs]
         return replace(
-            self._flatten(tokens, self._pixels, masked),
+            flatten(tokens, self._pixels, masked, self._options),
             epoch=self._step.start.epoch,
             step=self._step.start.step,
             state=self._state,

@@ -36,7 +36,7 @@ class PackBatch:
         num_segments: Samples in the batch; padding does not count.
         num_targets: Labels that are trained.
         masked: A line for each sample that is ignored because an image of it cannot be decoded.
-        epoch: Of the step; None where no sampler made it.
+        epoch: Epoch of the step; None where no sampler made it.
         step: Number of the step in its epoch.
         state: State of the loader once this batch is consumed; see `PackLoader.state_dict`.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from packkit.base.errors import InputError
 from packkit.encoding import IGNORED
 from packkit.loading.batch import PackBatch
+from packkit.loading.options import BatchKeywords, BatchOptions, resolve_options
 from packkit.varlen import normalize_pixels
 
 
@@ -45,7 +46,7 @@ class Masked:
     """A sample that is ignored because an image of it cannot be decoded.
 
     Attributes:
-        sample: Its number in the pack.
+        sample: Number of the sample in the pack.
         reason: Place and fault, as an error would say it.
     """
 
@@ -58,7 +59,7 @@ class LoadedPack:
     """A pack ready to be collated.
 
     Attributes:
-        tokens: Its ids.
+        tokens: Ids of the pack.
         pixel_values: uint8 [M, 3, S, S].
         masked: Samples to ignore.
     """
@@ -70,16 +71,14 @@ class LoadedPack:
 
 def collate_packs(
     packs: Sequence[LoadedPack],
-    *,
-    pad_to_multiple_of: int | None = None,
-    max_seqlen: int | None = None,
+    options: BatchOptions | None = None,
+    **keywords: Unpack[BatchKeywords],
 ) -> PackBatch:
     """Joins packs to a batch; the ``collate_fn`` of a DataLoader over a `PackDataset`.
 
     Args:
-        packs: What the dataset gave, at least one.
-        pad_to_multiple_of: The number of tokens is raised to a multiple of this.
-        max_seqlen: Fixes `PackBatch.max_seqlen`; padding is cut into segments of at most this.
+        packs: Packs that the dataset gave, at least one.
+        options: Options, see `BatchOptions`; they may be given as keywords, too.
 
     Raises:
         InputError: A sample is longer than `max_seqlen`, or an option is not legal.
@@ -88,8 +87,7 @@ def collate_packs(
         [pack.tokens for pack in packs],
         np.concatenate([pack.pixel_values for pack in packs]),
         [pack.masked for pack in packs],
-        pad_to_multiple_of=pad_to_multiple_of,
-        max_seqlen=max_seqlen,
+        resolve_options(BatchOptions, options, {**keywords}),
     )
 
 
@@ -106,8 +104,8 @@ def collate_for_transformers(
     alone. (With any two-dimensional mask, or a cache, it would let them see each other.)
 
     Args:
-        packs: What the dataset gave.
-        pixel_dtype: Of the pixels, which are normalised as SigLIP takes them; see
+        packs: Packs that the dataset gave.
+        pixel_dtype: Type of the pixels, which are normalised as SigLIP takes them; see
             `packkit.varlen.normalize_pixels`.
         targets_only: Whether the model is asked for logits only where a label is trained, which
             gives the same loss: all those of 4,096 tokens of Qwen3 take 2.5 GB in float32.
@@ -116,7 +114,7 @@ def collate_for_transformers(
         ``input_ids``, ``labels`` and ``position_ids`` int64 [1, T]; ``pixel_values`` [M, 3, S, S],
         left out where there is no image; ``use_cache`` False. With `targets_only` also
         ``logits_to_keep`` int64 [K], the tokens before those that are trained, and
-        ``shift_labels`` int64 [1, K], what they foretell.
+        ``shift_labels`` int64 [1, K], what they predict.
     """
     batch = collate_packs(packs)
     inputs: dict[str, Any] = {
@@ -139,25 +137,22 @@ def flatten(
     packs: Sequence[PackTokens],
     pixels: NDArray[np.uint8],
     masked: Sequence[Sequence[Masked]],
-    *,
-    pad_to_multiple_of: int | None = None,
-    max_seqlen: int | None = None,
+    options: BatchOptions = BatchOptions(),  # noqa: B008
 ) -> PackBatch:
     """Makes a batch of packs whose pixels already stand together.
 
     Args:
-        packs: The packs.
-        pixels: uint8 [M, 3, S, S], their images in order.
-        masked: For each pack, the samples to ignore.
-        pad_to_multiple_of: See `collate_packs`.
-        max_seqlen: See `collate_packs`.
+        packs: Packs to join, at least one.
+        pixels: uint8 [M, 3, S, S], the images of the packs in order.
+        masked: Samples to ignore, for each pack.
+        options: How the packs are joined.
 
     Raises:
         InputError: A sample is longer than `max_seqlen`, or an option is not legal.
     """
     *starts, used = np.cumsum([0, *(len(pack.input_ids) for pack in packs)]).tolist()
     lengths = np.concatenate([pack.lengths for pack in packs])
-    padding = _padding(used, pad_to_multiple_of, max_seqlen)
+    padding = _padding(used, options)
     segments = np.concatenate([lengths, padding])
     total = int(segments.sum())
     input_ids = np.zeros(total, np.int64)
@@ -178,24 +173,22 @@ def flatten(
         position_ids=torch.from_numpy(np.arange(total) - np.repeat(cu_seqlens[:-1], segments)),
         segment_ids=torch.from_numpy(np.repeat(segment_ids.astype(np.int32), segments)),
         cu_seqlens=torch.from_numpy(cu_seqlens.astype(np.int32)),
-        max_seqlen=_max_seqlen(segments, max_seqlen),
+        max_seqlen=_max_seqlen(segments, options.max_seqlen),
         pixel_values=torch.from_numpy(pixels),
         image_slots=torch.from_numpy(np.concatenate(slots).astype(np.int32)),
         pack_ids=torch.tensor([pack.pack_id for pack in packs], dtype=torch.int64),
         num_segments=len(lengths),
         num_targets=int(np.count_nonzero(labels != IGNORED)),
-        masked=tuple(reason for own in masked for reason in _reasons(own)),
+        masked=tuple(reason for of_pack in masked for reason in _reasons(of_pack)),
     )
 
 
-def _padding(used: int, multiple: int | None, max_seqlen: int | None) -> NDArray[np.int64]:
+def _padding(used: int, options: BatchOptions) -> NDArray[np.int64]:
     """Returns the lengths of the segments of padding."""
-    for name, option in (("pad_to_multiple_of", multiple), ("max_seqlen", max_seqlen)):
-        if option is not None and option < 1:
-            raise InputError(f"{name} must be at least 1, got {option}")
+    multiple = options.pad_to_multiple_of
     # At least one token, for a batch of fillers alone.
     padding = max(-used % (multiple or 1), 0 if used else multiple or 1)
-    longest = max_seqlen or max(padding, 1)
+    longest = options.max_seqlen or max(padding, 1)
     whole, rest = divmod(padding, longest)
     return np.array([longest] * whole + [rest] * bool(rest), np.int64)
 
@@ -205,15 +198,16 @@ def _ignore(
 ) -> None:
     """Takes the labels of masked samples away; `labels` begins with those of their pack."""
     ends = np.cumsum(lengths)
-    for one in masked:
-        labels[ends[one.sample] - lengths[one.sample] : ends[one.sample]] = IGNORED
+    for ignored in masked:
+        end = ends[ignored.sample]
+        labels[end - lengths[ignored.sample] : end] = IGNORED
 
 
 def _reasons(masked: Sequence[Masked]) -> list[str]:
     """Returns a line for each sample, also where several of its images are bad."""
     reasons: dict[int, str] = {}
-    for one in masked:
-        reasons.setdefault(one.sample, one.reason)
+    for ignored in masked:
+        reasons.setdefault(ignored.sample, ignored.reason)
     return list(reasons.values())
 
 

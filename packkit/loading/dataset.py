@@ -7,25 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, get_worker_info
 
-from packkit.base.errors import FormatError, InputError, SampleError
+from packkit.base.errors import FormatError, SampleError
 from packkit.encoding import EncodedSample, SampleEncoder
-from packkit.images.headers import MAX_PIXELS
 from packkit.images.pixels import PixelDecoder
 from packkit.loading.batch import FILLER
 from packkit.loading.collate import LoadedPack, Masked, PackTokens
+from packkit.loading.options import DatasetKeywords, DatasetOptions, resolve_options
 from packkit.loading.sets import PackSets
 from packkit.samples import Pack, Sample
 from packkit.shards import PackReader
 from packkit.shards.pack_json import sample_name
-
-Decoder = Literal["pillow", "turbo"]
-BadImage = Literal["raise", "mask"]
 
 
 class _Image(NamedTuple):
@@ -40,7 +37,7 @@ class OpenedPack:
     """A pack as ids, its images not decoded yet.
 
     Attributes:
-        tokens: Its ids.
+        tokens: Ids of the pack.
         samples: The samples, images in memory as base64.
         images: Where each image that takes tokens stands in `samples`.
         place: How errors call the pack.
@@ -75,17 +72,10 @@ class PackDataset(Dataset[LoadedPack]):
     Args:
         packs: A pack set, a ``.jsonl`` of packs, a folder of Open-Qwen2VL's ``*_packed.json``, or
             several of them, whose packs are then numbered one set after another.
-        image_size: S: images become S x S pixels.
-        decoder: ``pillow``, or ``turbo``, which is faster; see `packkit.images.pixels`.
-        on_bad_image: What happens where an image cannot be decoded: ``raise`` an error, or
-            ``mask``: blank pixels, and its sample is ignored. Bytes that are not those written
-            always raise.
-        max_pixels: Largest image that is decoded, width x height.
-        encoder: What turns samples into ids, for packs that hold none. For those that do it must be
-            the same.
-        verify: Whether every checksum is compared when its bytes are read.
+        options: Options, see `DatasetOptions`; they may be given as keywords, too.
 
     Attributes:
+        options: The options.
         sets: The pack sets.
 
     Raises:
@@ -98,21 +88,15 @@ class PackDataset(Dataset[LoadedPack]):
     def __init__(
         self,
         packs: str | Path | Sequence[str | Path],
-        *,
-        image_size: int = 384,
-        decoder: Decoder = "pillow",
-        on_bad_image: BadImage = "raise",
-        max_pixels: int = MAX_PIXELS,
-        encoder: SampleEncoder | None = None,
-        verify: bool = True,
+        options: DatasetOptions | None = None,
+        **keywords: Unpack[DatasetKeywords],
     ) -> None:
-        if on_bad_image not in ("raise", "mask"):
-            raise InputError(f"on_bad_image must be raise or mask, got {on_bad_image!r}")
+        self.options = options = resolve_options(DatasetOptions, options, {**keywords})
         paths = [packs] if isinstance(packs, str | Path) else packs
-        self._decoder = PixelDecoder(decoder, image_size, max_pixels=max_pixels)
-        self._on_bad_image = on_bad_image
-        self.image_size = image_size
-        self.sets = PackSets(paths, encoder=encoder, verify=verify)
+        self._decoder = PixelDecoder(
+            options.decoder, options.image_size, max_pixels=options.max_pixels
+        )
+        self.sets = PackSets(paths, encoder=options.encoder, verify=options.verify)
 
     def __len__(self) -> int:
         """Returns the number of packs."""
@@ -122,18 +106,20 @@ class PackDataset(Dataset[LoadedPack]):
         """Returns a pack, its images decoded.
 
         Args:
-            pack_id: Its number, or -1 for a filler, which holds nothing.
+            pack_id: Number of the pack, or -1 for a filler, which holds nothing.
 
         Raises:
             IndexError: There is no such pack.
-            ChecksumError: Its bytes are not those that were written.
-            FormatError: It is no pack, its lengths are not what the encoder counts, or an image
+            ChecksumError: The bytes read are not those that were written.
+            FormatError: The text is no pack, its lengths are not what the encoder counts, or an image
                 cannot be decoded.
         """
         opened = self.open(pack_id)
         pixels = self.empty_pixels(len(opened.images))
         masked = [self.decode(opened, number, pixels[number]) for number in range(len(pixels))]
-        return LoadedPack(opened.tokens, pixels, tuple(one for one in masked if one is not None))
+        return LoadedPack(
+            opened.tokens, pixels, tuple(reason for reason in masked if reason is not None)
+        )
 
     @property
     def encoder(self) -> SampleEncoder:
@@ -147,7 +133,7 @@ class PackDataset(Dataset[LoadedPack]):
 
     def empty_pixels(self, images: int) -> NDArray[np.uint8]:
         """Returns uint8 [images, 3, S, S] that nothing has been written to."""
-        return np.empty((images, 3, self.image_size, self.image_size), np.uint8)
+        return np.empty((images, 3, self.options.image_size, self.options.image_size), np.uint8)
 
     def open(self, pack_id: int) -> OpenedPack:
         """Reads and encodes a pack; raises what `__getitem__` does, but for its images."""
@@ -159,20 +145,22 @@ class PackDataset(Dataset[LoadedPack]):
             os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         reader, number = self.sets.find(pack_id)
         pack, place = reader.lazy(number), reader.place(number)
-        sizes = [None if (0, 0) in own else own for own in reader.image_sizes(number)]
+        sizes = [
+            None if (0, 0) in of_sample else of_sample for of_sample in reader.image_sizes(number)
+        ]
         encoded: list[EncodedSample] = []
-        for sample, one in enumerate(self.encoder.encode_batch(pack.data, image_sizes=sizes)):
-            if isinstance(one, SampleError):
+        for sample, result in enumerate(self.encoder.encode_batch(pack.data, image_sizes=sizes)):
+            if isinstance(result, SampleError):
                 raise FormatError(
                     _sample_place(place, pack.data[sample], sample),
-                    str(one),
+                    str(result),
                 )
-            encoded.append(one)
+            encoded.append(result)
         _check_lengths(reader, pack, encoded, place)
         images = [
             _Image(sample, image)
-            for sample, one in enumerate(encoded)
-            for image in range(len(one.image_slots))
+            for sample, result in enumerate(encoded)
+            for image in range(len(result.image_slots))
         ]
         return OpenedPack(_join(pack_id, encoded), pack.data, tuple(images), place)
 
@@ -181,15 +169,15 @@ class PackDataset(Dataset[LoadedPack]):
 
         Args:
             pack: The pack.
-            number: Of the image among those that take tokens.
+            number: Number of the image among those that take tokens.
             out: uint8 [3, S, S], where its pixels go.
 
         Returns:
             What to ignore, where the image is bad and is to be masked.
 
         Raises:
-            ChecksumError: Its bytes are not those that were written.
-            FormatError: It cannot be decoded and is not to be masked.
+            ChecksumError: The bytes read are not those that were written.
+            FormatError: The image cannot be decoded and is not to be masked.
         """
         sample, image = pack.images[number]
         data = pack.samples[sample].image_bytes(image)
@@ -197,7 +185,7 @@ class PackDataset(Dataset[LoadedPack]):
             self._decoder.decode_into(data, out)
         except SampleError as error:
             place = f"{_sample_place(pack.place, pack.samples[sample], sample)}: image {image}"
-            if self._on_bad_image == "raise":
+            if self.options.on_bad_image == "raise":
                 raise FormatError(place, str(error)) from None
             out[:] = 0
             return Masked(sample, f"{place}: {error}")
@@ -208,11 +196,11 @@ def _check_lengths(
     reader: PackReader, pack: Pack, encoded: Sequence[EncodedSample], place: str
 ) -> None:
     """Sees that the lengths are those that were packed, or, in others' packs, that they fit."""
-    lengths = [one.length for one in encoded]
+    lengths = [sample.length for sample in encoded]
     if reader.manifest is not None and reader.manifest.encoder is not None:
-        for number, (found, stored) in enumerate(zip(lengths, pack.lengths, strict=True)):
-            if found != stored:
-                detail = f"the encoder counts {found} tokens, {stored} were packed"
+        for number, (counted, stored) in enumerate(zip(lengths, pack.lengths, strict=True)):
+            if counted != stored:
+                detail = f"the encoder counts {counted} tokens, {stored} were packed"
                 raise FormatError(_sample_place(place, pack.data[number], number), detail)
     elif sum(lengths) > reader.capacity:
         detail = f"{sum(lengths)} tokens by this encoder, capacity {reader.capacity}"
@@ -220,16 +208,16 @@ def _check_lengths(
 
 
 def _join(pack_id: int, encoded: Sequence[EncodedSample]) -> PackTokens:
-    lengths = np.array([one.length for one in encoded], np.int64)
+    lengths = np.array([sample.length for sample in encoded], np.int64)
     starts = np.cumsum(lengths) - lengths
     slots = [
-        one.image_slots + np.array([start, 0], np.int32)
-        for one, start in zip(encoded, starts.tolist(), strict=True)
+        sample.image_slots + np.array([start, 0], np.int32)
+        for sample, start in zip(encoded, starts.tolist(), strict=True)
     ]
     return PackTokens(
         pack_id,
-        np.concatenate([one.input_ids for one in encoded]),
-        np.concatenate([one.labels for one in encoded]),
+        np.concatenate([sample.input_ids for sample in encoded]),
+        np.concatenate([sample.labels for sample in encoded]),
         lengths,
         np.concatenate(slots),
     )

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from packkit.base.errors import InputError
-from packkit.base.orders import Split
-from packkit.encoding import SampleEncoder
-from packkit.images.headers import MAX_PIXELS
 from packkit.ledger import LedgerStart, LedgerStep, LedgerWriter
 from packkit.loading.assembly import Assembly, assemble, assemble_with
 from packkit.loading.batch import PackBatch
-from packkit.loading.dataset import BadImage, Decoder, PackDataset
-from packkit.loading.order import Shuffle
-from packkit.loading.sampler import PackSampler, Step, Tail
+from packkit.loading.cursor import Cursor, Step
+from packkit.loading.dataset import PackDataset
+from packkit.loading.options import LoaderKeywords, LoaderOptions, resolve_options
+from packkit.loading.sampler import PackSampler
 
 
 class PackLoader:
@@ -32,30 +30,11 @@ class PackLoader:
     Args:
         packs: A pack set, a ``.jsonl`` of packs, a folder of Open-Qwen2VL's ``*_packed.json``, a
             sequence of them, or a mapping from each to its share of an epoch.
-        packs_per_step: Packs of a step over all ranks, at least `world_size`.
-        seed: Decides the order.
-        rank: Of this process; by default that of ``torch.distributed``, or 0 without it.
-        world_size: Number of ranks; likewise, or 1.
-        threads: Threads that read and decode; 0 does all of it in the thread that iterates.
-        image_size: S: images become S x S pixels.
-        shuffle: ``global``, ``shards`` (the disk is read sequentially) or ``none``.
-        tail: ``fill`` the last step of an epoch up with packs that hold nothing, or ``drop`` it.
-        decoder: ``pillow``, or ``turbo``, which is faster; see `packkit.images.pixels`.
-        on_bad_image: ``raise`` an error where an image cannot be decoded, or ``mask`` its sample.
-        balance: Whether ranks get nearly equal numbers of images and sums of squared lengths.
-        split: ``train``, or ``validation`` for the packs that are held out.
-        validation_fraction: About how much of each set is held out, by hash.
-        pad_to_multiple_of: The number of tokens of a batch is raised to a multiple of this.
-        max_seqlen: Fixes `PackBatch.max_seqlen`, which else is that of the batch.
-        prefetch: Batches in the making while one is consumed.
-        max_pixels: Largest image that is decoded, width x height.
-        encoder: What turns samples into ids, for packs that hold none.
-        verify: Whether every checksum is compared when its bytes are read.
-        ledger: Folder in which every rank notes what it consumed, see `packkit.ledger`.
+        options: Options, see `LoaderOptions`; they may be given as keywords, too.
 
     Attributes:
         dataset: The packs by number.
-        sampler: Which of them each step takes.
+        sampler: Sampler that decides which packs each step takes.
 
     Raises:
         InputError: An option is not legal.
@@ -67,59 +46,18 @@ class PackLoader:
     def __init__(
         self,
         packs: str | Path | Sequence[str | Path] | Mapping[str, float],
-        *,
-        packs_per_step: int,
-        seed: int = 0,
-        rank: int | None = None,
-        world_size: int | None = None,
-        threads: int = 4,
-        image_size: int = 384,
-        shuffle: Shuffle = "global",
-        tail: Tail = "fill",
-        decoder: Decoder = "pillow",
-        on_bad_image: BadImage = "raise",
-        balance: bool = False,
-        split: Split = "train",
-        validation_fraction: float = 0.0,
-        pad_to_multiple_of: int | None = None,
-        max_seqlen: int | None = None,
-        prefetch: int = 2,
-        max_pixels: int = MAX_PIXELS,
-        encoder: SampleEncoder | None = None,
-        verify: bool = True,
-        ledger: str | Path | None = None,
+        options: LoaderOptions | None = None,
+        **keywords: Unpack[LoaderKeywords],
     ) -> None:
-        if threads < 0 or prefetch < 1:
-            raise InputError(
-                f"threads must be at least 0 and prefetch at least 1, got {threads} and {prefetch}"
-            )
-        self.dataset = PackDataset(
-            list(packs) if isinstance(packs, Mapping) else packs,
-            image_size=image_size,
-            decoder=decoder,
-            on_bad_image=on_bad_image,
-            max_pixels=max_pixels,
-            encoder=encoder,
-            verify=verify,
-        )
-        self.sampler = PackSampler(
-            self.dataset,
-            packs_per_step=packs_per_step,
-            seed=seed,
-            rank=rank,
-            world_size=world_size,
-            shuffle=shuffle,
-            tail=tail,
-            balance=balance,
-            shares=list(packs.values()) if isinstance(packs, Mapping) else None,
-            split=split,
-            validation_fraction=validation_fraction,
-        )
-        self._threads = threads
-        self._prefetch = prefetch
-        self._pad_to_multiple_of = pad_to_multiple_of
-        self._max_seqlen = max_seqlen
-        self._ledger = None if ledger is None else LedgerWriter(ledger, self.sampler.rank)
+        options = resolve_options(LoaderOptions, options, {**keywords})
+        if isinstance(packs, Mapping):
+            options = replace(options, shares=list(packs.values()))
+        self.options = options
+        self.dataset = PackDataset(list(packs) if isinstance(packs, Mapping) else packs, options)
+        self.sampler = PackSampler(self.dataset, options)
+        self._ledger = None
+        if options.ledger is not None:
+            self._ledger = LedgerWriter(options.ledger, self.sampler.rank)
 
     def __len__(self) -> int:
         """Returns the batches of this iteration, or of the next where none is under way.
@@ -135,17 +73,8 @@ class PackLoader:
             ChecksumError: Bytes are not those that were written.
             FormatError: A pack cannot be read, or an image of it cannot be decoded.
         """
-        # Before the roll, or a ledger would not know what a resume drops before its first step.
-        start = self.sampler.ledger_start()
-        self.sampler.roll()
-        steps = self.sampler.steps()
-        for step, batch in self._in_threads(steps) if self._threads else self._in_turn(steps):
-            if self._ledger is not None:
-                self._note(self._ledger, start, step, batch)
-            self.sampler.advance(step)
-            self.sampler.roll()
-            start = self.sampler.ledger_start()
-            yield batch
+        make = self._in_threads if self.options.threads else self._in_turn
+        yield from self.sampler.consume(make, self._note)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns where the loader stands: a few numbers, and what they must be used with."""
@@ -155,8 +84,8 @@ class PackLoader:
         """Goes on where a state was saved. Ranks, threads and packs a step may be others.
 
         Raises:
-            InputError: It is no state of a loader, or of another version.
-            FingerprintError: It was saved with other packs, another order or other pixels.
+            InputError: The mapping is no state of a loader, or of another version.
+            FingerprintError: The state was saved with other packs, another order or other pixels.
         """
         self.sampler.load_state_dict(state)
 
@@ -168,21 +97,16 @@ class PackLoader:
         """Closes its files."""
         self.dataset.sets.close()
 
-    def _note(self, ledger: LedgerWriter, start: LedgerStart, step: Step, batch: PackBatch) -> None:
+    def _note(self, start: LedgerStart, step: Step, after: Cursor, batch: PackBatch) -> None:
         """Notes a step before it is handed out: what is handed out, is noted."""
+        if self._ledger is None:
+            return
         epoch, number, position = step.start
         noted = LedgerStep(epoch, number, position, step.packs, list(batch.masked))
-        end = self.sampler.rolled(step.end)
-        ledger.write(start, noted, end=(end.epoch, end.position))
+        self._ledger.write(start, noted, end=(after.epoch, after.position))
 
     def _assembly(self, step: Step) -> Assembly:
-        return Assembly(
-            self.dataset,
-            step,
-            self.sampler.state_at(step.end),
-            pad_to_multiple_of=self._pad_to_multiple_of,
-            max_seqlen=self._max_seqlen,
-        )
+        return Assembly(self.dataset, step, self.sampler.state_at(step.end), self.options)
 
     def _in_turn(self, steps: Iterator[Step]) -> Iterator[tuple[Step, PackBatch]]:
         for step in steps:
@@ -190,11 +114,11 @@ class PackLoader:
 
     def _in_threads(self, steps: Iterator[Step]) -> Iterator[tuple[Step, PackBatch]]:
         pending: deque[tuple[Step, Future[PackBatch]]] = deque()
-        threads = ThreadPoolExecutor(self._threads, thread_name_prefix="packkit-loader")
+        threads = ThreadPoolExecutor(self.options.threads, thread_name_prefix="packkit-loader")
         try:
             for step in steps:
                 pending.append((step, assemble_with(threads, self._assembly(step))))
-                if len(pending) > self._prefetch:
+                if len(pending) > self.options.prefetch:
                     yield _first(pending)
             while pending:
                 yield _first(pending)

@@ -22,6 +22,9 @@ from packkit.base.orders import Permutation, seeded_key, seeded_order
 
 Shuffle = Literal["global", "shards", "none"]
 
+# Places whose packs are found at once.
+_BLOCK = 256
+
 WINDOW = 64
 """Packs among which ``shuffle="shards"`` mixes: few enough that the disk reads on sequentially."""
 
@@ -71,12 +74,14 @@ class EpochOrder:
         shuffle: Shuffle,
         shares: Sequence[float] | None = None,
     ) -> None:
-        sizes = [len(one.packs) for one in sets]
+        sizes = [len(places.packs) for places in sets]
         self.packs_of_set = sizes if shares is None else _apportion(sizes, shares)
         self.packs = sum(self.packs_of_set)
         if not self.packs:
             raise InputError(f"an epoch must hold at least one pack, the sets give {sizes}")
-        self._sets = [_SetOrder(one, seed, number, shuffle) for number, one in enumerate(sets)]
+        self._sets = [
+            _SetOrder(places, seed, number, shuffle) for number, places in enumerate(sets)
+        ]
 
     def __call__(
         self, epoch: int, places: NDArray[np.integer] | Sequence[int]
@@ -112,9 +117,9 @@ class _SetOrder:
         """Returns the packs of draws that are counted from the beginning of training."""
         passes, places = np.divmod(draws, len(self._places.packs))
         members = np.empty(len(draws), np.int64)
-        for one in np.unique(passes).tolist():
-            in_pass = passes == one
-            members[in_pass] = self._members(one, places[in_pass])
+        for number in np.unique(passes).tolist():
+            in_pass = passes == number
+            members[in_pass] = self._members(number, places[in_pass])
         return self._places.packs[members]
 
     def _members(self, number: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -180,3 +185,33 @@ def _interleave(
         left, rest = left[~is_mine], (rest - before)[~is_mine]
         total -= count
     return dealt
+
+
+class CachedOrder:
+    """An order whose packs are found by blocks of places: many cost little more than one.
+
+    Args:
+        order: Order to cache.
+    """
+
+    def __init__(self, order: EpochOrder) -> None:
+        self._order = order
+        self._blocks: dict[tuple[int, int], list[int]] = {}
+
+    def packs_at(self, epoch: int, places: range) -> list[int]:
+        """Returns the packs at places of an epoch."""
+        packs: list[int] = []
+        for number in range(places.start // _BLOCK, -(-places.stop // _BLOCK)):
+            first = number * _BLOCK
+            block = self._block(epoch, number)
+            packs += block[max(0, places.start - first) : max(0, places.stop - first)]
+        return packs
+
+    def _block(self, epoch: int, number: int) -> list[int]:
+        if (epoch, number) not in self._blocks:
+            first = number * _BLOCK
+            places = range(first, min(first + _BLOCK, self._order.packs))
+            # Two are kept, for a step can stand astride the end of one.
+            last = dict(list(self._blocks.items())[-1:])
+            self._blocks = {**last, (epoch, number): self._order(epoch, places).tolist()}
+        return self._blocks[epoch, number]

@@ -103,8 +103,8 @@ class PackSets:
 
 
 def _check_encoder(reader: PackReader, encoder: SampleEncoder) -> None:
-    own = None if reader.manifest is None else reader.manifest.encoder
-    if own is not None and (differences := encoder.differences(own)):
+    stored = None if reader.manifest is None else reader.manifest.encoder
+    if stored is not None and (differences := encoder.differences(stored)):
         raise FingerprintError(f"{reader.path}: made with another encoder", differences)
 
 

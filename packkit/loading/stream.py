@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from torch.utils.data import IterableDataset, get_worker_info
 
@@ -11,6 +11,7 @@ from packkit.base.errors import InputError
 from packkit.loading.assembly import Assembly, assemble
 from packkit.loading.batch import PackBatch
 from packkit.loading.dataset import PackDataset
+from packkit.loading.options import BatchKeywords, BatchOptions, resolve_options
 from packkit.loading.sampler import PackSampler
 
 _OWN_STEPS, _WORKERS = "own_steps", "workers"
@@ -27,24 +28,21 @@ class PackStream(IterableDataset[PackBatch]):
     `set_epoch` before each epoch. ``StatefulDataLoader`` keeps account by itself.
 
     Args:
-        dataset: The packs.
-        sampler: Which of them each step takes.
-        pad_to_multiple_of: See `collate_packs`.
-        max_seqlen: See `collate_packs`.
+        dataset: Packs by number.
+        sampler: Sampler that decides which packs each step takes.
+        options: Options, see `BatchOptions`; they may be given as keywords, too.
     """
 
     def __init__(
         self,
         dataset: PackDataset,
         sampler: PackSampler,
-        *,
-        pad_to_multiple_of: int | None = None,
-        max_seqlen: int | None = None,
+        options: BatchOptions | None = None,
+        **keywords: Unpack[BatchKeywords],
     ) -> None:
         self._dataset = dataset
         self._sampler = sampler
-        self._pad_to_multiple_of = pad_to_multiple_of
-        self._max_seqlen = max_seqlen
+        self._options = resolve_options(BatchOptions, options, {**keywords})
         self._own_steps = 0
         self._workers: int | None = None
         self._is_done = False
@@ -71,14 +69,8 @@ class PackStream(IterableDataset[PackBatch]):
         self._workers = workers
         first = worker + self._own_steps * workers
         for step in self._sampler.steps(first=first, stride=workers):
-            assembly = Assembly(
-                self._dataset,
-                step,
-                self._sampler.state_at(step.end),
-                pad_to_multiple_of=self._pad_to_multiple_of,
-                max_seqlen=self._max_seqlen,
-            )
-            batch = assemble(assembly)
+            state = self._sampler.state_at(step.end)
+            batch = assemble(Assembly(self._dataset, step, state, self._options))
             self._own_steps += 1
             yield batch
         self._is_done = True
@@ -91,15 +83,15 @@ class PackStream(IterableDataset[PackBatch]):
 
     def state_dict(self) -> dict[str, Any]:
         """Returns where this copy of the stream stands: its start, and what it made since."""
-        own = {_OWN_STEPS: self._own_steps, _WORKERS: self._workers}
-        return {**self._sampler.state_dict(), **own}
+        worker = {_OWN_STEPS: self._own_steps, _WORKERS: self._workers}
+        return {**self._sampler.state_dict(), **worker}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on where a state was saved: that of a batch, a loader, or of this worker's stream.
 
         Raises:
-            InputError: It is no state of a loader, or of another version.
-            FingerprintError: It was saved with other packs, another order or other pixels.
+            InputError: The mapping is no state of a loader, or of another version.
+            FingerprintError: The state was saved with other packs, another order or other pixels.
         """
         self._sampler.load_state_dict(state)
         self._own_steps, self._workers = state.get(_OWN_STEPS, 0), state.get(_WORKERS)

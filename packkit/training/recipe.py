@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from packkit.base.checked_toml import check_tables, read_tables
 from packkit.base.errors import InputError
+from packkit.loading.options import BadImage, Decoder, LoaderKeywords, LoaderOptions
+from packkit.loading.order import Shuffle
 from packkit.training.model import ModelConfig
 from packkit.training.optimizer import OptimizerConfig
 
@@ -23,11 +26,11 @@ class DataConfig:
         packs_per_step: Packs of a step of the optimizer, over all ranks.
         micro_packs: Packs that a rank runs at once; the rest of a step is accumulated.
         epochs: How often every pack is taken.
-        shuffle: ``global``, ``shards`` or ``none``; see `PackLoader`.
-        decoder: ``pillow`` or ``turbo``; see `PackLoader`.
-        on_bad_image: ``raise`` or ``mask``; see `PackLoader`.
-        balance: Whether ranks get nearly equal work in every step; see `PackLoader`.
-        threads: Threads of a rank that read and decode.
+        shuffle: Option of the loader, see `LoaderOptions`; so are those that follow.
+        decoder: Option of the loader.
+        on_bad_image: Option of the loader.
+        balance: Option of the loader.
+        threads: Option of the loader.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
@@ -36,11 +39,21 @@ class DataConfig:
     packs_per_step: int
     micro_packs: int = 1
     epochs: int = 1
-    shuffle: Literal["global", "shards", "none"] = "global"
-    decoder: Literal["pillow", "turbo"] = "pillow"
-    on_bad_image: Literal["raise", "mask"] = "raise"
-    balance: bool = False
-    threads: int = 4
+    shuffle: Shuffle = LoaderOptions.shuffle
+    decoder: Decoder = LoaderOptions.decoder
+    on_bad_image: BadImage = LoaderOptions.on_bad_image
+    balance: bool = LoaderOptions.balance
+    threads: int = LoaderOptions.threads
+
+    def loader_options(self, **changes: Unpack[LoaderKeywords]) -> LoaderOptions:
+        """Returns the options of the loader that a recipe sets.
+
+        Args:
+            changes: Options that the run decides, and not the recipe.
+        """
+        names = {field.name for field in dataclasses.fields(LoaderOptions)}
+        values = {name: getattr(self, name) for name in self.__slots__ if name in names}
+        return LoaderOptions(**{**values, **changes})
 
     def __post_init__(self) -> None:
         for name in ("packs_per_step", "micro_packs", "epochs"):
@@ -54,7 +67,7 @@ class RunConfig:
 
     Attributes:
         out: Folder of the run: checkpoints, metrics, ledger.
-        seed: Of new weights and of the order of packs.
+        seed: Seed of new weights and of the order of packs.
         device: ``auto``: a GPU where there is one.
         precision: In which the model runs: ``bf16``, with master weights in float32, or ``fp32``.
         sharding: ``full``: every rank holds a part of weights and optimizer (FSDP2); ``none``:
@@ -115,7 +128,7 @@ def read_recipe(path: str | Path, changes: Sequence[str] = ()) -> Recipe:
         changes: Keys to set otherwise, as ``optimizer.lr=3e-5``; what is no TOML value is a string.
 
     Raises:
-        InputError: It cannot be read, a key is unknown, missing or not legal; the key is named.
+        InputError: The file cannot be read, or a key is unknown, missing or not legal.
         MissingExtraError: Pydantic is not installed.
     """
     tables = _read_tables(Path(path))
@@ -137,15 +150,15 @@ def _read_tables(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(base, str):
         raise InputError(f"{path}: base must be the name of another recipe, got {base!r}")
     seen = (*seen, path)
-    if (path.parent / base).resolve() in {one.resolve() for one in seen}:
+    if (path.parent / base).resolve() in {recipe.resolve() for recipe in seen}:
         raise InputError(f"{path}: base must not lead back to a recipe itself, got {base!r}")
     return _merged(_read_tables(path.parent / base, seen), tables)
 
 
-def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+def _merged(base: dict[str, Any], recipe: dict[str, Any]) -> dict[str, Any]:
     """Returns the keys of both; tables of a table, such as ``model.language``, are replaced."""
     tables = {key: {**value} if isinstance(value, dict) else value for key, value in base.items()}
-    for key, value in own.items():
+    for key, value in recipe.items():
         is_table = isinstance(value, dict) and isinstance(tables.get(key), dict)
         tables[key] = {**tables[key], **value} if is_table else value
     return tables

@@ -228,18 +228,15 @@ class Trainer:
         data, run = self.recipe.data, self.recipe.run
         return PackLoader(
             data.packs,
-            packs_per_step=data.micro_packs * self.ranks.world_size,
-            seed=run.seed,
-            rank=self.ranks.rank,
-            world_size=self.ranks.world_size,
-            threads=data.threads,
-            image_size=self.config.vision_config.image_size,
-            shuffle=data.shuffle,
-            decoder=data.decoder,
-            on_bad_image=data.on_bad_image,
-            balance=data.balance,
-            prefetch=self._micro_steps + 1,
-            ledger=Path(run.out) / "ledger",
+            data.loader_options(
+                packs_per_step=data.micro_packs * self.ranks.world_size,
+                seed=run.seed,
+                rank=self.ranks.rank,
+                world_size=self.ranks.world_size,
+                image_size=self.config.vision_config.image_size,
+                prefetch=self._micro_steps + 1,
+                ledger=Path(run.out) / "ledger",
+            ),
         )
 
     def _make_model(self, llava: LlavaForConditionalGeneration) -> PackModel:

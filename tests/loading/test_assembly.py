@@ -8,7 +8,7 @@ import pytest
 from packkit.base.errors import FormatError
 from packkit.loading import FILLER, PackDataset
 from packkit.loading.assembly import Assembly, assemble, assemble_with
-from packkit.loading.sampler import Cursor, Step
+from packkit.loading.cursor import Cursor, Step
 
 SIZE = 16
 

@@ -133,7 +133,7 @@ def test_balancing_evens_out_images_and_attention(dataset):
 @pytest.mark.parametrize("block", [1, 3, 7, 23])
 def test_steps_are_those_of_the_order_however_it_is_cut(dataset, monkeypatch, block, balance):
     whole = run(ranks_of(dataset, 3, packs_per_step=8, balance=balance))
-    monkeypatch.setattr("packkit.loading.sampler._BLOCK", block)
+    monkeypatch.setattr("packkit.loading.order._BLOCK", block)
     samplers = ranks_of(dataset, 3, packs_per_step=8, balance=balance)
     assert run(samplers) == whole
     for epoch in (1, 2):

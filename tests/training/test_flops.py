@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlavaConfig, Qwen3Config, SiglipVisionConfig, SiglipVisionModel
 
 from packkit.loading.collate import PackTokens, flatten
+from packkit.loading.options import BatchOptions
 from packkit.training.flops import batch_flops, peak_flops
 from packkit.training.model import ModelConfig, PackModel
 from packkit.training.weights import starting_llava
@@ -72,7 +73,7 @@ def pack_of(lengths, images=0, trained=0.6):
 
 def batch_of(*args, **options):
     pack, pixels = pack_of(*args)
-    return flatten([pack], pixels, [()], **options)
+    return flatten([pack], pixels, [()], BatchOptions(**options))
 
 
 def measured(model, batch):
