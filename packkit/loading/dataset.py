@@ -111,8 +111,8 @@ class PackDataset(Dataset[LoadedPack]):
         Raises:
             IndexError: There is no such pack.
             ChecksumError: The bytes read are not those that were written.
-            FormatError: The text is no pack, its lengths are not what the encoder counts, or an image
-                cannot be decoded.
+            FormatError: The text is no pack, its lengths are not what the encoder counts, or an
+                image cannot be decoded.
         """
         opened = self.open(pack_id)
         pixels = self.empty_pixels(len(opened.images))
