@@ -181,7 +181,7 @@ def compare_command(
     """Say whether A beats B on the same questions, by a paired bootstrap."""
     from packkit.cli.tables import print_json
     from packkit.infimed.cli.evaluation_printing import show_comparison
-    from packkit.infimed.evaluation.compare import compare as compare_results
+    from packkit.infimed.evaluation.comparison import compare as compare_results
     from packkit.infimed.evaluation.scored_results import open_all
 
     first, second = open_all((a, b), scoring)

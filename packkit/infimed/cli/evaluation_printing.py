@@ -12,7 +12,7 @@ from packkit.cli.tables import show_table
 if TYPE_CHECKING:
     from packkit.infimed.chat import RunProgress
     from packkit.infimed.evaluation.cases import CasesReport
-    from packkit.infimed.evaluation.compare import Comparison, Estimate
+    from packkit.infimed.evaluation.comparison import Comparison, Estimate
     from packkit.infimed.evaluation.judgements import OnJudgement
     from packkit.infimed.evaluation.run import AnswersReport, OnAnswer
     from packkit.infimed.evaluation.score_file import ScoreFile
@@ -126,7 +126,9 @@ def show_comparison(comparison: Comparison) -> None:
 
 def show_cases(report: CasesReport) -> None:
     """Prints what a page of cases holds."""
-    rows = [(who, f"{report.cases[who]:,}", f"{report.found[who]:,}") for who in report.found]
+    rows = [
+        (who, f"{report.cases[who]:,}", f"{report.candidates[who]:,}") for who in report.candidates
+    ]
     show_table(f"cases in {report.out}", ("who is right", "shown", "of"), rows)
     print(f"{report.bytes / 2**20:,.1f} MiB; it opens in a browser and needs no network")
 

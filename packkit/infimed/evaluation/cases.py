@@ -1,4 +1,4 @@
-"""A page of cases: what two models answered to the same questions, with images and verdicts."""
+"""A page of cases: questions with their images, and the answers of two models with verdicts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from packkit.base.orders import hash_keys, seeded_key
 from packkit.base.pages import render_page
 from packkit.infimed.chat import data_url
 from packkit.infimed.evaluation.benchmarks import TITLES, read_benchmark
-from packkit.infimed.evaluation.pairs import Pair, WhoIsRight, difference, pair
+from packkit.infimed.evaluation.pairs import Pair, WhoIsRight, first_difference, pair_verdicts
 from packkit.infimed.evaluation.questions import Question
-from packkit.infimed.evaluation.results import GivenAnswer
+from packkit.infimed.evaluation.results import AnswerRecord
 from packkit.infimed.evaluation.scored_results import ScoredResults
 from packkit.infimed.evaluation.verdicts import Verdict
 
@@ -38,11 +38,11 @@ class CasesConfig:
     """Options of `write_cases`.
 
     Attributes:
-        cases: On the page at most.
-        seed: Decides which. Fewer cases of one seed are among more.
-        who: Which are shown, by who is right.
-        benchmarks: From which they are drawn; by default all that both results have.
-        folders: Benchmark -> where it stands now, if not where the first results name it.
+        cases: Number of cases on the page at most.
+        seed: Seed of the draw; a page of fewer cases shows some of those of a page with more.
+        who: Kind of case to show, by whose answer is right.
+        benchmarks: Benchmarks to draw from; by default all that both results have.
+        folders: Name of a benchmark -> its path, where it is not the one in the first results.
 
     Raises:
         InputError: A value is out of range.
@@ -69,27 +69,29 @@ class CasesReport:
     """What a page of cases holds.
 
     Attributes:
-        out: The page.
-        bytes: Of it.
-        cases: Who is right -> cases on the page.
-        found: Who is right -> questions that could have been shown.
+        out: Path of the page.
+        bytes: Size of the page.
+        cases: Number of cases on the page, by whose answer is right.
+        candidates: Number of cases that could have been shown, by whose answer is right.
     """
 
     out: str
     bytes: int
     cases: Mapping[WhoIsRight, int]
-    found: Mapping[WhoIsRight, int]
+    candidates: Mapping[WhoIsRight, int]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
-        return asdict(self)
+        """Returns the report as JSON."""
+        fields = asdict(self)
+        fields["found"] = fields.pop("candidates")
+        return fields
 
 
-class _Reply(NamedTuple):
-    """What one model answered, as the template takes it."""
+class _CaseAnswer(NamedTuple):
+    """The answer of one model, as the template takes it."""
 
     label: str
-    answer: GivenAnswer
+    answer: AnswerRecord
     verdict: Verdict
 
 
@@ -99,7 +101,7 @@ class _Case(NamedTuple):
     question: Question
     who: WhoIsRight
     images: Sequence[str]
-    replies: Sequence[_Reply]
+    answers: Sequence[_CaseAnswer]
 
 
 def write_cases(
@@ -108,104 +110,99 @@ def write_cases(
     """Draws questions that two models were asked, and writes a page that shows the answers.
 
     Args:
-        a: The first.
-        b: The second.
-        out: The page, HTML. It needs no other file and no network.
+        a: Results of the first model.
+        b: Results of the second model.
+        out: Path of the page, HTML that needs no other file and no network.
         config: Options.
 
     Raises:
-        InputError: The two cannot be compared, see `pairs.pair`; there is nothing to show; or a
-            benchmark is not where it should be, or is another.
+        InputError: The results cannot be compared, see `pairs.pair_verdicts`; there is nothing to
+            show; or a benchmark is missing, or has other questions.
         FormatError: A file of results or benchmarks is not what it should be.
-        MissingExtraError: Jinja2 is not installed.
+        MissingExtraError: Package jinja2 is not installed.
         OSError: The page cannot be written.
     """
-    found = _found(a, b, config)
-    drawn = _drawn(found, config)
+    candidates = _candidates(a, b, config)
+    drawn = _drawn(candidates, config)
     cases = list(_cases(a, b, drawn, config))
-    page = _render(a, b, cases, len(found), config.seed).encode()
+    page = _render(a, b, cases, len(candidates), config.seed).encode()
     write_atomically(Path(out), page)
     return CasesReport(
-        out=str(out),
-        bytes=len(page),
-        cases=_kinds(drawn),
-        found=_kinds(found),
+        out=str(out), bytes=len(page), cases=_count(drawn), candidates=_count(candidates)
     )
 
 
-def _kinds(pairs: Iterable[Pair]) -> dict[WhoIsRight, int]:
-    counts = Counter(one.who_is_right for one in pairs)
+def _count(pairs: Iterable[Pair]) -> dict[WhoIsRight, int]:
+    counts = Counter(pair.who_is_right for pair in pairs)
     return {who: counts[who] for who in get_args(WhoIsRight)}
 
 
-def _found(a: ScoredResults, b: ScoredResults, config: CasesConfig) -> list[Pair]:
-    pairs = pair(a, b)
+def _candidates(a: ScoredResults, b: ScoredResults, config: CasesConfig) -> list[Pair]:
+    """Returns all pairs that a page with these options may show."""
+    pairs = pair_verdicts(a, b)
     if unknown := [name for name in config.benchmarks if name not in pairs]:
         raise InputError(f"no pair of answers to {', '.join(unknown)}, only {', '.join(pairs)}")
-    found = [
-        one
+    candidates = [
+        pair
         for name in dict.fromkeys(config.benchmarks or pairs)
-        for one in pairs[name].decided
-        if config.who in ("all", one.who_is_right)
+        for pair in pairs[name].decided
+        if config.who in ("all", pair.who_is_right)
     ]
-    if not found:
+    if not candidates:
         raise InputError(f"{a.label} and {b.label} have no case of the kind {config.who!r}")
-    return found
+    return candidates
 
 
-def _drawn(found: Sequence[Pair], config: CasesConfig) -> list[Pair]:
-    """Returns those with the smallest hashes, in the order in which they came."""
-    names = (f"{one.question.benchmark}/{one.question.key}" for one in found)
+def _drawn(candidates: Sequence[Pair], config: CasesConfig) -> list[Pair]:
+    """Returns the pairs with the smallest hashes, in their own order."""
+    names = (f"{pair.question.benchmark}/{pair.question.key}" for pair in candidates)
     keys = np.array([xxhash.xxh3_64_intdigest(name.encode()) for name in names], np.uint64)
     hashes = hash_keys(keys, seeded_key(config.seed, _STREAM))
     chosen = np.argsort(hashes, kind="stable")[: config.cases]
-    return [found[number] for number in sorted(chosen.tolist())]
+    return [candidates[number] for number in sorted(chosen.tolist())]
 
 
 def _cases(
     a: ScoredResults, b: ScoredResults, drawn: Sequence[Pair], config: CasesConfig
 ) -> Iterator[_Case]:
-    answers = [(one.label, one.results.answers()) for one in (a, b)]
+    answers = [(side.label, side.results.answers()) for side in (a, b)]
+    questions: dict[str, list[Question]] = {}
+    for pair in drawn:
+        questions.setdefault(pair.question.benchmark, []).append(pair.question)
+    known = a.results.settings().benchmarks
     images = {
-        name: _images(name, [one.question for one in drawn if one.question.benchmark == name], path)
-        for name, path in _folders(a, drawn, config).items()
+        name: _images(name, asked, Path(config.folders.get(name, known[name].path)))
+        for name, asked in questions.items()
     }
-    for one in drawn:
-        benchmark, key = one.question.benchmark, one.question.key
+    for pair in drawn:
+        benchmark, key = pair.question.benchmark, pair.question.key
         yield _Case(
-            one.question,
-            one.who_is_right,
+            pair.question,
+            pair.who_is_right,
             images[benchmark][key],
             [
-                _Reply(label, given[benchmark, key], verdict)
-                for (label, given), verdict in zip(answers, (one.a, one.b), strict=True)
+                _CaseAnswer(label, records[benchmark, key], verdict)
+                for (label, records), verdict in zip(answers, (pair.a, pair.b), strict=True)
             ],
         )
-
-
-def _folders(a: ScoredResults, drawn: Sequence[Pair], config: CasesConfig) -> dict[str, Path]:
-    """Returns where the images of each benchmark stand."""
-    sets = a.results.settings().benchmarks
-    names = dict.fromkeys(one.question.benchmark for one in drawn)
-    return {name: Path(config.folders.get(name, sets[name].path)) for name in names}
 
 
 def _images(benchmark: str, asked: Sequence[Question], path: Path) -> dict[str, list[str]]:
     """Returns the images of some questions, by key, as data URLs.
 
     Raises:
-        InputError: The benchmark is not there, or a question is not the one that was asked.
+        InputError: The benchmark is missing, or has another question under a key.
         FormatError: An image cannot be read.
     """
-    questions = {one.key: one for one in read_benchmark(benchmark, path)}
+    published = {question.key: question for question in read_benchmark(benchmark, path)}
     for question in asked:
-        found = questions.get(question.key)
-        differs = "it is missing" if found is None else difference(question, found)
+        current = published.get(question.key)
+        differs = "it is missing" if current is None else first_difference(question, current)
         if differs:
             raise InputError(
                 f"{path}: is not the {benchmark} that was asked, question {question.key}: {differs}"
             )
-    return {one.key: list(_data_urls(questions[one.key], path)) for one in asked}
+    return {question.key: list(_data_urls(published[question.key], path)) for question in asked}
 
 
 def _data_urls(question: Question, path: Path) -> Iterator[str]:
@@ -218,7 +215,7 @@ def _data_urls(question: Question, path: Path) -> Iterator[str]:
 
 
 def _render(
-    a: ScoredResults, b: ScoredResults, cases: Sequence[_Case], found: int, seed: int
+    a: ScoredResults, b: ScoredResults, cases: Sequence[_Case], candidates: int, seed: int
 ) -> str:
     return render_page(
         "packkit.infimed.evaluation",
@@ -227,9 +224,9 @@ def _render(
         a=a,
         b=b,
         cases=cases,
-        found=found,
+        found=candidates,
         seed=seed,
         titles=TITLES,
-        benchmarks=list(dict.fromkeys(one.question.benchmark for one in cases)),
-        counts=Counter(one.who for one in cases),
+        benchmarks=list(dict.fromkeys(case.question.benchmark for case in cases)),
+        counts=Counter(case.who for case in cases),
     )

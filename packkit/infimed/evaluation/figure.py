@@ -1,4 +1,4 @@
-"""A table of accuracies as a picture."""
+"""A table of accuracies, drawn as groups of bars."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _DPI = 150
 _INCHES_A_BAR = 0.14
 _INCHES_A_RESULT = 0.22
-# Of the space of a benchmark, what its bars share.
+# Share of the space of a benchmark that its bars fill.
 _FILLED = 0.8
 
 
@@ -30,8 +30,8 @@ def plot_table(table: Table, path: str | Path) -> None:
     """Draws a group of bars for each benchmark and the average: accuracies with their intervals.
 
     Args:
-        table: What to draw; its results in its order, from the left. What is missing leaves a gap.
-        path: The PNG.
+        table: Table to draw, its rows from left to right; what is missing leaves a gap.
+        path: Path of the PNG.
 
     Raises:
         MissingExtraError: Matplotlib is not installed.
@@ -53,8 +53,8 @@ def plot_table(table: Table, path: str | Path) -> None:
     colors = colormaps["YlGnBu"](np.linspace(0.25, 0.7, len(results)))
     width = _FILLED / len(results)
     bars = [
-        _draw(axes, one, (number + 0.5) * width - _FILLED / 2, width, colors[number])
-        for number, one in enumerate(results)
+        _draw(axes, row, (number + 0.5) * width - _FILLED / 2, width, colors[number])
+        for number, row in enumerate(results)
     ]
     axes.set_xticks(range(len(groups)), groups, fontsize=9)
     axes.set_ylim(0, 100)
@@ -65,7 +65,7 @@ def plot_table(table: Table, path: str | Path) -> None:
     # Names come from files: a dollar sign in one is no formula.
     axes.set_title(_title(table), loc="left", fontsize=9, wrap=True, parse_math=False)
     legend = figure.legend(
-        bars, [_label(table, one) for one in results], loc="outside lower left", fontsize=8
+        bars, [_label(table, row) for row in results], loc="outside lower left", fontsize=8
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
@@ -73,17 +73,17 @@ def plot_table(table: Table, path: str | Path) -> None:
 
 
 def _draw(
-    axes: Axes, one: ScoredResults, offset: float, width: float, color: NDArray[np.float64]
+    axes: Axes, row: ScoredResults, offset: float, width: float, color: NDArray[np.float64]
 ) -> Rectangle:
-    """Draws the bars of a result, `offset` from the middle of each group, and returns one."""
+    """Draws the bars of a row, `offset` from the middle of each group, and returns the first."""
     heights, below, above = [], [], []
     for name in BENCHMARKS:
-        summary = one.scores.benchmarks.get(name)
-        height, low, high = (nan, nan, nan) if summary is None else _percents(summary.total)
+        tallies = row.scores.benchmarks.get(name)
+        height, low, high = (nan, nan, nan) if tallies is None else _percents(tallies.total)
         heights.append(height)
         below.append(height - low)
         above.append(high - height)
-    heights.append(nan if one.scores.missing else 100 * one.scores.average)
+    heights.append(nan if row.scores.missing else 100 * row.scores.average)
     places = [group + offset for group in range(len(heights))]
     axes.errorbar(
         places[:-1], heights[:-1], [below, above], fmt="none", ecolor="#222222", elinewidth=0.9
@@ -92,7 +92,7 @@ def _draw(
 
 
 def _percents(tally: Tally) -> tuple[float, float, float]:
-    """Returns accuracy, low and high; not a number where they are not known."""
+    """Returns accuracy and the bounds of its interval in percent; NaN where they are unknown."""
     if tally.accuracy is None or tally.interval is None:
         return nan, nan, nan
     return 100 * tally.accuracy, 100 * tally.interval.low, 100 * tally.interval.high
@@ -102,5 +102,5 @@ def _title(table: Table) -> str:
     return f"mixes {table.mixes}" if table.mixes else str(table.methods[0])
 
 
-def _label(table: Table, one: ScoredResults) -> str:
-    return f"{one.label} ({one.method})" if table.mixes else one.label
+def _label(table: Table, row: ScoredResults) -> str:
+    return f"{row.label} ({row.method})" if table.mixes else row.label

@@ -1,8 +1,8 @@
-"""What a judge is asked about an answer to an open question, and what its reply says.
+"""Asks a judge whether an answer to an open question is right, and reads its reply.
 
 As in MedEvalKit the judge sees question, gold and answer, not the image, and what counts is the
-meaning. The words are packkit's own, and the verdict is JSON, so that a reply without one is seen
-to have none.
+meaning. The words are packkit's own, and the judge replies in JSON, so that a reply without a
+judgement is recognised as one.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from packkit.infimed.chat import Messages, RefusedError, Reply, Schema, Unreadab
 from packkit.infimed.evaluation.questions import Question
 
 JUDGE_PROMPT_VERSION = "1"
-"""Changes with every wording; judgements of another version are asked for again."""
+"""Version of the wording; answers judged by another version are judged again."""
 
-VERDICT_SCHEMA: Schema = {
+JUDGEMENT_SCHEMA: Schema = {
     "type": "object",
     "properties": {"reason": {"type": "string"}, "correct": {"type": "boolean"}},
     "required": ["reason", "correct"],
@@ -41,11 +41,11 @@ Reply with one JSON object and nothing else, the reason in one sentence:
 
 
 class Judgement(NamedTuple):
-    """What a judge said of an answer.
+    """What a judge's reply says about an answer.
 
     Attributes:
-        is_right: Its verdict.
-        reason: What it gave as its reason.
+        is_right: Whether the judge takes the answer to be right.
+        reason: Reason that the judge gives; empty where it gives none.
     """
 
     is_right: bool
@@ -62,7 +62,7 @@ def judge_messages(question: Question, answer: str) -> Messages:
 
 
 def judgement_hash(question: Question, answer: str, model: str) -> str:
-    """Returns what a judgement is known by: 64 hexadecimal digits.
+    """Returns the hash that a judgement is stored under: 64 hexadecimal digits.
 
     Equal answers to equal questions with equal golds are graded, and paid for, once.
     """
@@ -71,17 +71,17 @@ def judgement_hash(question: Question, answer: str, model: str) -> str:
 
 
 def read_judgement(reply: Reply) -> Judgement:
-    """Reads the verdict of a reply.
+    """Reads the judgement in a judge's reply.
 
     Raises:
-        RefusedError: The judge will not answer.
-        UnreadableError: There is no verdict.
+        RefusedError: The judge refuses to answer.
+        UnreadableError: The reply holds no judgement.
     """
     if reply.refusal is not None or reply.finish_reason == "content_filter":
         raise RefusedError("the judge refused")
-    found = find_json(reply.text, lambda value: isinstance(value.get("correct"), bool))
-    if found is None:
+    fields = find_json(reply.text, lambda value: isinstance(value.get("correct"), bool))
+    if fields is None:
         cut = " (it was cut off)" if reply.finish_reason == "length" else ""
         raise UnreadableError(f'the reply holds no {{"correct": true or false}}{cut}')
-    reason = found.get("reason")
-    return Judgement(found["correct"], reason if isinstance(reason, str) else "")
+    reason = fields.get("reason")
+    return Judgement(fields["correct"], reason if isinstance(reason, str) else "")

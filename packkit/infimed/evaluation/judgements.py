@@ -1,4 +1,4 @@
-"""What judges said of answers, kept line by line, and asking for what is not there yet."""
+"""Judgements of answers, kept line by line, and asking a judge for those that are missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from packkit.infimed.chat import (
 )
 from packkit.infimed.evaluation.judge_prompt import (
     JUDGE_PROMPT_VERSION,
-    VERDICT_SCHEMA,
+    JUDGEMENT_SCHEMA,
     Judgement,
     judge_messages,
     judgement_hash,
@@ -34,17 +34,17 @@ from packkit.infimed.evaluation.judge_prompt import (
 from packkit.infimed.evaluation.questions import Question
 
 OnJudgement = Callable[[RunProgress, int], None]
-"""Is told how far a judge has come, and how many requests there are in all."""
+"""Takes the progress of a judge, and the number of requests in all."""
 
 _IDENTITY = ("request",)
 
 
-class ToJudge(NamedTuple):
-    """An answer that a judge is to decide on.
+class JudgeRequest(NamedTuple):
+    """What a judge is asked: whether an answer to a question is right.
 
     Attributes:
-        question: That was asked.
-        answer: What the reply was taken to say.
+        question: Question of a benchmark.
+        answer: What the model's reply was taken to say.
     """
 
     question: Question
@@ -52,21 +52,21 @@ class ToJudge(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GivenJudgement:
-    """What came of asking a judge about one answer, as one line of the file.
+class JudgementRecord:
+    """One line of judgements.jsonl: what came of asking a judge about one answer.
 
     Attributes:
-        request: `judgement_hash` of what was asked.
-        model: The judge.
-        prompt_version: Of what it was asked.
-        state: ``ok``, or why there is no verdict.
-        is_right: Its verdict; None unless ok.
-        reason: What it gave as its reason.
-        reply: What it wrote, where that could not be read; else empty.
-        error: What went wrong; empty if ok.
+        request: `judgement_hash` of what was asked, 64 hexadecimal digits.
+        model: Name of the judge.
+        prompt_version: Version of the wording in which the judge was asked.
+        state: Whether there is a judgement, ``ok``, or why there is none.
+        is_right: Whether the judge takes the answer to be right; None unless ok.
+        reason: Reason that the judge gave; else empty.
+        reply: Reply of the judge, where it could not be read; else empty.
+        error: Description of what went wrong; empty if ok.
         attempts: Requests sent, in all runs.
-        prompt_tokens: Of all attempts, as the server counted.
-        completion_tokens: Of all attempts.
+        prompt_tokens: Tokens of the prompts of all attempts, as the server counted them.
+        completion_tokens: Tokens of the replies to all attempts.
     """
 
     request: str
@@ -89,7 +89,7 @@ class GivenJudgement:
 
     @property
     def spent(self) -> Spending:
-        """What all attempts came to."""
+        """Requests and tokens of all attempts."""
         return Spending(self.attempts, self.prompt_tokens, self.completion_tokens)
 
 
@@ -97,51 +97,54 @@ class Judgements:
     """The file of judgements, open for more; at most one process has it open.
 
     Args:
-        path: The file; made where it is missing.
-        model: The judge that is asked.
+        path: File of judgements; made where it is missing.
+        model: Name of the judge that is asked.
 
     Raises:
-        LogInUseError: Another process has it open.
-        FormatError: It holds something else.
+        LogInUseError: Another process has the file open.
+        FormatError: A line of the file is no judgement.
     """
 
     def __init__(self, path: Path, model: str) -> None:
         self._log, self._model = AnswerLog(path, _IDENTITY), model
         try:
-            self._given = {one.request: one for one in map(self._line, self._log.records.values())}
+            records = map(self._record_of, self._log.records.values())
+            self._records = {record.request: record for record in records}
         except BaseException:
             self._log.close()
             raise
-        self._before = dict(self._given)
+        self._earlier = dict(self._records)
 
-    def of(self, item: ToJudge) -> GivenJudgement | None:
-        """Returns what the judge said of an answer; None where it was not asked yet."""
-        return self._given.get(judgement_hash(*item, self._model))
+    def get(self, request: JudgeRequest) -> JudgementRecord | None:
+        """Returns what came of a request; None where the judge was not asked yet."""
+        return self._records.get(judgement_hash(*request, self._model))
 
-    def unasked(self, items: Iterable[ToJudge]) -> list[ToJudge]:
-        """Returns those that nothing has come of yet."""
-        return [item for item in items if self.of(item) is None]
+    def unasked(self, requests: Iterable[JudgeRequest]) -> list[JudgeRequest]:
+        """Returns the requests that the judge was not asked yet."""
+        return [request for request in requests if self.get(request) is None]
 
-    def failed(self, items: Iterable[ToJudge]) -> list[ToJudge]:
-        """Returns those that were asked about, and have no verdict."""
-        given = ((item, self.of(item)) for item in items)
-        return [item for item, one in given if one is not None and one.state != "ok"]
+    def failed(self, requests: Iterable[JudgeRequest]) -> list[JudgeRequest]:
+        """Returns the requests that the judge was asked, and that have no judgement."""
+        records = ((request, self.get(request)) for request in requests)
+        return [
+            request for request, record in records if record is not None and record.state != "ok"
+        ]
 
     def ask(
         self,
         judge: ChatModel,
-        items: Iterable[ToJudge],
+        requests: Iterable[JudgeRequest],
         *,
         concurrency: int,
         limits: Limits,
         policy: RetryPolicy,
         on_progress: OnJudgement | None,
     ) -> TasksReport:
-        """Asks for verdicts; each is in the file before the next request of its task is sent.
+        """Asks for judgements, and writes each to the file before its request is tried again.
 
         Args:
-            judge: Whom to ask.
-            items: About what; equal ones are asked about once.
+            judge: Model to ask.
+            requests: What to ask; equal requests are sent once.
             concurrency: Requests on their way at the same time.
             limits: How much may be spent, by all runs into this file.
             policy: How often a request is tried.
@@ -150,24 +153,24 @@ class Judgements:
         Raises:
             AccessError: The judge answers no request at all.
         """
-        requests = {judgement_hash(*item, self._model): item for item in items}
+        by_hash = {judgement_hash(*request, self._model): request for request in requests}
         return run_tasks(
             judge,
-            [_task(request, item) for request, item in requests.items()],
-            schema=VERDICT_SCHEMA,
+            [_task(key, request) for key, request in by_hash.items()],
+            schema=JUDGEMENT_SCHEMA,
             read=lambda task, reply: read_judgement(reply),
             record=self._record,
             concurrency=concurrency,
             limits=limits,
             spent=self.spent,
             policy=policy,
-            on_progress=on_progress and (lambda run: on_progress(run, len(requests))),
+            on_progress=on_progress and (lambda run: on_progress(run, len(by_hash))),
         )
 
     @property
     def spent(self) -> Spending:
-        """What all requests in the file came to."""
-        return sum((one.spent for one in self._given.values()), NOTHING)
+        """Requests and tokens of all judgements in the file."""
+        return sum((record.spent for record in self._records.values()), NOTHING)
 
     def close(self) -> None:
         """Closes the file, and lets others write to it."""
@@ -180,32 +183,32 @@ class Judgements:
         self.close()
 
     def _record(self, task: Task, outcome: TaskResult[Judgement]) -> None:
-        before, said = self._before.get(task.request), outcome.value
-        spent = outcome.spent if before is None else before.spent + outcome.spent
-        given = GivenJudgement(
+        earlier, judgement = self._earlier.get(task.request), outcome.value
+        spent = outcome.spent if earlier is None else earlier.spent + outcome.spent
+        record = JudgementRecord(
             request=task.request,
             model=self._model,
             prompt_version=JUDGE_PROMPT_VERSION,
             state=outcome.state,
-            is_right=None if said is None else said.is_right,
-            reason="" if said is None else said.reason,
+            is_right=None if judgement is None else judgement.is_right,
+            reason="" if judgement is None else judgement.reason,
             reply=outcome.reply,
             error=outcome.error,
             attempts=spent.attempts,
             prompt_tokens=spent.prompt_tokens,
             completion_tokens=spent.completion_tokens,
         )
-        self._log.append(asdict(given))
-        self._given[given.request] = given
+        self._log.append(asdict(record))
+        self._records[record.request] = record
 
-    def _line(self, record: Mapping[str, Any]) -> GivenJudgement:
+    def _record_of(self, line: Mapping[str, Any]) -> JudgementRecord:
         try:
-            return GivenJudgement(**record)
+            return JudgementRecord(**line)
         except (TypeError, ValueError) as error:
             raise FormatError(self._log.path, f"no line of a judgement: {error}") from None
 
 
-def _task(request: str, item: ToJudge) -> Task:
-    messages = judge_messages(*item)
+def _task(key: str, request: JudgeRequest) -> Task:
+    messages = judge_messages(*request)
     tokens = sum(estimate_text_tokens(message["content"]) for message in messages)
-    return Task(request, lambda: messages, tokens)
+    return Task(key, lambda: messages, tokens)

@@ -1,4 +1,4 @@
-"""Answers of two models to the same questions, decided on by the same method."""
+"""Pairs of verdicts: on the answers of two models to the same question, by the same method."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Literal, NamedTuple
 from packkit.base.errors import InputError
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS
 from packkit.infimed.evaluation.questions import Question
-from packkit.infimed.evaluation.scored_results import Decided, ScoredResults, describe_mix
+from packkit.infimed.evaluation.scored_results import ScoredQuestion, ScoredResults, describe_mix
 from packkit.infimed.evaluation.verdicts import Verdict
 
 WhoIsRight = Literal["a", "b", "both", "neither"]
 
-# All that bears on whether an answer is right.
+# Fields of a question that bear on whether an answer is right.
 _FIELDS = ("text", "kind", "gold", "options", "language")
 
 
 class Pair(NamedTuple):
-    """One question, and what was decided about both answers.
+    """One question, and the verdicts on both models' answers.
 
     Attributes:
-        question: Without its images.
-        a: The first model's verdict.
-        b: The second model's.
+        question: Question of a benchmark, without its images.
+        a: Verdict on the first model's answer.
+        b: Verdict on the second model's answer.
     """
 
     question: Question
@@ -33,25 +33,25 @@ class Pair(NamedTuple):
 
     @property
     def is_decided(self) -> bool:
-        """Whether something is known of both answers."""
+        """Whether both answers were decided on; if not, the judge failed on one."""
         return "judge_failed" not in (self.a.outcome, self.b.outcome)
 
     @property
     def who_is_right(self) -> WhoIsRight:
-        """Whose answer is right, of a pair that is decided."""
+        """Which model's answer is right; only for pairs that are decided."""
         if self.a.is_right:
             return "both" if self.b.is_right else "a"
         return "b" if self.b.is_right else "neither"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pairs:
+class BenchmarkPairs:
     """The questions of one benchmark that two results have in common.
 
     Attributes:
-        decided: Those of which something is known of both answers, in the order of the first.
-        judge_failed: Those where the judge gave no verdict on one answer or both.
-        unshared: Questions that only one of them has.
+        decided: Pairs in which both answers were decided on, in the order of the first results.
+        judge_failed: Number of pairs in which the judge gave no verdict on one answer or both.
+        unshared: Number of questions that only one of the results has.
     """
 
     decided: Sequence[Pair]
@@ -59,55 +59,58 @@ class Pairs:
     unshared: int
 
 
-def pair(a: ScoredResults, b: ScoredResults) -> Mapping[str, Pairs]:
-    """Pairs the verdicts of two results, question by question.
+def pair_verdicts(a: ScoredResults, b: ScoredResults) -> Mapping[str, BenchmarkPairs]:
+    """BenchmarkPairs the verdicts of two results, question by question.
 
     Args:
-        a: The first.
-        b: The second.
+        a: Results of the first model.
+        b: Results of the second model.
 
     Returns:
-        Benchmark -> its pairs, for each benchmark of which at least one pair is decided.
+        Name of a benchmark -> its pairs, for each benchmark with at least one decided pair.
 
     Raises:
-        InputError: They were not scored by one method, a question differs between them, or they
-            have none in common.
-        FormatError: A file of theirs is not what it should be.
+        InputError: The results were scored by different methods, a question differs between them,
+            or they have no question in common.
+        FormatError: A file of the results is not what it should be.
     """
     if mix := describe_mix([a.method, b.method]):
         raise InputError(f"{a.label} and {b.label} cannot be compared, they differ in {mix}")
-    of_a, of_b = a.verdicts(), b.verdicts()
+    scored_a, scored_b = a.verdicts(), b.verdicts()
     pairs = {
-        name: _pairs(of_a[name], of_b[name], f"{a.label} and {b.label}")
+        name: _pairs(scored_a[name], scored_b[name], f"{a.label} and {b.label}")
         for name in BENCHMARKS
-        if name in of_a and name in of_b
+        if name in scored_a and name in scored_b
     }
-    found = {name: one for name, one in pairs.items() if one.decided}
-    if not found:
+    comparable = {name: benchmark for name, benchmark in pairs.items() if benchmark.decided}
+    if not comparable:
         raise InputError(f"{a.label} and {b.label} have no question in common that is decided on")
-    return found
+    return comparable
 
 
-def difference(one: Question, other: Question) -> str:
-    """Returns in words the first thing in which two questions differ; nothing if none."""
+def first_difference(a: Question, b: Question) -> str:
+    """Returns in words the first field in which two questions differ; an empty text if none."""
     for name in _FIELDS:
-        if (left := getattr(one, name)) != (right := getattr(other, name)):
+        if (left := getattr(a, name)) != (right := getattr(b, name)):
             return f"{name}: {left!r}, {right!r}"
     return ""
 
 
-def _pairs(of_a: Mapping[str, Decided], of_b: Mapping[str, Decided], labels: str) -> Pairs:
-    shared = [(one, of_b[key]) for key, one in of_a.items() if key in of_b]
-    for (question, _), (other, _) in shared:
-        if differs := difference(question, other):
+def _pairs(
+    a: Mapping[str, ScoredQuestion], b: Mapping[str, ScoredQuestion], labels: str
+) -> BenchmarkPairs:
+    pairs = []
+    for key in (key for key in a if key in b):
+        question, verdict = a[key]
+        if difference := first_difference(question, b[key].question):
             raise InputError(
-                f"{labels} were not asked the same: question {question.key} of "
-                f"{question.benchmark} differs in {differs}"
+                f"{labels} were not asked the same: question {key} of {question.benchmark} "
+                f"differs in {difference}"
             )
-    pairs = [Pair(question, one, other) for (question, one), (_, other) in shared]
-    decided = [one for one in pairs if one.is_decided]
-    return Pairs(
+        pairs.append(Pair(question, verdict, b[key].verdict))
+    decided = [pair for pair in pairs if pair.is_decided]
+    return BenchmarkPairs(
         decided=decided,
         judge_failed=len(pairs) - len(decided),
-        unshared=len(of_a) + len(of_b) - 2 * len(shared),
+        unshared=len(a) + len(b) - 2 * len(pairs),
     )

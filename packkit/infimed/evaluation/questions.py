@@ -9,7 +9,7 @@ from typing import Any, Literal
 from packkit.images import ImageRef
 
 QuestionKind = Literal["choice", "yes_no", "closed", "open"]
-"""What is wanted: a letter of an option, yes or no, a word or phrase, or free text."""
+"""What answers a question: a letter of an option, yes or no, a word or phrase, or free text."""
 
 Language = Literal["en", "zh"]
 
@@ -20,14 +20,14 @@ class Question:
 
     Attributes:
         benchmark: Name of the benchmark, such as ``slake``.
-        key: Tells it from the others of its benchmark, on every machine alike.
-        text: The question as the benchmark has it.
-        kind: What is wanted.
-        gold: The right answer as the benchmark has it; of a choice its letter.
-        options: Letter -> text of a choice, in their order; else empty.
-        language: In which it is asked, and is to be answered.
-        groups: What results are broken down by, such as ``{"modality": "CT"}``.
-        images: That it is about, in their order: encoded bytes, or where they stand.
+        key: Key of the question, unique in its benchmark and the same on every machine.
+        text: Text of the question as the benchmark has it.
+        kind: What answers the question.
+        gold: Right answer as the benchmark has it; for a choice, the letter of the option.
+        options: Letter -> text of the option, in their order; empty unless a choice.
+        language: Language in which the question is asked, and is to be answered.
+        groups: Fields that results are broken down by, such as ``{"modality": "CT"}``.
+        images: Images that the question is about, in their order: encoded bytes or references.
     """
 
     benchmark: str
@@ -46,7 +46,7 @@ class Question:
         return self.kind == "open"
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON, without its images."""
+        """Returns the question as JSON, without its images."""
         return {name: getattr(self, name) for name in self.__slots__ if name != "images"}
 
     @classmethod

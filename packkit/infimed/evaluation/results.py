@@ -1,11 +1,11 @@
 """The folder of one model's results.
 
-    run.json               who answered, how it was asked, which questions
-    questions/slake.jsonl  the questions of a benchmark, without images
-    answers.jsonl          answers, a line each, as they came
-    judgements.jsonl       what judges said of answers, as it came
-    scores/NAME.json       what was counted; NAME is the scorer, and the judge where there is one
-    verdicts/NAME.jsonl    what was decided about each answer
+    run.json               settings of the run: model, prompts, benchmarks
+    questions/slake.jsonl  questions of a benchmark, without images
+    answers.jsonl          answers of the model, as they came
+    judgements.jsonl       judgements of answers, as they came
+    verdicts/NAME.jsonl    verdicts on the answers; NAME is the scorer, and the judge if any
+    scores/NAME.json       tallies of these verdicts
 
 Questions and answers are all that scoring needs.
 """
@@ -27,27 +27,27 @@ from packkit.infimed.chat import read_answers
 from packkit.infimed.evaluation.questions import Question
 
 ANSWER_IDENTITY = ("benchmark", "question")
-"""Fields that tell what an answer is of."""
+"""Fields that identify an answer."""
 
 AnswerState = Literal["ok", "refused", "http_error"]
-"""``refused``: a content filter stopped it, which is an answer that says nothing. ``http_error``:
-there is no answer yet."""
+"""``refused``: a content filter stopped the reply, which counts as an empty one.
+``http_error``: there is no answer yet."""
 
 _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GivenAnswer:
-    """What a model answered to one question, as one line of the answers.
+class AnswerRecord:
+    """One line of answers.jsonl: what came of asking a model one question.
 
     Attributes:
         benchmark: Name of the benchmark.
         question: Key of the question.
         state: Whether there is an answer.
-        text: All that the model wrote; empty unless ok.
-        tokens: That it wrote; None where that is not known.
-        is_cut: Whether it was cut off at the limit of tokens.
-        error: What went wrong; empty if ok.
+        text: Reply of the model, all that it wrote; empty unless ok.
+        tokens: Tokens of the reply; None where their number is not known.
+        is_cut: Whether the reply was cut off at the limit of tokens.
+        error: Description of what went wrong; empty if ok.
     """
 
     benchmark: str
@@ -68,12 +68,12 @@ class GivenAnswer:
 
     @property
     def is_final(self) -> bool:
-        """Whether it is not to be asked for again."""
+        """Whether the question need not be asked again."""
         return self.state != "http_error"
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What its line is known by."""
+        """Name of the benchmark and key of the question."""
         return self.benchmark, self.question
 
 
@@ -82,9 +82,9 @@ class QuestionSet:
     """The questions of one benchmark, as run.json names them.
 
     Attributes:
-        path: Where the benchmark was read from.
-        questions: Their number.
-        hash: Of their file, 16 hexadecimal digits.
+        path: Path that the benchmark was read from.
+        questions: Number of questions.
+        hash: Hash of the file of questions, 16 hexadecimal digits.
     """
 
     path: str
@@ -93,16 +93,16 @@ class QuestionSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class RunSettings:
     """What run.json holds: what all answers in a folder have in common.
 
     Attributes:
-        model: That answers.
-        backend: What runs it: ``packkit``, ``transformers`` or ``endpoint``.
-        max_new_tokens: Where an answer ends at the latest.
-        prompt_version: Of what is asked.
-        benchmarks: Name -> its questions.
-        version: Of this file.
+        model: Name or path of the model that answers.
+        backend: What runs the model: ``packkit``, ``transformers`` or ``endpoint``.
+        max_new_tokens: Tokens that a reply may have.
+        prompt_version: Version of the wording in which questions are asked.
+        benchmarks: Name of a benchmark -> its questions.
+        version: Version of the file's format.
     """
 
     model: str
@@ -117,7 +117,7 @@ class Results:
     """A folder of results; it need not be there yet.
 
     Args:
-        folder: The folder.
+        folder: Path of the folder.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -128,27 +128,27 @@ class Results:
 
     @property
     def exists(self) -> bool:
-        """Whether a run has been started here."""
+        """Whether a run has been started in the folder."""
         return self._settings_file.exists()
 
     def scores_file(self, name: str) -> Path:
-        """Returns where the scores of a `scoring_name` stand."""
+        """Returns the path of the scores that are filed under a `scoring_name`."""
         return self.folder / "scores" / f"{name}.json"
 
     def verdicts_file(self, name: str) -> Path:
-        """Returns where the verdicts of a `scoring_name` stand."""
+        """Returns the path of the verdicts that are filed under a `scoring_name`."""
         return self.folder / "verdicts" / f"{name}.jsonl"
 
     def scorings(self) -> list[str]:
-        """Returns the names of all scores that there are, sorted."""
+        """Returns the `scoring_name` of every file of scores, sorted."""
         return sorted(path.stem for path in (self.folder / "scores").glob("*.json"))
 
-    def settings(self) -> Settings:
+    def settings(self) -> RunSettings:
         """Reads run.json.
 
         Raises:
-            InputError: There is none.
-            FormatError: It is something else, or of another version.
+            InputError: The folder has no run.json.
+            FormatError: The file does not hold settings of a run, or is of another version.
         """
         if not self.exists:
             raise InputError(f"{self.folder}: holds no results: run.json is missing")
@@ -157,12 +157,14 @@ class Results:
             if record["version"] != _VERSION:
                 reason = f"version must be {_VERSION}, got {record['version']}"
                 raise FormatError(self._settings_file, reason)
-            sets = {name: QuestionSet(**one) for name, one in record.pop("benchmarks").items()}
-            return Settings(**record, benchmarks=sets)
+            benchmarks = {
+                name: QuestionSet(**fields) for name, fields in record.pop("benchmarks").items()
+            }
+            return RunSettings(**record, benchmarks=benchmarks)
         except (AttributeError, KeyError, TypeError, orjson.JSONDecodeError) as error:
-            raise FormatError(self._settings_file, f"not of packkit eval run: {error}") from None
+            raise FormatError(self._settings_file, f"not the settings of a run: {error}") from None
 
-    def write_settings(self, settings: Settings) -> None:
+    def write_settings(self, settings: RunSettings) -> None:
         """Writes run.json."""
         data = orjson.dumps(asdict(settings), option=orjson.OPT_INDENT_2)
         write_atomically(self._settings_file, data)
@@ -175,22 +177,22 @@ class Results:
         """Reads the questions of one benchmark, without images.
 
         Raises:
-            InputError: This folder has none of it.
+            InputError: The folder has no such benchmark.
             FormatError: The file is not the one that was written.
         """
-        if benchmark not in (sets := self.settings().benchmarks):
-            raise InputError(f"{self.folder}: has no {benchmark}, only {', '.join(sets)}")
+        if benchmark not in (known := self.settings().benchmarks):
+            raise InputError(f"{self.folder}: has no {benchmark}, only {', '.join(known)}")
         path = self._questions_file(benchmark)
         data = path.read_bytes()
-        if _hash(data) != sets[benchmark].hash:
+        if _hash(data) != known[benchmark].hash:
             raise FormatError(path, "is not the file that run.json names: its hash differs")
         return [Question.from_dict(orjson.loads(line)) for line in data.splitlines()]
 
-    def answers(self) -> dict[tuple[str, str], GivenAnswer]:
+    def answers(self) -> dict[tuple[str, str], AnswerRecord]:
         """Reads all answers, by benchmark and key of the question.
 
         Raises:
-            FormatError: The file holds something else.
+            FormatError: A line of the file is no answer.
         """
         if not self.answers_file.exists():
             return {}
@@ -200,49 +202,49 @@ class Results:
         return self.folder / "questions" / f"{benchmark}.jsonl"
 
 
-def answers_hash(answers: Mapping[tuple[str, str], GivenAnswer]) -> str:
-    """Returns a hash of what was answered, whatever the order: 16 hexadecimal digits."""
-    said = sorted((*answer.identity, answer.state, answer.text) for answer in answers.values())
-    return _hash(orjson.dumps(said))
+def answers_hash(answers: Mapping[tuple[str, str], AnswerRecord]) -> str:
+    """Returns a hash of the replies, whatever their order: 16 hexadecimal digits."""
+    replies = sorted((*answer.identity, answer.state, answer.text) for answer in answers.values())
+    return _hash(orjson.dumps(replies))
 
 
 def question_lines(questions: Sequence[Question]) -> bytes:
     """Returns questions as lines of JSON, without their images."""
-    lines = [orjson.dumps(one.to_dict(), option=orjson.OPT_APPEND_NEWLINE) for one in questions]
-    return b"".join(lines)
+    options = orjson.OPT_APPEND_NEWLINE
+    return b"".join(orjson.dumps(question.to_dict(), option=options) for question in questions)
 
 
 def question_set(lines: bytes, path: str | Path) -> QuestionSet:
-    """Returns what run.json says of the questions of one benchmark.
+    """Returns what run.json says about the questions of one benchmark.
 
     Args:
-        lines: `question_lines` of all of it.
-        path: Where they were read from.
+        lines: `question_lines` of all questions of the benchmark.
+        path: Path that the benchmark was read from.
     """
     return QuestionSet(path=str(path), questions=lines.count(b"\n"), hash=_hash(lines))
 
 
 def parse_answers(
     path: Path, records: Sequence[Mapping[str, Any]]
-) -> dict[tuple[str, str], GivenAnswer]:
-    """Returns lines of answers by what they are of.
+) -> dict[tuple[str, str], AnswerRecord]:
+    """Returns answers by benchmark and key of the question.
 
     Args:
-        path: Their file, for messages.
-        records: The lines.
+        path: Path of the file of answers, for messages.
+        records: Lines of the file, as JSON objects.
 
     Raises:
         FormatError: A line is no answer.
     """
     try:
-        answers = [GivenAnswer(**record) for record in records]
+        answers = [AnswerRecord(**fields) for fields in records]
     except (TypeError, ValueError) as error:
         raise FormatError(path, f"no line of an answer: {error}") from None
     return {answer.identity: answer for answer in answers}
 
 
 def scoring_name(scorer: str, judge: str | None, seed: int | None = None) -> str:
-    """Returns what the scores by a scorer and a judge are filed under, a name for each.
+    """Returns the name that the scores by a scorer, a judge and a seed are filed under.
 
     >>> scoring_name("strict", None), scoring_name("medevalkit", "Qwen/Qwen3-32B", 1)
     ('strict', 'medevalkit-seed1+Qwen%2FQwen3-32B')

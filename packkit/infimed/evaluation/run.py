@@ -1,9 +1,10 @@
-"""Has a model answer benchmarks; a run that was stopped goes on where it stood."""
+"""Has a model answer benchmarks; a run that was stopped goes on where it stopped."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -12,36 +13,36 @@ from packkit.base.errors import InputError
 from packkit.infimed.chat import AnswerLog
 from packkit.infimed.evaluation.answering import Answerer, Request
 from packkit.infimed.evaluation.benchmarks import find_benchmark, read_benchmark
-from packkit.infimed.evaluation.prompts import PROMPT_VERSION, prompt_for
+from packkit.infimed.evaluation.question_prompt import PROMPT_VERSION, prompt_for
 from packkit.infimed.evaluation.questions import Question
 from packkit.infimed.evaluation.results import (
     ANSWER_IDENTITY,
-    GivenAnswer,
+    AnswerRecord,
     Results,
-    Settings,
+    RunSettings,
     parse_answers,
     question_lines,
     question_set,
 )
 
-# Enough to say what is wrong.
+# How many errors a report names.
 _SHOWN = 3
 
 OnAnswer = Callable[[int, int], None]
-"""Is told how many questions are answered so far, and of how many."""
+"""Takes the number of questions answered so far, and the number of all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkReport:
-    """What became of one benchmark.
+    """How many questions of one benchmark have an answer.
 
     Attributes:
-        questions: Of the benchmark.
-        answered: Of them, earlier runs included.
-        refused: Of those answered, stopped by a content filter.
-        cut: Of those answered, cut off at the limit of tokens.
-        failed: Without an answer; the next run asks for them again.
-        errors: Why, the first few.
+        questions: Number of questions of the benchmark.
+        answered: Number of questions with an answer, those of earlier runs included.
+        refused: Number of answers that a content filter stopped.
+        cut: Number of answers that were cut off at the limit of tokens.
+        failed: Number of questions without an answer; the next run asks them again.
+        errors: Reasons why questions have no answer, the first few.
     """
 
     questions: int
@@ -54,16 +55,16 @@ class BenchmarkReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswersReport:
-    """What a run came to.
+    """The outcome of a run of benchmarks.
 
     Attributes:
         out: Folder of the results.
-        model: That answered.
-        backend: What ran it.
-        benchmarks: Name -> what became of it.
-        answers: Of this run.
-        seconds: That answering took.
-        torn_bytes: Of an unfinished last line, left by a run that was killed and now cut off.
+        model: Name or path of the model that answered.
+        backend: What ran the model: ``packkit``, ``transformers`` or ``endpoint``.
+        benchmarks: Name of a benchmark -> how many of its questions have an answer.
+        answers: Number of answers that this run added.
+        seconds: Time that answering took.
+        torn_bytes: Size of an unfinished last line, which a killed run left and this one cut off.
     """
 
     out: str
@@ -76,36 +77,36 @@ class AnswersReport:
 
     @property
     def answers_per_second(self) -> float:
-        """How fast this run was."""
+        """Speed of this run; 0 where it added no answer."""
         return self.answers / self.seconds if self.answers else 0.0
 
     @property
     def failed(self) -> int:
-        """Questions without an answer."""
-        return sum(one.failed for one in self.benchmarks.values())
+        """Number of questions without an answer."""
+        return sum(benchmark.failed for benchmark in self.benchmarks.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
+        """Returns the report as JSON."""
         figures = {"answers_per_second": self.answers_per_second, "failed": self.failed}
         return {**asdict(self), **figures}
 
 
 def parse_benchmarks(specs: Iterable[str]) -> dict[str, Path]:
-    """Reads what the user calls benchmarks: ``NAME=PATH`` each.
+    """Reads names of benchmarks with their local copies, ``NAME=PATH`` each.
 
     Raises:
-        InputError: One is something else or is there twice, or its files are not there.
+        InputError: A text has another form, a benchmark is named twice, or its files are missing.
     """
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for spec in specs:
         name, equals, path = spec.partition("=")
         if not (name and equals and path):
             raise InputError(f"a benchmark must be NAME=PATH, got {spec!r}")
-        if name in found:
-            raise InputError(f"benchmark {name} is named twice: {found[name]}, {path}")
+        if name in paths:
+            raise InputError(f"benchmark {name} is named twice: {paths[name]}, {path}")
         find_benchmark(name, Path(path))
-        found[name] = Path(path)
-    return found
+        paths[name] = Path(path)
+    return paths
 
 
 def run_benchmarks(
@@ -117,33 +118,34 @@ def run_benchmarks(
 ) -> AnswersReport:
     """Has a model answer every question of some benchmarks, each once.
 
-    Every answer is on disk as soon as it is there: a run that is killed loses those that are being
-    written and nothing else. More benchmarks may be added to a folder, the model may not change.
+    Every answer is written as soon as it comes: a run that is killed loses only the answers that
+    the model was still writing. Benchmarks may be added to a folder, the model may not change.
 
     Args:
-        answerer: Who answers; see `packkit.infimed.evaluation.answering.open_answerer`.
-        benchmarks: Name -> its local copy.
+        answerer: Model to ask; see `packkit.infimed.evaluation.answering.open_answerer`.
+        benchmarks: Name of a benchmark -> path of its local copy.
         out: Folder of the results.
-        on_progress: Called whenever there is another answer.
+        on_progress: Called whenever another answer has come.
 
     Raises:
-        InputError: A benchmark is not there, or the folder holds results of something else.
+        InputError: A benchmark is missing, or the folder holds answers of another model, or to
+            other prompts or questions.
         FormatError: A benchmark or a file in the folder is not what it should be.
-        SampleError: An image is broken, and of which question.
+        SampleError: An image is broken; the message names its question.
         AccessError: An endpoint answers no request.
         LogInUseError: Another run writes to the folder.
         KeyboardInterrupt: Ctrl-C ended the run; what was answered is kept.
     """
     results = Results(out)
     questions = {name: read_benchmark(name, path) for name, path in benchmarks.items()}
-    asked = [one for of in questions.values() for one in of]
+    asked = list(chain.from_iterable(questions.values()))
     with AnswerLog(results.answers_file, ANSWER_IDENTITY) as log:
         answers = parse_answers(results.answers_file, list(log.records.values()))
         _claim(results, answerer, questions, benchmarks, answers)
-        left = [one for one in asked if not _is_answered(one, answers)]
+        left = [question for question in asked if not _is_answered(question, answers)]
         start, done = monotonic(), len(asked) - len(left)
 
-        def keep(answer: GivenAnswer) -> None:
+        def keep(answer: AnswerRecord) -> None:
             nonlocal done
             log.append(asdict(answer))
             answers[answer.identity] = answer
@@ -151,13 +153,13 @@ def run_benchmarks(
             if on_progress is not None:
                 on_progress(done, len(asked))
 
-        answerer.answer_all([_request(one) for one in left], keep)
+        answerer.answer_all(list(map(_request, left)), keep)
         return AnswersReport(
             out=str(out),
             model=answerer.model,
             backend=answerer.backend,
-            benchmarks={name: _report(of, answers) for name, of in questions.items()},
-            answers=sum(_is_answered(one, answers) for one in left),
+            benchmarks={name: _report(group, answers) for name, group in questions.items()},
+            answers=sum(_is_answered(question, answers) for question in left),
             seconds=monotonic() - start,
             torn_bytes=log.torn_bytes,
         )
@@ -168,41 +170,41 @@ def _claim(
     answerer: Answerer,
     questions: Mapping[str, Sequence[Question]],
     benchmarks: Mapping[str, Path],
-    answers: Mapping[tuple[str, str], GivenAnswer],
+    answers: Mapping[tuple[str, str], AnswerRecord],
 ) -> None:
-    """Writes what is asked of whom, and makes sure that the folder holds nothing else.
+    """Writes settings and questions, and makes sure that the folder holds answers to no others.
 
     Raises:
-        InputError: It does.
+        InputError: The folder holds answers of another model, or to other prompts or questions.
     """
-    settings = Settings(
+    settings = RunSettings(
         model=answerer.model,
         backend=answerer.backend,
         max_new_tokens=answerer.max_new_tokens,
         prompt_version=PROMPT_VERSION,
     )
-    # A folder without an answer is anybody's, such as after a run that no model answered.
+    # A folder without an answer, such as after a run that no model answered, may be taken over.
     has_answers = any(answer.is_final for answer in answers.values())
-    kept = results.settings() if has_answers else settings
+    saved = results.settings() if has_answers else settings
     for name in ("model", "backend", "max_new_tokens", "prompt_version"):
-        before, now = getattr(kept, name), getattr(settings, name)
+        before, now = getattr(saved, name), getattr(settings, name)
         if before != now:
             raise InputError(f"{results.folder}: holds answers of {name} {before}, not {now}")
-    sets = dict(kept.benchmarks)
-    for name, of in questions.items():
-        lines = question_lines(of)
-        fresh = question_set(lines, benchmarks[name].resolve())
-        if name in sets and sets[name].hash != fresh.hash:
+    question_sets = dict(saved.benchmarks)
+    for name, group in questions.items():
+        lines = question_lines(group)
+        current = question_set(lines, benchmarks[name].resolve())
+        if name in question_sets and question_sets[name].hash != current.hash:
             raise InputError(
                 f"{results.folder}: holds answers to other questions of {name}, read from "
-                f"{sets[name].path}"
+                f"{question_sets[name].path}"
             )
-        sets[name] = fresh
+        question_sets[name] = current
         results.write_questions(name, lines)
-    results.write_settings(replace(settings, benchmarks=sets))
+    results.write_settings(replace(settings, benchmarks=question_sets))
 
 
-def _is_answered(question: Question, answers: Mapping[tuple[str, str], GivenAnswer]) -> bool:
+def _is_answered(question: Question, answers: Mapping[tuple[str, str], AnswerRecord]) -> bool:
     answer = answers.get((question.benchmark, question.key))
     return answer is not None and answer.is_final
 
@@ -217,16 +219,17 @@ def _request(question: Question) -> Request:
 
 
 def _report(
-    questions: Sequence[Question], answers: Mapping[tuple[str, str], GivenAnswer]
+    questions: Sequence[Question], answers: Mapping[tuple[str, str], AnswerRecord]
 ) -> BenchmarkReport:
-    found = [answers.get((one.benchmark, one.key)) for one in questions]
-    given = [one for one in found if one is not None and one.is_final]
-    errors = dict.fromkeys(one.error for one in found if one is not None and not one.is_final)
+    asked = [answers.get((question.benchmark, question.key)) for question in questions]
+    records = [record for record in asked if record is not None]
+    final = [record for record in records if record.is_final]
+    errors = dict.fromkeys(record.error for record in records if not record.is_final)
     return BenchmarkReport(
         questions=len(questions),
-        answered=len(given),
-        refused=sum(answer.state == "refused" for answer in given),
-        cut=sum(answer.is_cut for answer in given),
-        failed=len(questions) - len(given),
+        answered=len(final),
+        refused=sum(answer.state == "refused" for answer in final),
+        cut=sum(answer.is_cut for answer in final),
+        failed=len(questions) - len(final),
         errors=list(errors)[:_SHOWN],
     )

@@ -1,4 +1,4 @@
-"""The scores of one model: what was counted, by which rules, and by which judge."""
+"""The file of scores: the tallies of one model's answers, by one scorer and one judge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 from packkit.base.errors import FormatError, PackkitError
 from packkit.base.files import write_atomically
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS
-from packkit.infimed.evaluation.tallies import BenchmarkSummary
+from packkit.infimed.evaluation.tallies import BenchmarkTallies
 
 _VERSION = 1
 
@@ -21,7 +21,7 @@ class IncompleteError(PackkitError, ValueError):
     """There is no average over the benchmarks while one of them is missing.
 
     Attributes:
-        missing: Their names.
+        missing: Names of the missing benchmarks.
     """
 
     def __init__(self, missing: tuple[str, ...]) -> None:
@@ -31,19 +31,19 @@ class IncompleteError(PackkitError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreFile:
-    """How the answers of one model were scored.
+    """The scores of one model's answers: what they are, and how they came about.
 
     Attributes:
-        model: That answered.
-        scorer: Name of the rules.
-        scorer_version: Of the rules.
-        seed: Of the draws of the rules; None where they draw nothing.
+        model: Name or path of the model that answered.
+        scorer: Name of the rules that read the replies.
+        scorer_version: Version of these rules.
+        seed: Seed of what the rules draw at random; None where they draw nothing.
         judge: Model that decided on open questions; None where the rules did.
-        judge_prompt_version: Of what it was asked; None without a judge.
-        prompt_version: Of what the model was asked.
+        judge_prompt_version: Version of the wording in which the judge was asked; None without one.
+        prompt_version: Version of the wording in which the model was asked.
         answers: Hash of the answers that were scored.
-        questions: Benchmark -> hash of its questions.
-        benchmarks: Name -> what became of its questions.
+        questions: Name of a benchmark -> hash of its questions.
+        benchmarks: Name of a benchmark -> tallies of its verdicts.
     """
 
     model: str
@@ -55,11 +55,11 @@ class ScoreFile:
     prompt_version: str
     answers: str
     questions: Mapping[str, str]
-    benchmarks: Mapping[str, BenchmarkSummary]
+    benchmarks: Mapping[str, BenchmarkTallies]
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Benchmarks of the paper that have no accuracy here."""
+        """Names of the paper's benchmarks that have no accuracy in this file."""
         return tuple(name for name in BENCHMARKS if self.accuracy(name) is None)
 
     @property
@@ -67,7 +67,7 @@ class ScoreFile:
         """Unweighted mean of the accuracies of all seven benchmarks, in [0, 1].
 
         Raises:
-            IncompleteError: One of them is missing.
+            IncompleteError: A benchmark is missing.
         """
         accuracies = [self.accuracy(name) for name in BENCHMARKS]
         known = [accuracy for accuracy in accuracies if accuracy is not None]
@@ -77,23 +77,23 @@ class ScoreFile:
 
     @property
     def scored_by(self) -> str:
-        """Scorer and judge in words."""
+        """Names of scorer and judge, in words."""
         return f"{self.scorer}, {'no judge' if self.judge is None else f'judge {self.judge}'}"
 
     def accuracy(self, benchmark: str) -> float | None:
         """Returns the accuracy over all questions of a benchmark; None where there is none."""
-        summary = self.benchmarks.get(benchmark)
-        return None if summary is None else summary.total.accuracy
+        tallies = self.benchmarks.get(benchmark)
+        return None if tallies is None else tallies.total.accuracy
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
+        """Returns the scores as JSON."""
         fields = {name: getattr(self, name) for name in self.__slots__ if name != "benchmarks"}
         return {
             "version": _VERSION,
             **fields,
             "average": None if self.missing else self.average,
             "missing": self.missing,
-            "benchmarks": {name: one.to_dict() for name, one in self.benchmarks.items()},
+            "benchmarks": {name: tallies.to_dict() for name, tallies in self.benchmarks.items()},
         }
 
     def write(self, path: Path) -> None:
@@ -105,8 +105,8 @@ class ScoreFile:
         """Reads what `write` wrote.
 
         Raises:
-            FormatError: It is something else, or of another version.
-            OSError: It cannot be read.
+            FormatError: The file does not hold scores, or is of another version.
+            OSError: The file cannot be read.
         """
         try:
             record = orjson.loads(Path(path).read_bytes())
@@ -114,8 +114,9 @@ class ScoreFile:
                 raise FormatError(path, f"version must be {_VERSION}, got {record['version']}")
             fields = {name: record[name] for name in cls.__slots__ if name != "benchmarks"}
             benchmarks = {
-                name: BenchmarkSummary.from_dict(one) for name, one in record["benchmarks"].items()
+                name: BenchmarkTallies.from_dict(tallies)
+                for name, tallies in record["benchmarks"].items()
             }
             return cls(**fields, benchmarks=benchmarks)
         except (AttributeError, KeyError, TypeError, orjson.JSONDecodeError) as error:
-            raise FormatError(path, f"no scores of packkit eval score: {error}") from None
+            raise FormatError(path, f"not a file of scores: {error}") from None

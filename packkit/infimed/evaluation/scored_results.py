@@ -1,4 +1,8 @@
-"""Scored results as tables and comparisons take them: under a label, and fresh."""
+"""Scored results: a folder of results opened with one of its files of scores, under a label.
+
+Tables, comparisons and pages of cases are made of them. Scores of other answers than the folder
+holds are refused.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +24,12 @@ class Method(NamedTuple):
     """How answers were asked for and decided on; figures of two methods cannot be compared.
 
     Attributes:
-        scorer: Name of the rules.
-        scorer_version: Of the rules.
-        seed: Of the draws of the rules; None where they draw nothing.
+        scorer: Name of the rules that read the replies.
+        scorer_version: Version of these rules.
+        seed: Seed of what the rules draw at random; None where they draw nothing.
         judge: Model that decided on open questions; None where the rules did.
-        judge_prompt_version: Of what it was asked; None without a judge.
-        prompt_version: Of what the model was asked.
+        judge_prompt_version: Version of the wording in which the judge was asked; None without one.
+        prompt_version: Version of the wording in which the model was asked.
     """
 
     scorer: str
@@ -49,12 +53,12 @@ class Method(NamedTuple):
         return f"{scorer}, {judge}, asked by prompt {self.prompt_version}"
 
 
-class Decided(NamedTuple):
-    """A question, and what was decided about the answer to it.
+class ScoredQuestion(NamedTuple):
+    """A question, and the verdict on the answer to it.
 
     Attributes:
-        question: Without its images.
-        verdict: What was decided.
+        question: Question of a benchmark, without its images.
+        verdict: Verdict on the model's answer.
     """
 
     question: Question
@@ -66,10 +70,10 @@ class ScoredResults:
     """Results of one model, and one scoring of them.
 
     Attributes:
-        label: What tables call it.
+        label: Name under which tables show the results.
         scoring: Name of the scoring, as `packkit.infimed.evaluation.results.scoring_name` gives it.
-        results: The folder.
-        scores: Of its answers as they are now.
+        results: Folder of the results.
+        scores: Scores of the answers as the folder holds them now.
     """
 
     label: str
@@ -79,43 +83,48 @@ class ScoredResults:
 
     @property
     def method(self) -> Method:
-        """How its answers were asked for and decided on."""
+        """How the answers were asked for and decided on."""
         return Method.of(self.scores)
 
-    def verdicts(self) -> dict[str, dict[str, Decided]]:
-        """Reads what was decided about each answer: benchmark -> key of the question -> both.
+    def verdicts(self) -> dict[str, dict[str, ScoredQuestion]]:
+        """Reads all questions with their verdicts: benchmark -> key of the question -> both.
 
         Raises:
-            FormatError: These are not the verdicts that the scores count.
-            OSError: They cannot be read.
+            FormatError: The verdicts are not those that the scores count.
+            OSError: The verdicts cannot be read.
         """
         path = self.results.verdicts_file(self.scoring)
-        found = {(one.benchmark, one.question): one for one in read_verdicts(path)}
-        return {name: self._decided(name, found, path) for name in self.scores.benchmarks}
+        verdicts = {
+            (verdict.benchmark, verdict.question): verdict for verdict in read_verdicts(path)
+        }
+        return {name: self._scored(name, verdicts, path) for name in self.scores.benchmarks}
 
-    def _decided(
-        self, benchmark: str, found: Mapping[tuple[str, str], Verdict], path: Path
-    ) -> dict[str, Decided]:
+    def _scored(
+        self, benchmark: str, verdicts: Mapping[tuple[str, str], Verdict], path: Path
+    ) -> dict[str, ScoredQuestion]:
+        """Returns the questions of a benchmark with their verdicts, by key."""
         questions = self.results.questions(benchmark)
-        verdicts = [found[benchmark, one.key] for one in questions if (benchmark, one.key) in found]
-        is_whole = len(verdicts) == len(questions)
-        if not is_whole or tally_verdicts(questions, verdicts) != self.scores.benchmarks[benchmark]:
+        names = [(benchmark, question.key) for question in questions]
+        known = [verdicts[name] for name in names if name in verdicts]
+        is_whole = len(known) == len(questions)
+        if not is_whole or tally_verdicts(questions, known) != self.scores.benchmarks[benchmark]:
             reason = f"verdicts on {benchmark} are not those that the scores count: score again"
             raise FormatError(path, reason)
-        pairs = zip(questions, verdicts, strict=True)
-        return {question.key: Decided(question, verdict) for question, verdict in pairs}
+        pairs = zip(questions, known, strict=True)
+        return {question.key: ScoredQuestion(question, verdict) for question, verdict in pairs}
 
 
 def open_scored(name: str, scoring: str | None = None) -> ScoredResults:
     """Reads the scores of one folder of results.
 
     Args:
-        name: The folder, which is its label too, or ``LABEL=PATH``; or one of the files in its
-            ``scores``, which says at once which scores are meant.
-        scoring: Which scores, such as ``medevalkit+gpt-4.1``; None where there is but one.
+        name: Folder of results, whose name becomes the label, or ``LABEL=PATH``; or one of the
+            files in its ``scores``, which names the scoring too.
+        scoring: Name of the scoring, such as ``medevalkit+gpt-4.1``; None where the folder has only
+            one.
 
     Raises:
-        InputError: There are no such scores, several where none is named, or they are of other
+        InputError: There are no such scores, several where `scoring` is None, or scores of other
             answers than the folder holds now.
         FormatError: A file in the folder is not what it should be.
     """
@@ -128,7 +137,7 @@ def open_scored(name: str, scoring: str | None = None) -> ScoredResults:
     scores = ScoreFile.read(results.scores_file(scoring))
     if scores.answers != answers_hash(results.answers()):
         raise InputError(
-            f"{path}: {scoring} scores other answers than are there now: packkit eval score again"
+            f"{path}: {scoring} scores other answers than are there now: score the results again"
         )
     return ScoredResults(label=label, scoring=scoring, results=results, scores=scores)
 
@@ -137,22 +146,22 @@ def open_all(names: Iterable[str], scoring: str | None = None) -> list[ScoredRes
     """Reads the scores of several folders, as `open_scored` does.
 
     Raises:
-        InputError: There is no folder, or two have one label.
+        InputError: No folder is named, or two have the same label.
     """
     opened = [open_scored(name, scoring) for name in names]
     if not opened:
         raise InputError("no results: name a folder, or LABEL=PATH")
-    label, count = Counter(one.label for one in opened).most_common(1)[0]
+    label, count = Counter(results.label for results in opened).most_common(1)[0]
     if count > 1:
         raise InputError(f"{count} results have the label {label}: give each its own, LABEL=PATH")
     return opened
 
 
 def describe_mix(methods: Sequence[Method]) -> str:
-    """Returns in words in what methods differ; nothing where they do not.
+    """Returns in words how methods differ; an empty text where they do not.
 
-    >>> one = Method("strict", "1", None, None, None, "1")
-    >>> describe_mix([one, one._replace(judge="j", judge_prompt_version="1")])
+    >>> method = Method("strict", "1", None, None, None, "1")
+    >>> describe_mix([method, method._replace(judge="j", judge_prompt_version="1")])
     'judge: none, j; judge prompt version: none, 1'
     """
     parts = []
@@ -164,7 +173,7 @@ def describe_mix(methods: Sequence[Method]) -> str:
 
 
 def _label_and_path(name: str) -> tuple[str, Path]:
-    """Splits what the user named; without a label that is empty."""
+    """Splits ``LABEL=PATH``; the label of a path alone is empty."""
     label, equals, path = name.partition("=")
     # A folder may well have an equals sign in its name.
     if equals and label and not Path(name).exists():
@@ -175,11 +184,9 @@ def _label_and_path(name: str) -> tuple[str, Path]:
 def _scoring(results: Results, name: str | None) -> str:
     known = results.scorings()
     if not known:
-        raise InputError(f"{results.folder}: holds no scores: packkit eval score makes them")
+        raise InputError(f"{results.folder}: holds no scores: score the results first")
     if name is None and len(known) > 1:
-        raise InputError(
-            f"{results.folder}: name one of its scorings by --scoring: {', '.join(known)}"
-        )
+        raise InputError(f"{results.folder}: scoring must name one of {', '.join(known)}")
     if name is not None and name not in known:
         raise InputError(f"{results.folder}: has no scoring {name}, only {', '.join(known)}")
     return known[0] if name is None else name

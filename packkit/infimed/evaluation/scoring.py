@@ -1,34 +1,37 @@
-"""From saved answers to scores; no model is needed, and no judge for what was judged before."""
+"""Scores saved answers: a scorer reads each reply, a judge decides on open questions.
+
+No model is needed, and no judge for what was judged before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import NamedTuple
 
 from packkit.base.errors import InputError, PackkitError
 from packkit.infimed.chat import ChatModel, Limits, OpenAIChat, RetryPolicy
 from packkit.infimed.evaluation.judge_prompt import JUDGE_PROMPT_VERSION
-from packkit.infimed.evaluation.judgements import Judgements, OnJudgement, ToJudge
+from packkit.infimed.evaluation.judgements import Judgements, JudgeRequest, OnJudgement
 from packkit.infimed.evaluation.questions import Question
-from packkit.infimed.evaluation.results import GivenAnswer, Results, answers_hash, scoring_name
+from packkit.infimed.evaluation.results import AnswerRecord, Results, answers_hash, scoring_name
 from packkit.infimed.evaluation.score_file import ScoreFile
 from packkit.infimed.evaluation.scorers import Reading, Scorer, scorer_named
 from packkit.infimed.evaluation.tallies import tally_verdicts
 from packkit.infimed.evaluation.verdicts import Outcome, Verdict, write_verdicts
 
-# Enough to say what is wrong.
+# How many missing answers or errors of a judge a message names.
 _SHOWN = 3
 
 
 class JudgeFailuresError(PackkitError, RuntimeError):
-    """A judge gave no verdict on too many answers, so there are no scores.
+    """A judge failed on too many answers, so there are no scores.
 
     Attributes:
-        failed: Answers without a verdict.
-        asked: Answers that it was to decide on.
-        limit: The share of them that may fail.
+        failed: Number of answers that the judge gave no verdict on.
+        asked: Number of answers that the judge was to decide on.
+        limit: Share of the answers asked about that may fail, 0 to 1.
     """
 
     def __init__(self, failed: int, asked: int, limit: float, examples: Sequence[str]) -> None:
@@ -44,14 +47,15 @@ class ScoreConfig:
     """Options of `score`.
 
     Attributes:
-        scorer: Name of the rules.
-        seed: Of the draws of rules that draw.
+        scorer: Name of the rules that read replies, ``strict`` or ``medevalkit``.
+        seed: Seed of what the rules draw at random; ``strict`` draws nothing.
         judge: Model that decides on open questions; None leaves them to the rules.
-        base_url: Of its endpoint; by default that of OPENAI_BASE_URL, else OpenAI's own.
-        concurrency: Requests on their way at the same time.
-        max_requests: That may be sent to judges; those of earlier runs in this folder count.
-        max_tokens: That a reply may have, those of its reasoning included.
-        max_judge_failures: Share of the answers judged that may stay without a verdict.
+        base_url: URL of the judge's endpoint; by default OPENAI_BASE_URL, else OpenAI's own.
+        concurrency: Requests on their way to the judge at the same time.
+        max_requests: Requests that may be sent to judges, those of earlier runs in this folder
+            included; None sets no limit.
+        max_tokens: Tokens that a reply of the judge may have, its reasoning included.
+        max_judge_failures: Share of the judged answers that the judge may fail on, 0 to 1.
 
     Raises:
         InputError: A value is out of range.
@@ -78,17 +82,11 @@ class ScoreConfig:
             raise InputError(f"base_url needs a judge, got {self.base_url} alone")
 
 
-class _Item(NamedTuple):
-    """An answer, and what the rules make of it."""
+class _ReadReply(NamedTuple):
+    """A question, and the scorer's reading of the reply to it."""
 
     question: Question
     reading: Reading
-
-    @property
-    def to_judge(self) -> ToJudge | None:
-        """What a judge is to decide on; None where nothing was said."""
-        answer = self.reading.answer
-        return ToJudge(self.question, answer) if answer and answer.strip() else None
 
 
 def score(
@@ -102,34 +100,25 @@ def score(
     """Scores the answers in a folder, and writes scores and verdicts there.
 
     Args:
-        results: The folder; every question of its benchmarks has an answer.
+        results: Folder in which every question of its benchmarks has an answer.
         config: Options.
-        judge: Whom to ask, by the name in `config`; by default an `OpenAIChat`, made only if there
-            is something to ask.
+        judge: Model to ask, named as `config` names the judge; by default an `OpenAIChat`, made
+            only if there is something to ask.
         policy: How often a judge is asked about an answer.
         on_progress: Called whenever a judge has decided.
 
     Raises:
-        InputError: Answers are missing, or options make no sense.
-        JudgeFailuresError: Too many answers are without a verdict; those that came are kept.
+        InputError: Answers are missing, or options do not make sense.
+        JudgeFailuresError: The judge failed on too many answers; the judgements that came are kept.
         AccessError: The judge answers no request at all.
         FormatError: A file in the folder is not what it should be.
-        MissingExtraError: Openai is needed and not installed.
+        MissingExtraError: Package openai is needed and not installed.
     """
     settings, answers = results.settings(), results.answers()
     scorer = scorer_named(config.scorer, config.seed)
     questions = {name: results.questions(name) for name in settings.benchmarks}
-    items = {
-        name: _read(scorer, asked, _answers_to(asked, answers)) for name, asked in questions.items()
-    }
-    with ExitStack() as stack:
-        judgements = None
-        if config.judge is not None:
-            judgements = stack.enter_context(Judgements(results.judgements_file, config.judge))
-            _judge(_to_judge(scorer, items), judgements, config, judge, policy, on_progress)
-        verdicts = {
-            name: [_verdict(scorer, item, judgements) for item in of] for name, of in items.items()
-        }
+    replies = {name: _read(scorer, asked, answers) for name, asked in questions.items()}
+    verdicts = _decide(scorer, replies, results, config, judge, policy, on_progress)
     scores = ScoreFile(
         model=settings.model,
         scorer=scorer.name,
@@ -139,52 +128,77 @@ def score(
         judge_prompt_version=None if config.judge is None else JUDGE_PROMPT_VERSION,
         prompt_version=settings.prompt_version,
         answers=answers_hash(answers),
-        questions={name: one.hash for name, one in settings.benchmarks.items()},
+        questions={name: asked.hash for name, asked in settings.benchmarks.items()},
         benchmarks={
             name: tally_verdicts(asked, verdicts[name]) for name, asked in questions.items()
         },
     )
     name = scoring_name(scorer.name, config.judge, scorer.seed)
     # Scores are written last: where they are, their verdicts are.
-    write_verdicts(results.verdicts_file(name), [one for of in verdicts.values() for one in of])
+    write_verdicts(results.verdicts_file(name), chain.from_iterable(verdicts.values()))
     scores.write(results.scores_file(name))
     return scores
 
 
-def _answers_to(
-    questions: Sequence[Question], answers: Mapping[tuple[str, str], GivenAnswer]
-) -> Iterator[str]:
-    """Yields the reply to each question; a refused one is empty."""
-    found = [answers.get((one.benchmark, one.key)) for one in questions]
-    missing = [
-        f"{question.key}: {'not asked' if answer is None else answer.error}"
-        for question, answer in zip(questions, found, strict=True)
-        if answer is None or not answer.is_final
-    ]
+def _read(
+    scorer: Scorer, questions: Sequence[Question], answers: Mapping[tuple[str, str], AnswerRecord]
+) -> list[_ReadReply]:
+    """Reads the reply to each question of a benchmark; a refused answer has an empty one.
+
+    Raises:
+        InputError: A question has no answer.
+    """
+    read: list[_ReadReply] = []
+    missing: list[str] = []
+    for question in questions:
+        answer = answers.get((question.benchmark, question.key))
+        if answer is not None and answer.is_final:
+            read.append(_ReadReply(question, scorer.read(question, answer.text)))
+        else:
+            missing.append(f"{question.key}: {'not asked' if answer is None else answer.error}")
     if missing:
         raise InputError(
             f"{questions[0].benchmark}: {len(missing):,} of {len(questions):,} questions have no "
-            f"answer ({'; '.join(missing[:_SHOWN])}): packkit eval run goes on with them"
+            f"answer ({'; '.join(missing[:_SHOWN])}): run the benchmarks again to ask for them"
         )
-    return (answer.text for answer in found if answer is not None)
+    return read
 
 
-def _read(scorer: Scorer, questions: Sequence[Question], replies: Iterator[str]) -> list[_Item]:
-    return [
-        _Item(question, scorer.read(question, reply))
-        for question, reply in zip(questions, replies, strict=True)
-    ]
+def _decide(
+    scorer: Scorer,
+    replies: Mapping[str, Sequence[_ReadReply]],
+    results: Results,
+    config: ScoreConfig,
+    judge: ChatModel | None,
+    policy: RetryPolicy,
+    on_progress: OnJudgement | None,
+) -> dict[str, list[Verdict]]:
+    """Returns the verdicts on the replies to each benchmark, having asked the judge if need be."""
+    if config.judge is None:
+        return {name: [_rules_verdict(reply) for reply in read] for name, read in replies.items()}
+    with Judgements(results.judgements_file, config.judge) as judgements:
+        requests = [
+            request
+            for reply in chain.from_iterable(replies.values())
+            if (request := _judge_request(scorer, reply)) is not None
+        ]
+        _ask_judge(requests, judgements, config, judge, policy, on_progress)
+        return {
+            name: [_verdict(scorer, reply, judgements) for reply in read]
+            for name, read in replies.items()
+        }
 
 
-def _to_judge(scorer: Scorer, items: Mapping[str, Sequence[_Item]]) -> list[ToJudge]:
-    found = [
-        item.to_judge for of in items.values() for item in of if scorer.asks_judge(item.question)
-    ]
-    return [one for one in found if one is not None]
+def _judge_request(scorer: Scorer, reply: _ReadReply) -> JudgeRequest | None:
+    """Returns what a judge is asked about a reply; None where the rules decide."""
+    answer = reply.reading.answer
+    if not scorer.asks_judge(reply.question) or not answer or not answer.strip():
+        return None
+    return JudgeRequest(reply.question, answer)
 
 
-def _judge(
-    items: Sequence[ToJudge],
+def _ask_judge(
+    requests: Sequence[JudgeRequest],
     judgements: Judgements,
     config: ScoreConfig,
     judge: ChatModel | None,
@@ -194,17 +208,17 @@ def _judge(
     """Has a judge decide on what nobody has asked it about, and on what failed too often.
 
     Raises:
-        JudgeFailuresError: Too many answers are without a verdict.
+        JudgeFailuresError: The judge failed on too many answers.
         InputError: A limit left answers that were not asked about.
     """
-    allowed = config.max_judge_failures * len(items)
-    failed = judgements.failed(items)
-    # A few failures are let be, so that scoring again needs no judge and changes no number.
-    asked = judgements.unasked(items) + (failed if len(failed) > allowed else [])
-    if asked:
+    allowed = config.max_judge_failures * len(requests)
+    failed = judgements.failed(requests)
+    # A few failures are accepted, so that scoring again needs no judge and changes no number.
+    unanswered = judgements.unasked(requests) + (failed if len(failed) > allowed else [])
+    if unanswered:
         report = judgements.ask(
             judge or _open_judge(config),
-            asked,
+            unanswered,
             concurrency=config.concurrency,
             limits=Limits(config.max_requests),
             policy=policy,
@@ -215,12 +229,12 @@ def _judge(
                 f"{report.reached} = {config.max_requests} left answers that no judge has seen: "
                 "score again with a higher limit"
             )
-    failed = judgements.failed(items)
+    failed = judgements.failed(requests)
     if len(failed) > allowed:
-        given = [judgements.of(item) for item in failed]
-        errors = dict.fromkeys(f"{one.state}: {one.error}" for one in given if one is not None)
+        records = filter(None, map(judgements.get, failed))
+        errors = dict.fromkeys(f"{record.state}: {record.error}" for record in records)
         shown = list(errors)[:_SHOWN]
-        raise JudgeFailuresError(len(failed), len(items), config.max_judge_failures, shown)
+        raise JudgeFailuresError(len(failed), len(requests), config.max_judge_failures, shown)
 
 
 def _open_judge(config: ScoreConfig) -> ChatModel:
@@ -228,29 +242,34 @@ def _open_judge(config: ScoreConfig) -> ChatModel:
     return OpenAIChat(model, base_url=config.base_url, max_tokens=config.max_tokens)
 
 
-def _verdict(scorer: Scorer, item: _Item, judgements: Judgements | None) -> Verdict:
-    question, reading = item
-    verdict = Verdict(
+def _verdict(scorer: Scorer, reply: _ReadReply, judgements: Judgements) -> Verdict:
+    """Returns the judge's verdict on a reply; that of the rules where the judge is not asked."""
+    verdict, request = _rules_verdict(reply), _judge_request(scorer, reply)
+    if request is None:
+        return verdict
+    record = judgements.get(request)
+    if record is None:
+        raise RuntimeError(f"{verdict.benchmark}/{verdict.question} was not judged")
+    return replace(
+        verdict,
+        outcome="judge_failed" if record.is_right is None else _outcome(record.is_right),
+        by="judge",
+        is_guess=False,
+        reason=record.reason or record.error,
+    )
+
+
+def _rules_verdict(reply: _ReadReply) -> Verdict:
+    question, reading = reply
+    return Verdict(
         benchmark=question.benchmark,
         question=question.key,
-        outcome="unparsed" if reading.answer is None else _decided(reading.is_right),
+        outcome="unparsed" if reading.answer is None else _outcome(reading.is_right),
         answer=reading.answer,
         by="rules",
         is_guess=reading.is_guess,
     )
-    if judgements is None or not scorer.asks_judge(question) or item.to_judge is None:
-        return verdict
-    given = judgements.of(item.to_judge)
-    if given is None:
-        raise RuntimeError(f"{question.benchmark}/{question.key} was not judged")
-    return replace(
-        verdict,
-        outcome="judge_failed" if given.is_right is None else _decided(given.is_right),
-        by="judge",
-        is_guess=False,
-        reason=given.reason or given.error,
-    )
 
 
-def _decided(is_right: bool) -> Outcome:
+def _outcome(is_right: bool) -> Outcome:
     return "right" if is_right else "wrong"

@@ -17,28 +17,28 @@ from typing import Any, NamedTuple
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS, TITLES
 from packkit.infimed.evaluation.score_file import ScoreFile
 from packkit.infimed.evaluation.scored_results import Method, ScoredResults, describe_mix
-from packkit.infimed.evaluation.tallies import BenchmarkSummary, Tally
+from packkit.infimed.evaluation.tallies import BenchmarkTallies, Tally
 
 AVERAGE = "average"
-"""What stands in place of a benchmark's name where the mean over all of them is given."""
+"""Name of the column and the lines that hold the mean over all benchmarks."""
 
 PART_COLUMNS = ("questions", "n", "right", "unparsed", "judge failed", "accuracy")
-"""What stands above each cell of a `Part`."""
+"""Headers of the columns of `Part.cells`."""
 
 _COUNTS = ("n", "decided", "right", "unparsed", "judge_failed")
 _NOT_KNOWN = "-"
 
-# A bracket alone means nothing; one that closes before these may make a link.
+# A bracket alone is no markup; a closing one before these may make a link.
 _MARKUP = re.compile(r"([\\`*_<>|&~$#]|\](?=[(\[:]))")
 
 
 class Part(NamedTuple):
-    """Some questions of a benchmark, and how they were decided.
+    """Some questions of a benchmark, and the tally of the verdicts on them.
 
     Attributes:
-        benchmark: Its name.
-        name: ``all``, ``closed``, ``open``, or what they have in common, as ``modality: CT``.
-        tally: Counts.
+        benchmark: Name of the benchmark.
+        name: ``all``, ``closed``, ``open``, or what the questions share, such as ``modality: CT``.
+        tally: Tally of the verdicts on these questions.
     """
 
     benchmark: str
@@ -46,7 +46,7 @@ class Part(NamedTuple):
     tally: Tally
 
     def cells(self) -> list[str]:
-        """Returns its figures as text, under `PART_COLUMNS`."""
+        """Returns title and figures as text, in the order of `PART_COLUMNS`."""
         tally = self.tally
         counts = (tally.n, tally.right, tally.unparsed, tally.judge_failed)
         title = f"{TITLES[self.benchmark]}, {self.name}"
@@ -58,43 +58,43 @@ class Table:
     """Accuracies of results on the benchmarks.
 
     Attributes:
-        results: The rows, in their order; at least one.
+        results: Scored results, one for each row, in the order of the rows; at least one.
     """
 
     results: Sequence[ScoredResults]
 
     @property
     def methods(self) -> list[Method]:
-        """The distinct methods of the results, in the order in which they come."""
-        return list(dict.fromkeys(one.method for one in self.results))
+        """The distinct methods of the results, in the order of the rows."""
+        return list(dict.fromkeys(row.method for row in self.results))
 
     @property
     def mixes(self) -> str:
-        """In words, why its figures cannot all be compared; nothing where they can.
+        """Why the figures cannot all be compared, in words; an empty text where they can.
 
-        That is in what the methods of the results differ, and which benchmarks have other
-        questions in one than in another.
+        The text names how the methods of the results differ, and the benchmarks whose questions
+        differ between results.
         """
         differing = [
             f"questions of {TITLES[name]}"
             for name in BENCHMARKS
-            if len({one.scores.questions.get(name) for one in self.results} - {None}) > 1
+            if len({row.scores.questions.get(name) for row in self.results} - {None}) > 1
         ]
         return "; ".join(filter(None, [describe_mix(self.methods), *differing]))
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yields the cells of the table, row by row, each with its counts and its method.
 
-        The last of a row is the average, which has neither counts nor interval. Accuracies are in
-        [0, 1]; what is not known is None.
+        The last cell of a row is the average, which has neither counts nor interval. Accuracies are
+        in [0, 1]; what is not known is None.
         """
-        for one in self.results:
+        for row in self.results:
             for name in BENCHMARKS:
-                yield _line(one, name, one.scores.benchmarks.get(name))
-            yield _average_line(one)
+                yield _line(row, name, row.scores.benchmarks.get(name))
+            yield _average_line(row)
 
     def to_csv(self) -> str:
-        """Returns its cells as CSV, a line each."""
+        """Returns the cells as CSV, one line for each."""
         lines = list(self.lines())
         text = io.StringIO()
         writer = csv.DictWriter(text, lines[0], lineterminator="\n")
@@ -103,43 +103,47 @@ class Table:
         return text.getvalue()
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
-        of_parts = [
-            {"label": one.label, "benchmark": part.benchmark, "part": part.name}
+        """Returns the table as JSON: its cells, and the parts of each result."""
+        part_lines = [
+            {"label": row.label, "benchmark": part.benchmark, "part": part.name}
             | part.tally.to_dict()
-            | one.method._asdict()
-            for one in self.results
-            for part in parts(one.scores)
+            | row.method._asdict()
+            for row in self.results
+            for part in parts(row.scores)
         ]
-        return {"mixes": self.mixes, "cells": list(self.lines()), "parts": of_parts}
+        return {"mixes": self.mixes, "cells": list(self.lines()), "parts": part_lines}
 
     @property
     def columns(self) -> list[str]:
-        """What stands above each column of `rows`."""
+        """Headers of the columns of `rows`."""
         return ["result", *TITLES.values(), AVERAGE]
 
     def rows(self) -> list[list[str]]:
         """Returns the cells as text: percent, interval and the mark of a method in `legend`."""
         marks = self._marks()
-        return [_row(one, marks[one.method]) for one in self.results]
+        return [_cells(row, marks[row.method]) for row in self.results]
 
     def legend(self) -> list[str]:
-        """Returns what the marks stand for, and of each result what it lacks or left out."""
+        """Returns the methods that the marks stand for, and what each row lacks or left out."""
         methods = [f"{mark} {method}" for method, mark in self._marks().items()]
-        return [*methods, *(_note(one) for one in self.results)]
+        return [*methods, *map(_note, self.results)]
 
     def part_rows(self) -> list[list[str]]:
-        """Returns the cells of a second table, of all `parts`: those of results one below another.
+        """Returns the cells of a second table: all `parts`, each for one result after another.
 
         The label of the result comes first, the cells of the part follow.
         """
-        found = [(part, one) for one in self.results for part in parts(one.scores)]
-        names = list(dict.fromkeys((part.benchmark, part.name) for part, _ in found))
-        names.sort(key=lambda name: BENCHMARKS.index(name[0]))
-        place = {name: number for number, name in enumerate(names)}
-        found.sort(key=lambda one: place[one[0].benchmark, one[0].name])
         marks = self._marks()
-        return [[one.label, *_marked(part.cells(), marks[one.method])] for part, one in found]
+        rows = [
+            (part, [row.label, *_marked(part.cells(), marks[row.method])])
+            for row in self.results
+            for part in parts(row.scores)
+        ]
+        names = list(dict.fromkeys((part.benchmark, part.name) for part, _ in rows))
+        # In the order of the benchmarks; those of one benchmark in the order in which they come.
+        names.sort(key=lambda name: BENCHMARKS.index(name[0]))
+        rows.sort(key=lambda row: names.index((row[0].benchmark, row[0].name)))
+        return [cells for _, cells in rows]
 
     def _marks(self) -> dict[Method, str]:
         return {method: _mark(number) for number, method in enumerate(self.methods)}
@@ -162,14 +166,14 @@ class Table:
 
 
 def parts(scores: ScoreFile) -> Iterator[Part]:
-    """Yields what the questions of each benchmark fall into, all of them first.
+    """Yields the parts of each benchmark: all questions, closed and open ones, and every group.
 
-    Kinds and groups without a question are left out.
+    Parts without a question are left out.
     """
-    for name, summary in scores.benchmarks.items():
-        for part, tally in _tallies(summary):
+    for benchmark, tallies in scores.benchmarks.items():
+        for name, tally in _tallies(tallies):
             if tally.n:
-                yield Part(name, part, tally)
+                yield Part(benchmark, name, tally)
 
 
 def percent(share: float | None) -> str:
@@ -181,46 +185,49 @@ def percent(share: float | None) -> str:
     return _NOT_KNOWN if share is None else f"{100 * share:.1f}"
 
 
-def _line(one: ScoredResults, benchmark: str, summary: BenchmarkSummary | None) -> dict[str, Any]:
-    total = None if summary is None else summary.total
+def _line(row: ScoredResults, benchmark: str, tallies: BenchmarkTallies | None) -> dict[str, Any]:
+    total = None if tallies is None else tallies.total
     interval = None if total is None else total.interval
     low, high = (None, None) if interval is None else interval
     return {
-        "label": one.label,
-        "model": one.scores.model,
+        "label": row.label,
+        "model": row.scores.model,
         "benchmark": benchmark,
         **{name: None if total is None else getattr(total, name) for name in _COUNTS},
-        "guesses": None if summary is None else summary.guesses,
+        "guesses": None if tallies is None else tallies.guesses,
         "accuracy": None if total is None else total.accuracy,
         "low": low,
         "high": high,
-        **one.method._asdict(),
+        **row.method._asdict(),
     }
 
 
-def _average_line(one: ScoredResults) -> dict[str, Any]:
-    average = None if one.scores.missing else one.scores.average
-    return {**_line(one, AVERAGE, None), "accuracy": average}
+def _average_line(row: ScoredResults) -> dict[str, Any]:
+    return {**_line(row, AVERAGE, None), "accuracy": _average(row)}
 
 
-def _tallies(summary: BenchmarkSummary) -> Iterator[tuple[str, Tally]]:
-    yield "all", summary.total
-    yield "closed", summary.closed
-    yield "open", summary.open
-    for by, values in summary.groups.items():
+def _average(row: ScoredResults) -> float | None:
+    return None if row.scores.missing else row.scores.average
+
+
+def _tallies(tallies: BenchmarkTallies) -> Iterator[tuple[str, Tally]]:
+    yield "all", tallies.total
+    yield "closed", tallies.closed
+    yield "open", tallies.open
+    for by, values in tallies.groups.items():
         for value, tally in values.items():
             yield f"{by}: {value}", tally
 
 
-def _row(one: ScoredResults, mark: str) -> list[str]:
-    summaries = [one.scores.benchmarks.get(name) for name in BENCHMARKS]
-    cells = [_NOT_KNOWN if summary is None else _accuracy(summary.total) for summary in summaries]
-    cells.append(percent(None if one.scores.missing else one.scores.average))
-    return [one.label, *(cell if cell == _NOT_KNOWN else f"{cell} {mark}" for cell in cells)]
+def _cells(row: ScoredResults, mark: str) -> list[str]:
+    benchmarks = [row.scores.benchmarks.get(name) for name in BENCHMARKS]
+    cells = [_NOT_KNOWN if tallies is None else _accuracy(tallies.total) for tallies in benchmarks]
+    cells.append(percent(_average(row)))
+    return [row.label, *(cell if cell == _NOT_KNOWN else f"{cell} {mark}" for cell in cells)]
 
 
 def _marked(cells: list[str], mark: str) -> list[str]:
-    """Returns cells of which the last, if it is known, carries a mark."""
+    """Returns cells, the last of which carries a mark if it is known."""
     *others, last = cells
     return [*others, last if last == _NOT_KNOWN else f"{last} {mark}"]
 
@@ -232,14 +239,14 @@ def _accuracy(tally: Tally) -> str:
     return f"{percent(tally.accuracy)} ({low}-{high})"
 
 
-def _note(one: ScoredResults) -> str:
+def _note(row: ScoredResults) -> str:
     """Returns in a sentence whose answers a row counts, and what it lacks or left out."""
-    summaries = one.scores.benchmarks.items()
-    failed = {name: summary.total.judge_failed for name, summary in summaries}
-    guesses = {name: summary.guesses for name, summary in summaries}
-    clauses = [f"{one.label}: answers of {one.scores.model}"]
-    if one.scores.missing:
-        clauses.append(f"no average: {', '.join(one.scores.missing)} missing")
+    benchmarks = row.scores.benchmarks.items()
+    failed = {name: tallies.total.judge_failed for name, tallies in benchmarks}
+    guesses = {name: tallies.guesses for name, tallies in benchmarks}
+    clauses = [f"{row.label}: answers of {row.scores.model}"]
+    if row.scores.missing:
+        clauses.append(f"no average: {', '.join(row.scores.missing)} missing")
     if any(failed.values()):
         clauses.append(f"left out, for the judge gave no verdict: {_listed(failed)}")
     if any(guesses.values()):
@@ -252,13 +259,13 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 
 def _mark(number: int) -> str:
-    """Returns what a method is marked by: ``[a]``, ``[b]``, and ``[aa]`` after ``[z]``."""
+    """Returns the mark of a method: ``[a]``, ``[b]``, and ``[aa]`` after ``[z]``."""
     letters = len(ascii_lowercase)
     return f"[{ascii_lowercase[number % letters] * (number // letters + 1)}]"
 
 
 def _markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Returns a table, padded so that it can be read as it is."""
+    """Returns a table in Markdown, padded so that its source can be read as well."""
     cells = [list(map(_escaped, row)) for row in (columns, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     rule = ["-" * width for width in widths]
@@ -268,5 +275,5 @@ def _markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Returns a text as Markdown that shows it: names of files and models are no markup."""
+    """Returns Markdown that shows a text as it is: names of files and models are no markup."""
     return _MARKUP.sub(r"\\\1", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""What verdicts come to: counts, accuracies with intervals, and the mean over the benchmarks."""
+"""Tallies: verdicts counted, and their accuracies with intervals."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Interval(NamedTuple):
     """A 95 % interval of a share.
 
     Attributes:
-        low: At least 0.
-        high: At most 1.
+        low: Lower bound, at least 0.
+        high: Upper bound, at most 1.
     """
 
     low: float
@@ -32,8 +32,8 @@ def wilson_interval(right: int, n: int) -> Interval:
     """Returns the score interval of Wilson (1927) for a share, at 95 %.
 
     Args:
-        right: Successes.
-        n: Trials, at least 1.
+        right: Number of successes.
+        n: Number of trials, at least 1.
 
     >>> tuple(round(bound, 3) for bound in wilson_interval(327, 451))
     (0.682, 0.764)
@@ -47,13 +47,13 @@ def wilson_interval(right: int, n: int) -> Interval:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How some answers were decided.
+    """Counts of the verdicts on some answers.
 
     Attributes:
-        n: Answers.
-        right: Of them.
-        unparsed: Of them; none of these is right.
-        judge_failed: Of them; nothing is known of these.
+        n: Number of answers.
+        right: Number of right answers.
+        unparsed: Number of answers that the rules could not read; none of them is right.
+        judge_failed: Number of answers that the judge gave no verdict on.
     """
 
     n: int
@@ -63,21 +63,21 @@ class Tally:
 
     @property
     def decided(self) -> int:
-        """Answers of which something is known: what accuracy is taken over."""
+        """Number of answers that were decided on, the denominator of the accuracy."""
         return self.n - self.judge_failed
 
     @property
     def accuracy(self) -> float | None:
-        """Right answers among those decided, in [0, 1]; None where none is."""
+        """Share of right answers among those decided on, in [0, 1]; None where there are none."""
         return self.right / self.decided if self.decided else None
 
     @property
     def interval(self) -> Interval | None:
-        """95 % interval of the accuracy; None where there is none."""
+        """95 % interval of the accuracy; None where there is no accuracy."""
         return wilson_interval(self.right, self.decided) if self.decided else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON, with its accuracy."""
+        """Returns the tally as JSON, with its accuracy and interval."""
         counts = {name: getattr(self, name) for name in self.__slots__}
         interval = None if self.interval is None else list(self.interval)
         return {**counts, "accuracy": self.accuracy, "interval": interval}
@@ -89,18 +89,18 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BenchmarkSummary:
-    """How the answers to one benchmark were decided.
+class BenchmarkTallies:
+    """The verdicts on the answers to one benchmark, counted as a whole and in parts.
 
     Attributes:
-        benchmark: Its name.
-        total: All questions.
-        closed: Those for which a letter, yes or no, a word or a phrase is wanted.
-        open: All others; closed and open add up to the total.
-        guesses: Verdicts that come from likeness or chance.
-        overlap: Words that open answers share with the gold ones, the mean over all of them; None
+        benchmark: Name of the benchmark.
+        total: Tally of all questions.
+        closed: Tally of the questions that a letter, yes or no, a word or a phrase answers.
+        open: Tally of the questions that free text answers; closed and open add up to the total.
+        guesses: Number of verdicts that come from likeness or chance.
+        overlap: Words that open answers share with gold answers, the mean over open questions; None
             where there is no open question.
-        groups: What is broken down by -> value -> its questions.
+        groups: Field that results are broken down by -> its value -> tally of those questions.
     """
 
     benchmark: str
@@ -112,7 +112,7 @@ class BenchmarkSummary:
     groups: Mapping[str, Mapping[str, Tally]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
+        """Returns the tallies as JSON."""
         return {
             "benchmark": self.benchmark,
             **{name: getattr(self, name).to_dict() for name in ("total", "closed", "open")},
@@ -125,7 +125,7 @@ class BenchmarkSummary:
         }
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> BenchmarkSummary:
+    def from_dict(cls, record: Mapping[str, Any]) -> BenchmarkTallies:
         """Reads what `to_dict` gave."""
         return cls(
             benchmark=record["benchmark"],
@@ -141,15 +141,15 @@ class BenchmarkSummary:
         )
 
 
-def tally_verdicts(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> BenchmarkSummary:
-    """Sums up the verdicts of one benchmark.
+def tally_verdicts(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> BenchmarkTallies:
+    """Counts the verdicts on the answers to one benchmark.
 
     Args:
-        questions: All of one benchmark, at least one.
-        verdicts: The verdict of each, in the same order.
+        questions: All questions of one benchmark, at least one.
+        verdicts: Verdict on the answer to each question, in the same order.
     """
     pairs = list(zip(questions, verdicts, strict=True))
-    return BenchmarkSummary(
+    return BenchmarkTallies(
         benchmark=questions[0].benchmark,
         total=_tally(verdicts),
         closed=_tally(verdict for question, verdict in pairs if not question.is_open),
@@ -176,7 +176,7 @@ def _groups(pairs: Sequence[tuple[Question, Verdict]]) -> dict[str, dict[str, Ta
         for by, value in question.groups.items():
             members.setdefault(by, {}).setdefault(value, []).append(verdict)
     return {
-        by: {value: _tally(of) for value, of in sorted(values.items())}
+        by: {value: _tally(verdicts) for value, verdicts in sorted(values.items())}
         for by, values in members.items()
     }
 

@@ -1,4 +1,4 @@
-"""What a scorer decided about each answer."""
+"""Verdicts: what the rules or the judge decided about each answer."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from packkit.base.errors import FormatError
 from packkit.base.files import write_atomically
 
 Outcome = Literal["right", "wrong", "unparsed", "judge_failed"]
-"""``unparsed``: the rules cannot tell what is answered. ``judge_failed``: the judge gave no
-verdict, so nothing is known of the answer."""
+"""``unparsed``: the rules cannot tell what the reply answers. ``judge_failed``: the judge gave no
+verdict, so nothing is known about the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +24,11 @@ class Verdict:
     Attributes:
         benchmark: Name of the benchmark.
         question: Key of the question.
-        outcome: What was decided.
-        answer: What the reply was taken to say; None where that cannot be told.
-        by: Who decided.
+        outcome: Whether the answer is right or wrong, or why that is not known.
+        answer: What the model's reply was taken to say; None where the rules cannot tell.
+        by: Who decided, the rules of the scorer or the judge.
         is_guess: Whether the rules fell back on likeness or chance.
-        reason: What the judge gave as its reason, or why there is none; else empty.
+        reason: Reason that the judge gave, or why it gave none; empty where the rules decided.
     """
 
     benchmark: str
@@ -45,13 +45,14 @@ class Verdict:
         return self.outcome == "right"
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
+        """Returns the verdict as JSON."""
         return asdict(self)
 
 
 def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
     """Writes verdicts, one JSON object a line."""
-    lines = [orjson.dumps(one.to_dict(), option=orjson.OPT_APPEND_NEWLINE) for one in verdicts]
+    options = orjson.OPT_APPEND_NEWLINE
+    lines = [orjson.dumps(verdict.to_dict(), option=options) for verdict in verdicts]
     write_atomically(path, b"".join(lines))
 
 
@@ -59,14 +60,11 @@ def read_verdicts(path: Path) -> list[Verdict]:
     """Reads what `write_verdicts` wrote.
 
     Raises:
-        FormatError: It is something else.
-        OSError: It cannot be read.
+        FormatError: A line holds no verdict.
+        OSError: The file cannot be read.
     """
-    return [_verdict(path, number, line) for number, line in enumerate(_lines(path), 1)]
-
-
-def _lines(path: Path) -> list[bytes]:
-    return path.read_bytes().splitlines()
+    lines = path.read_bytes().splitlines()
+    return [_verdict(path, number, line) for number, line in enumerate(lines, 1)]
 
 
 def _verdict(path: Path, number: int, line: bytes) -> Verdict:

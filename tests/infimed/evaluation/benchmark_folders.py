@@ -121,7 +121,7 @@ def _write_pmc_vqa(folder):
 
 def _write_omnimedvqa(folder):
     records = omnimedvqa_records()
-    images = {one["image_path"].removeprefix("Images/"): picture() for one in records}
+    images = {record["image_path"].removeprefix("Images/"): picture() for record in records}
     files.write_omnimedvqa(folder, records, images)
 
 
@@ -132,7 +132,7 @@ def _write_medxpertqa(folder):
 
 
 _WRITERS = {
-    "mmmu": lambda folder: files.write_mmmu(folder, {one: mmmu_rows(one) for one in SUBJECTS}),
+    "mmmu": lambda folder: files.write_mmmu(folder, {name: mmmu_rows(name) for name in SUBJECTS}),
     "vqa-rad": lambda folder: files.write_vqa(folder, vqa_rows()),
     "slake": _write_slake,
     "path-vqa": lambda folder: files.write_vqa(folder, vqa_rows(), shards=2),

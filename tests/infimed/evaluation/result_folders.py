@@ -1,13 +1,13 @@
-"""Folders of results, as `packkit eval run` leaves them, written without a model."""
+"""Folders of results, as a run leaves them, written without a model."""
 
 from packkit.infimed.chat import AnswerLog
-from packkit.infimed.evaluation.prompts import PROMPT_VERSION
+from packkit.infimed.evaluation.question_prompt import PROMPT_VERSION
 from packkit.infimed.evaluation.questions import Question
 from packkit.infimed.evaluation.results import (
     ANSWER_IDENTITY,
-    GivenAnswer,
+    AnswerRecord,
     Results,
-    Settings,
+    RunSettings,
     question_lines,
     question_set,
 )
@@ -25,27 +25,27 @@ def choice(key, gold="B", options="ABCD", *, benchmark="pmc-vqa", **fields):
     return question(key, "choice", gold, benchmark=benchmark, options=texts, **fields)
 
 
-def answered(one, reply, state="ok", **fields):
-    """The line of an answer."""
+def answered(asked, reply, state="ok", **fields):
+    """The record of an answer to a question."""
     failed = {} if state == "ok" else {"error": state}
     line = {"text": reply, "tokens": len(reply), "is_cut": False, "error": "", **failed, **fields}
-    return GivenAnswer(benchmark=one.benchmark, question=one.key, state=state, **line)
+    return AnswerRecord(benchmark=asked.benchmark, question=asked.key, state=state, **line)
 
 
 def fill(folder, answers, **settings):
-    """Writes a folder; `answers` are pairs of question and reply, or line of an answer."""
+    """Writes a folder; `answers` are pairs of question and reply, or record of an answer."""
     results = Results(folder)
-    by_benchmark = {}
-    for one, _ in answers:
-        by_benchmark.setdefault(one.benchmark, []).append(one)
-    lines = {name: question_lines(of) for name, of in by_benchmark.items()}
-    for name, of in lines.items():
-        results.write_questions(name, of)
-    sets = {name: question_set(of, folder / name) for name, of in lines.items()}
+    questions = {}
+    for asked, _ in answers:
+        questions.setdefault(asked.benchmark, []).append(asked)
+    lines = {name: question_lines(group) for name, group in questions.items()}
+    for name, data in lines.items():
+        results.write_questions(name, data)
+    sets = {name: question_set(data, folder / name) for name, data in lines.items()}
     given = {"model": "m", "backend": "packkit", "max_new_tokens": 64, **settings}
-    results.write_settings(Settings(prompt_version=PROMPT_VERSION, benchmarks=sets, **given))
+    results.write_settings(RunSettings(prompt_version=PROMPT_VERSION, benchmarks=sets, **given))
     with AnswerLog(results.answers_file, ANSWER_IDENTITY) as log:
-        for one, reply in answers:
-            line = reply if isinstance(reply, GivenAnswer) else answered(one, reply)
-            log.append({name: getattr(line, name) for name in line.__slots__})
+        for asked, reply in answers:
+            record = reply if isinstance(reply, AnswerRecord) else answered(asked, reply)
+            log.append({name: getattr(record, name) for name in record.__slots__})
     return results

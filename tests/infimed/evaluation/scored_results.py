@@ -1,6 +1,7 @@
 """Folders of scored results, whose verdicts are given and not found by a scorer."""
 
 from dataclasses import fields, replace
+from itertools import chain
 
 from result_folders import fill, question
 
@@ -16,9 +17,9 @@ OUTCOMES = {"r": "right", "w": "wrong", "u": "unparsed", "f": "judge_failed"}
 
 def results_of(folder, outcomes, *, questions=None, replies=None, **settings):
     """Writes questions and answers: `outcomes` is benchmark -> a letter of OUTCOMES a question."""
-    said = replies or {}
+    replies = replies or {}
     asked = questions or questions_of(outcomes)
-    pairs = [(one, said.get(one.key, f"says {one.key}")) for one in asked]
+    pairs = [(question, replies.get(question.key, f"says {question.key}")) for question in asked]
     return fill(folder, pairs, **settings)
 
 
@@ -38,23 +39,23 @@ def questions_of(outcomes):
 
 def write_scores(results, outcomes, *, scorer="strict", judge=None, guess=False, **changes):
     """Writes verdicts and scores of what `results_of` wrote."""
-    by_benchmark = {name: results.questions(name) for name in outcomes}
+    questions = {name: results.questions(name) for name in outcomes}
     verdicts = {
         name: [
             Verdict(
                 benchmark=name,
-                question=one.key,
+                question=asked.key,
                 outcome=OUTCOMES[letter],
-                answer=None if letter == "u" else f"taken {one.key}",
+                answer=None if letter == "u" else f"taken {asked.key}",
                 by="rules" if judge is None else "judge",
                 is_guess=guess,
-                reason="" if judge is None else f"reason {one.key}",
+                reason="" if judge is None else f"reason {asked.key}",
             )
-            for one, letter in zip(asked, outcomes[name], strict=True)
+            for asked, letter in zip(questions[name], letters, strict=True)
         ]
-        for name, asked in by_benchmark.items()
+        for name, letters in outcomes.items()
     }
-    given = {
+    fields_of_scores = {
         "model": results.settings().model,
         "scorer": scorer,
         "scorer_version": "1",
@@ -63,16 +64,14 @@ def write_scores(results, outcomes, *, scorer="strict", judge=None, guess=False,
         "judge_prompt_version": None if judge is None else "1",
         "prompt_version": "1",
         "answers": answers_hash(results.answers()),
-        "questions": {name: one.hash for name, one in results.settings().benchmarks.items()},
-        "benchmarks": {
-            name: tally_verdicts(by_benchmark[name], verdicts[name]) for name in outcomes
-        },
+        "questions": {name: asked.hash for name, asked in results.settings().benchmarks.items()},
+        "benchmarks": {name: tally_verdicts(questions[name], verdicts[name]) for name in outcomes},
         **changes,
     }
-    assert set(given) == {field.name for field in fields(ScoreFile)}
+    assert set(fields_of_scores) == {field.name for field in fields(ScoreFile)}
     name = scoring_name(scorer, judge)
-    write_verdicts(results.verdicts_file(name), [one for of in verdicts.values() for one in of])
-    ScoreFile(**given).write(results.scores_file(name))
+    write_verdicts(results.verdicts_file(name), chain.from_iterable(verdicts.values()))
+    ScoreFile(**fields_of_scores).write(results.scores_file(name))
     return name
 
 

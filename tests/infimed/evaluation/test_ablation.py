@@ -30,12 +30,12 @@ def test_four_models_come_from_the_recipes_and_stand_in_one_table(tmp_path):
     assert all(row["accuracy"] for row in rows)
     assert (out / "table.png").read_bytes().startswith(b"\x89PNG")
     losses = {
-        name: [one["loss"] for one in read_metrics(out / "runs" / name / "metrics.jsonl")]
+        name: [step["loss"] for step in read_metrics(out / "runs" / name / "metrics.jsonl")]
         for name in ("pretrain", *ROWS)
     }
-    for name, found in losses.items():
-        print(f"{name}: {len(found)} steps, loss {found[0]:.2f} to {found[-1]:.2f}")
-        assert found[-1] < found[0]
+    for name, curve in losses.items():
+        print(f"{name}: {len(curve)} steps, loss {curve[0]:.2f} to {curve[-1]:.2f}")
+        assert curve[-1] < curve[0]
     print((out / "table.md").read_text())
 
 

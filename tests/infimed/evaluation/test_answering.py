@@ -102,11 +102,11 @@ def exported(run, tmp_path_factory):
 def expected(run):
     """What the model writes to each request by itself."""
     generator = Generator.load(run, device="cpu")
-    found = {}
-    for one in REQUESTS:
-        prompt = generator.encode(one.prompt, one.images)
-        (found[one.question],) = generator.generate_batch([prompt], max_new_tokens=LIMIT)
-    return found
+    replies = {}
+    for request in REQUESTS:
+        prompt = generator.encode(request.prompt, request.images)
+        (replies[request.question],) = generator.generate_batch([prompt], max_new_tokens=LIMIT)
+    return replies
 
 
 def answers(answerer, requests):
@@ -132,13 +132,14 @@ def open_local(request, run, exported):
 def test_each_request_has_the_answer_that_it_has_by_itself(open_local, expected, batch_size):
     requests = random.Random(batch_size).sample(REQUESTS, len(REQUESTS))
     kept = answers(open_local(batch_size), requests)
-    assert sorted(one.question for one in kept) == sorted(expected)
-    for one in kept:
-        assert (one.benchmark, one.state, one.error) == ("toy", "ok", "")
-        own = expected[one.question]
-        assert (one.text, one.tokens, one.is_cut) == (own.text, own.tokens, own.is_cut)
-    assert {one.is_cut for one in kept} == {True, False}
-    assert len({one.text for one in kept}) > 4
+    assert sorted(answer.question for answer in kept) == sorted(expected)
+    for answer in kept:
+        assert (answer.benchmark, answer.state, answer.error) == ("toy", "ok", "")
+        alone = expected[answer.question]
+        assert (answer.text, answer.tokens) == (alone.text, alone.tokens)
+        assert answer.is_cut == alone.is_cut
+    assert {answer.is_cut for answer in kept} == {True, False}
+    assert len({answer.text for answer in kept}) > 4
 
 
 def test_images_are_read_where_they_stand(open_local, expected, tmp_path):
@@ -260,18 +261,19 @@ def test_each_request_ends_in_one_state_and_every_token_counts():
     with serving(script) as server:
         kept = answers(endpoint(server), list(map(asked, range(12))))
         server.settle()
-    found = {int(one.question): one for one in kept}
-    assert len(found) == len(kept) == 12
-    states = {number: one.state for number, one in found.items() if one.state != "ok"}
+    by_number = {int(answer.question): answer for answer in kept}
+    assert len(by_number) == len(kept) == 12
+    states = {number: answer.state for number, answer in by_number.items() if answer.state != "ok"}
     bad = {3: "http_error", 8: "http_error", 4: "refused", 5: "refused", 6: "refused"}
     assert states == bad
-    assert all((one.text == "") == (one.state != "ok") == (one.error != "") for one in kept)
-    assert [found[number].text for number in (0, 1, 2, 7, 9)] == [
+    for answer in kept:
+        assert (answer.text == "") == (answer.state != "ok") == (answer.error != "")
+    assert [by_number[number].text for number in (0, 1, 2, 7, 9)] == [
         *("It is 0.", "It is 1.", "<think>…</think>B", "It is", "C")
     ]
-    assert [number for number, one in found.items() if one.is_cut] == [7]
-    assert found[9].tokens is None and found[3].tokens is None
-    assert sum(one.tokens or 0 for one in kept) == server.usage[1]
+    assert [number for number, answer in by_number.items() if answer.is_cut] == [7]
+    assert by_number[9].tokens is None and by_number[3].tokens is None
+    assert sum(answer.tokens or 0 for answer in kept) == server.usage[1]
 
 
 def test_a_request_carries_images_then_text_and_no_format():
@@ -293,7 +295,7 @@ def test_an_endpoint_that_lets_nobody_in_ends_the_run():
     kept = []
     with serving(script) as server, pytest.raises(AccessError, match="go away"):
         endpoint(server, concurrency=1).answer_all(list(map(asked, range(9))), kept.append)
-    assert [(one.question, one.state) for one in kept] == [
+    assert [(answer.question, answer.state) for answer in kept] == [
         *(("0", "ok"), ("1", "ok"), ("2", "http_error"))
     ]
 

@@ -61,7 +61,7 @@ def test_questions_are_the_same_wherever_the_folder_stands(name, tmp_path):
     first, second = (
         read_benchmark(name, write_benchmark(name, tmp_path / place / name)) for place in "ab"
     )
-    assert [one.to_dict() for one in first] == [one.to_dict() for one in second]
+    assert list(map(Question.to_dict, first)) == list(map(Question.to_dict, second))
     assert list(map(image_bytes, first)) == list(map(image_bytes, second))
     assert len({question.key for question in first}) == len(first)
     for question in first:

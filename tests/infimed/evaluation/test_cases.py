@@ -31,13 +31,13 @@ class Page(HTMLParser):
         self.feed(self.html)
 
     def handle_starttag(self, tag, attributes):
-        own = dict(attributes)
-        self.tags.append((tag, own))
+        values = dict(attributes)
+        self.tags.append((tag, values))
         if tag == "section":
-            self.cases.append({**own, "images": [], "texts": []})
+            self.cases.append({**values, "images": [], "texts": []})
         elif tag == "img" and self.cases:
-            self.cases[-1]["images"].append(own["src"])
-        self._class = own.get("class", "")
+            self.cases[-1]["images"].append(values["src"])
+        self._class = values.get("class", "")
 
     def handle_endtag(self, tag):
         self._class = None
@@ -101,7 +101,7 @@ def page_of(results, tmp_path, **options):
 def test_case_holds_all_that_there_is_to_see(tmp_path):
     results = two(tmp_path, a="r", b="w", judge="j", replies={"0": "it is\nthe aorta"})
     report, page = page_of(results, tmp_path)
-    assert report.cases == report.found == {"a": 1, "b": 0, "both": 0, "neither": 0}
+    assert report.cases == report.candidates == {"a": 1, "b": 0, "both": 0, "neither": 0}
     (case,) = page.cases
     assert (case["data-who"], case["data-benchmark"]) == ("a", "slake")
     assert len(case["images"]) == 1 and case["images"][0].startswith("data:image/png;base64,")
@@ -113,10 +113,10 @@ def test_case_holds_all_that_there_is_to_see(tmp_path):
 
 def test_answers_that_say_nothing_or_not_all_are_noted(tmp_path):
     lines = [("", "refused", {}), ("", "ok", {}), ("half an", "ok", {"is_cut": True})]
-    keys = [question(str(number), benchmark="slake") for number in range(3)]
+    asked = [question(str(number), benchmark="slake") for number in range(3)]
     replies = {
-        one.key: answered(one, text, state, **fields)
-        for one, (text, state, fields) in zip(keys, lines, strict=True)
+        image_question.key: answered(image_question, text, state, **fields)
+        for image_question, (text, state, fields) in zip(asked, lines, strict=True)
     }
     _, page = page_of(two(tmp_path, a="uuu", b="uuu", replies=replies), tmp_path)
     notes = re.findall(r'<p class="note">(.*)</p>', page.html)
@@ -142,7 +142,7 @@ def test_answers_that_say_nothing_or_not_all_are_noted(tmp_path):
 def test_who_is_right_decides_what_is_shown(tmp_path, who, keys):
     report, page = page_of(two(tmp_path), tmp_path, who=who)
     assert page.keys == [f"k{number}" for number in keys]
-    assert sum(report.found.values()) == sum(report.cases.values()) == len(keys)
+    assert sum(report.candidates.values()) == sum(report.cases.values()) == len(keys)
     assert {case["data-who"] for case in page.cases} == (
         {"a", "b", "both", "neither"} if who == "all" else {who}
     )
@@ -175,7 +175,8 @@ def test_text_is_shown_as_text(tmp_path, text):
     assert case["texts"] == [text, text, text, "taken 0", text, "taken 0"]
     tags = [tag for tag, _ in page.tags]
     assert (tags.count("script"), tags.count("style"), tags.count("img")) == (1, 1, 1)
-    assert not [own for _, own in page.tags if {"onerror", "onclick", "href"} & own.keys()]
+    attributes = {name for _, values in page.tags for name in values}
+    assert not {"onerror", "onclick", "href"} & attributes
     assert "49" not in re.sub(r"data:[^\"]*", "", page.html)
 
 
@@ -186,22 +187,24 @@ def test_page_stands_alone(tmp_path):
     assert str(tmp_path) not in code
     assert not [tag for tag, _ in page.tags if tag in ("link", "iframe", "a", "object")]
     assert all(
-        own[name].startswith("data:image/png;base64,")
-        for _, own in page.tags
+        values[name].startswith("data:image/png;base64,")
+        for _, values in page.tags
         for name in ("src", "srcset", "data", "action", "poster")
-        if name in own
+        if name in values
     )
-    policy = next(own["content"] for _, own in page.tags if "http-equiv" in own)
+    policy = next(values["content"] for _, values in page.tags if "http-equiv" in values)
     assert "default-src 'none'" in policy and "img-src data:" in policy
 
 
 def test_filters_can_be_reached_by_keyboard(tmp_path):
     _, page = page_of(two(tmp_path), tmp_path)
-    controls = [(tag, own) for tag, own in page.tags if tag in ("input", "select", "option")]
-    radios = [own["value"] for tag, own in controls if tag == "input" and own["type"] == "radio"]
-    assert radios == ["all", "a", "b", "both", "neither"]
-    assert [own["value"] for tag, own in controls if tag == "option"] == ["all", "slake"]
-    assert not [own for _, own in controls if "tabindex" in own or "disabled" in own]
+    radios = [values for tag, values in page.tags if tag == "input" and values["type"] == "radio"]
+    assert [values["value"] for values in radios] == ["all", "a", "b", "both", "neither"]
+    options = [values["value"] for tag, values in page.tags if tag == "option"]
+    assert options == ["all", "slake"]
+    for tag, values in page.tags:
+        if tag in ("input", "select", "option"):
+            assert not {"tabindex", "disabled"} & values.keys()
 
 
 def test_benchmark_that_has_moved_is_named(tmp_path):

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from packkit.cli.main import app
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS, TITLES, read_benchmark
-from packkit.infimed.evaluation.prompts import prompt_for
+from packkit.infimed.evaluation.question_prompt import prompt_for
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +23,11 @@ def benchmarks(tmp_path_factory):
 @pytest.fixture(scope="module")
 def golds(benchmarks):
     """Prompt -> the gold answers of the questions that it asks."""
-    found = {}
+    answers = {}
     for name, path in benchmarks.items():
-        for one in read_benchmark(name, path):
-            found.setdefault(prompt_for(one), set()).add(one.gold)
-    return found
+        for question in read_benchmark(name, path):
+            answers.setdefault(prompt_for(question), set()).add(question.gold)
+    return answers
 
 
 def invoke(*words):
@@ -62,7 +62,7 @@ def test_scores_have_every_benchmark_and_the_average(results):
     scores = json.loads(done.stdout)
     assert list(scores["benchmarks"]) == list(BENCHMARKS)
     assert scores["missing"] == []
-    accuracies = [one["total"]["accuracy"] for one in scores["benchmarks"].values()]
+    accuracies = [tallies["total"]["accuracy"] for tallies in scores["benchmarks"].values()]
     assert scores["average"] == pytest.approx(sum(accuracies) / len(BENCHMARKS))
     assert 0 < scores["average"] < 0.5
     shown = invoke("score", results / "yes")
@@ -84,9 +84,9 @@ def test_a_table_is_printed_and_written(results, tmp_path):
 
 def test_the_better_model_beats_the_other(results):
     done = invoke("compare", results / "knows", results / "yes", "--json")
-    found = json.loads(done.stdout)
-    assert found["average"]["a_beats_b"] == 1
-    assert found["average"]["difference"] > 0.5
+    average = json.loads(done.stdout)["average"]
+    assert average["a_beats_b"] == 1
+    assert average["difference"] > 0.5
     shown = invoke("compare", results / "knows", results / "yes")
     assert "P(A beats B)" in shown.output and "1.000" in shown.output
 
@@ -97,6 +97,9 @@ def test_a_page_of_cases_is_written(results, tmp_path):
     done = invoke("cases", *names, "--who", "a", "--benchmark", "slake", "--out", page)
     assert done.exit_code == 0, done.output
     assert page.read_text().count("data:image/") > 0
+    report = json.loads(invoke("cases", *names, "--sample", 1, "--out", page, "--json").stdout)
+    assert list(report) == ["out", "bytes", "cases", "found"]
+    assert sum(report["cases"].values()) == 1 < sum(report["found"].values())
 
 
 def test_a_run_with_open_questions_ends_with_1_and_is_not_scored(benchmarks, tmp_path):
@@ -142,11 +145,11 @@ def test_options_of_compare_reach_it(copies):
     for name in ("knows", "yes"):
         invoke("score", copies / name, "--scorer", "medevalkit")
     words = ("compare", copies / "knows", copies / "yes")
-    found = invoke(*words, "--scoring", "medevalkit", "--seed", 5, "--samples", 7, "--json")
-    comparison = json.loads(found.stdout)
+    done = invoke(*words, "--scoring", "medevalkit", "--seed", 5, "--samples", 7, "--json")
+    comparison = json.loads(done.stdout)
     assert (comparison["seed"], comparison["samples"]) == (5, 7)
     assert comparison["method"]["scorer"] == "medevalkit"
-    assert "name one of its scorings" in str(invoke(*words).exception)
+    assert "scoring must name one of medevalkit, strict" in str(invoke(*words).exception)
 
 
 def test_cases_look_where_a_benchmark_stands_now(results, tmp_path):

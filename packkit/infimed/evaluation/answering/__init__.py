@@ -1,4 +1,4 @@
-"""Who answers: a checkpoint of packkit, a model that transformers opens, or an endpoint."""
+"""Models that answer: a checkpoint of packkit, a model of transformers, or an endpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from packkit.infimed.evaluation.answering.endpoint import EndpointAnswerer
 __all__ = ["AnswerBackend", "Answerer", "Device", "Keep", "Request", "open_answerer"]
 
 AnswerBackend = Literal["auto", "packkit", "transformers", "endpoint"]
-"""What runs a model; ``auto`` chooses by what is given."""
+"""What runs a model; ``auto`` chooses by the other options."""
 
 _BATCH_SIZE = 8
 _CONCURRENCY = 16
@@ -32,21 +32,26 @@ def open_answerer(
 
     Args:
         model: Run, checkpoint, folder, hub id, or name of a model at an endpoint.
-        backend: What runs it; ``auto`` takes an endpoint where `base_url` is given, packkit where
-            `model` is a run, a checkpoint or a folder that it exported, and else transformers.
-        base_url: Of the endpoint.
-        max_new_tokens: Where an answer ends at the latest.
+        backend: What runs the model; ``auto`` takes an endpoint where `base_url` is given, packkit
+            where `model` is a run, a checkpoint or a folder that packkit exported, and else
+            transformers.
+        base_url: URL of the endpoint.
+        max_new_tokens: Tokens that a reply may have.
         device: Where a model in this process runs; ``auto`` is a GPU, if there is one.
-        batch_size: Requests that it answers at the same time, 8 by default.
+        batch_size: Requests that a model in this process answers at the same time, 8 by default.
         concurrency: Requests on their way to an endpoint at the same time, 16 by default.
 
     Raises:
         InputError: There is no such model, or options do not make sense together.
         CheckpointError: A checkpoint cannot be read.
-        MissingExtraError: What the backend needs is not installed.
+        MissingExtraError: A package that the backend needs is not installed.
     """
-    own = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "concurrency": concurrency}
-    for name, value in own.items():
+    counts = {
+        "max_new_tokens": max_new_tokens,
+        "batch_size": batch_size,
+        "concurrency": concurrency,
+    }
+    for name, value in counts.items():
         if value is not None and value < 1:
             raise InputError(f"{name} must be at least 1, got {value}")
     if backend == "auto":
@@ -76,11 +81,11 @@ def _backend_of(model: str) -> Literal["packkit", "transformers"]:
     from packkit.training.checkpoints import find_checkpoint
 
     path = Path(model)
-    # Hub ids are owner/name; everything else can only be a path.
+    # A hub id is owner/name; anything else can only be a path.
     if not path.exists() and (model.count("/") != 1 or model.startswith((".", "/", "~"))):
         raise InputError(f"{model}: no such folder")
-    is_own = find_checkpoint(path) is not None or (path / "encoder.json").is_file()
-    return "packkit" if is_own else "transformers"
+    is_packkit = find_checkpoint(path) is not None or (path / "encoder.json").is_file()
+    return "packkit" if is_packkit else "transformers"
 
 
 def _check_absent(backend: str, **options: object) -> None:

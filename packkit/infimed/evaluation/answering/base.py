@@ -1,4 +1,4 @@
-"""What one who answers is: requests in, answers out, each as it comes."""
+"""The protocol of models that answer: requests in, answers out, each as it comes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Literal, Protocol
 
 from packkit.base.errors import SampleError
 from packkit.images import ImageRef
-from packkit.infimed.evaluation.results import GivenAnswer
+from packkit.infimed.evaluation.results import AnswerRecord
 
 Device = Literal["auto", "cpu", "cuda"]
 """Where a model in this process runs; ``auto`` is a GPU, if there is one."""
 
-Keep = Callable[[GivenAnswer], None]
+Keep = Callable[[AnswerRecord], None]
 """Keeps an answer; called once for each request."""
 
 
@@ -26,7 +26,7 @@ class Request:
         benchmark: Name of the benchmark.
         question: Key of the question.
         prompt: What is asked, after the images.
-        images: That it is about: encoded bytes, or where they stand.
+        images: Images that the question is about, in order: encoded bytes or references.
     """
 
     benchmark: str
@@ -35,16 +35,16 @@ class Request:
     images: tuple[bytes | ImageRef, ...] = ()
 
     def read_images(self) -> list[bytes]:
-        """Returns the encoded images, reading them where they stand.
+        """Returns the encoded images, having read those that are references.
 
         Raises:
-            SampleError: One cannot be read.
+            SampleError: An image cannot be read.
         """
-        return [one if isinstance(one, bytes) else one.read() for one in self.images]
+        return [image if isinstance(image, bytes) else image.read() for image in self.images]
 
     @contextmanager
-    def named(self) -> Iterator[None]:
-        """Has an error that is the question's fault say which question it is."""
+    def naming_errors(self) -> Iterator[None]:
+        """Adds the question to the message of an error that its images or its text cause."""
         try:
             yield
         except SampleError as error:
@@ -53,29 +53,29 @@ class Request:
 
 
 class Answerer(Protocol):
-    """Answers requests, always with the likeliest token."""
+    """A model that answers requests, always with the likeliest token."""
 
     @property
     def model(self) -> str:
-        """The model, such as a checkpoint or a name at an endpoint."""
+        """Name or path of the model, such as a checkpoint or a name at an endpoint."""
 
     @property
     def backend(self) -> str:
-        """What runs it: ``packkit``, ``transformers`` or ``endpoint``."""
+        """What runs the model: ``packkit``, ``transformers`` or ``endpoint``."""
 
     @property
     def max_new_tokens(self) -> int:
-        """Where an answer ends at the latest."""
+        """Tokens that a reply may have."""
 
     def answer_all(self, requests: Sequence[Request], keep: Keep) -> None:
         """Answers every request, in any order.
 
         Args:
-            requests: Each once; their images are read when their turn comes.
-            keep: Called as soon as an answer is there.
+            requests: Requests without repeats; images are read when their turn comes.
+            keep: Called with every answer as soon as it comes.
 
         Raises:
-            SampleError: An image or a text is broken, and of which question.
+            SampleError: An image or a text is broken; the message names its question.
             AccessError: An endpoint answers no request.
             KeyboardInterrupt: Ctrl-C ended it; what was answered is kept.
         """

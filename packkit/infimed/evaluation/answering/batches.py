@@ -1,11 +1,11 @@
-"""How models in this process answer: batch by batch."""
+"""Batches of requests, as models in this process answer them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
 from packkit.infimed.evaluation.answering.base import Keep, Request
-from packkit.infimed.evaluation.results import GivenAnswer
+from packkit.infimed.evaluation.results import AnswerRecord
 from packkit.training.generation import Written
 
 
@@ -15,17 +15,17 @@ def answer_in_batches(
     write: Callable[[Sequence[Request]], Sequence[Written]],
     keep: Keep,
 ) -> None:
-    """Answers requests in batches, and keeps the answers of each as soon as it is done.
+    """Answers requests in batches, and keeps the answers of a batch as soon as it is done.
 
     Args:
-        requests: Each once.
-        size: Of a batch.
-        write: Answers a batch.
-        keep: See `packkit.infimed.evaluation.answering.Answerer`.
+        requests: Requests without repeats.
+        size: Number of requests in a batch.
+        write: Function that writes the replies to a batch.
+        keep: Called with every answer; see `packkit.infimed.evaluation.answering.Answerer`.
     """
     for batch in batches(requests, size):
         for request, written in zip(batch, write(batch), strict=True):
-            answer = GivenAnswer(
+            answer = AnswerRecord(
                 benchmark=request.benchmark,
                 question=request.question,
                 state="ok",
@@ -38,15 +38,15 @@ def answer_in_batches(
 
 
 def batches(requests: Sequence[Request], size: int) -> Iterator[list[Request]]:
-    """Yields requests in batches of about one length, the longest first.
+    """Yields requests in batches of about the same length, the longest first.
 
-    A batch takes as long as its longest. Images weigh more than any text; and what is too much for
-    the memory shows at once.
+    A batch takes as long as its longest request. Images count for more than any text. A batch that
+    does not fit into memory is thus the first.
 
     >>> asked = [Request(benchmark="b", question=q, prompt=q) for q in ("a", "bbb", "cc")]
-    >>> [[one.prompt for one in batch] for batch in batches(asked, 2)]
+    >>> [[request.prompt for request in batch] for batch in batches(asked, 2)]
     [['bbb', 'cc'], ['a']]
     """
-    ordered = sorted(requests, key=lambda one: (-len(one.images), -len(one.prompt)))
+    ordered = sorted(requests, key=lambda request: (-len(request.images), -len(request.prompt)))
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]

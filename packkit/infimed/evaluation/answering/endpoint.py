@@ -19,25 +19,25 @@ from packkit.infimed.chat import (
     run_tasks,
 )
 from packkit.infimed.evaluation.answering.base import Keep, Request
-from packkit.infimed.evaluation.results import AnswerState, GivenAnswer
+from packkit.infimed.evaluation.results import AnswerRecord, AnswerState
 
 
 class EndpointAnswerer:
-    """Asks an endpoint, many requests at the same time.
+    """A model behind an endpoint, asked many requests at the same time.
 
-    Images are sent as they are: the endpoint makes of them what its model takes. What a model
-    thinks before it answers is kept where it stands in the reply.
+    Images are sent as they are; the endpoint prepares them for its model. Reasoning that the model
+    writes into its reply is kept.
 
     Args:
-        model: Name of the model there.
-        base_url: Of the endpoint; see `OpenAIChat`.
-        max_new_tokens: Where an answer ends at the latest.
+        model: Name of the model at the endpoint.
+        base_url: URL of the endpoint; see `OpenAIChat`.
+        max_new_tokens: Tokens that a reply may have.
         concurrency: Requests on their way at the same time.
         policy: How often a request is tried.
 
     Raises:
-        MissingExtraError: Openai is not installed.
-        InputError: OpenAI's own endpoint is meant and there is no key, or a number is under 1.
+        MissingExtraError: Package openai is not installed.
+        InputError: OpenAI's own endpoint is asked without a key, or a number is under 1.
     """
 
     backend = "endpoint"
@@ -53,27 +53,27 @@ class EndpointAnswerer:
     ) -> None:
         self.model = model
         self.max_new_tokens = max_new_tokens
-        self._judge = OpenAIChat(model, base_url=base_url, max_tokens=max_new_tokens)
+        self._chat = OpenAIChat(model, base_url=base_url, max_tokens=max_new_tokens)
         self._concurrency = concurrency
         self._policy = policy
 
     def answer_all(self, requests: Sequence[Request], keep: Keep) -> None:
         """Answers every request; see `packkit.infimed.evaluation.answering.Answerer`.
 
-        What fails in the end is kept once no request is on its way any more.
+        Requests that failed in the end are kept once no request is on its way any more.
         """
-        failed: dict[str, GivenAnswer] = {}
+        failed: dict[str, AnswerRecord] = {}
 
         def record(task: Task, outcome: TaskResult[Reply]) -> None:
             answer = _answer(requests[int(task.request)], outcome)
-            # It may be asked again, and then have another answer.
+            # The request may be tried again, and then have another answer.
             failed[task.request] = answer
             if answer.is_final:
                 keep(failed.pop(task.request))
 
         try:
             run_tasks(
-                self._judge,
+                self._chat,
                 _tasks(requests),
                 schema=None,
                 read=lambda task, reply: reply,
@@ -88,14 +88,14 @@ class EndpointAnswerer:
 
 def _tasks(requests: Sequence[Request]) -> Iterator[Task]:
     for number, request in enumerate(requests):
-        # There is no limit on costs, for which images would be counted too.
+        # The estimate serves limits on costs, of which there are none here: images do not count.
         tokens = estimate_text_tokens(request.prompt)
         yield Task(str(number), partial(_messages, request), tokens)
 
 
 def _messages(request: Request) -> Messages:
     content: list[dict[str, object]] = []
-    with request.named():
+    with request.naming_errors():
         for data in request.read_images():
             check_pixels(data)
             content.append({"type": "image_url", "image_url": {"url": data_url(data, sys.maxsize)}})
@@ -103,10 +103,10 @@ def _messages(request: Request) -> Messages:
     return [{"role": "user", "content": content}]
 
 
-def _answer(request: Request, outcome: TaskResult[Reply]) -> GivenAnswer:
+def _answer(request: Request, outcome: TaskResult[Reply]) -> AnswerRecord:
     state, error = _state(outcome)
     reply = outcome.value
-    return GivenAnswer(
+    return AnswerRecord(
         benchmark=request.benchmark,
         question=request.question,
         state=state,
@@ -118,7 +118,7 @@ def _answer(request: Request, outcome: TaskResult[Reply]) -> GivenAnswer:
 
 
 def _state(outcome: TaskResult[Reply]) -> tuple[AnswerState, str]:
-    """Returns what became of a request, and what went wrong."""
+    """Returns the state of an answer, and what went wrong."""
     reply = outcome.value
     if reply is None:
         return ("refused" if outcome.state == "refused" else "http_error"), outcome.error

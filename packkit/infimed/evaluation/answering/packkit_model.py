@@ -1,4 +1,4 @@
-"""Answers of a run, a checkpoint, or an exported folder."""
+"""Answers of a model of packkit: a run, a checkpoint, or an exported folder."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from packkit.training.generation import Generator, Prompt, Written
 
 
 class PackkitAnswerer:
-    """Runs a model of packkit's own.
+    """A model of packkit, run in this process.
 
     Args:
         path: Run, whose newest checkpoint is taken, checkpoint, or exported folder.
-        device: Where it runs: in bfloat16 on a GPU, in float32 on a CPU.
-        max_new_tokens: Where an answer ends at the latest.
+        device: Where the model runs: in bfloat16 on a GPU, in float32 on a CPU.
+        max_new_tokens: Tokens that a reply may have.
         batch_size: Requests answered at the same time.
 
     Raises:
-        InputError: There is no model.
-        CheckpointError: It cannot be read.
+        InputError: The path holds no model.
+        CheckpointError: The checkpoint cannot be read.
     """
 
     backend = "packkit"
@@ -35,7 +35,7 @@ class PackkitAnswerer:
         max_new_tokens: int,
         batch_size: int,
     ) -> None:
-        # A run may go on while it is asked: its answers are those of one checkpoint, and say which.
+        # Training may go on meanwhile: all answers come from one checkpoint, which results name.
         chosen = find_checkpoint(Path(path)) or Path(path)
         self.model = str(chosen)
         self.max_new_tokens = max_new_tokens
@@ -51,5 +51,5 @@ class PackkitAnswerer:
         return self._generator.generate_batch(prompts, max_new_tokens=self.max_new_tokens)
 
     def _encode(self, request: Request) -> Prompt:
-        with request.named():
+        with request.naming_errors():
             return self._generator.encode(request.prompt, request.read_images())

@@ -16,16 +16,16 @@ from packkit.training.generation import Written
 
 
 class TransformersAnswerer:
-    """Runs a model of others, with its own processor and chat template.
+    """A model of transformers, run in this process with its own processor and chat template.
 
     Args:
-        model: A folder or a hub id.
-        device: Where it runs: in the type of its weights on a GPU, in float32 on a CPU.
-        max_new_tokens: Where an answer ends at the latest.
+        model: Folder or hub id of the model.
+        device: Where the model runs: in the type of its weights on a GPU, in float32 on a CPU.
+        max_new_tokens: Tokens that a reply may have.
         batch_size: Requests answered at the same time.
 
     Raises:
-        InputError: Model or processor cannot be loaded, or it has no chat template.
+        InputError: Model or processor cannot be loaded, or the processor has no chat template.
     """
 
     backend = "transformers"
@@ -66,7 +66,7 @@ class TransformersAnswerer:
             max_new_tokens=self.max_new_tokens,
             do_sample=False,
             num_beams=1,
-            # A model may bring its own, and then the likeliest token is not what it writes.
+            # A model may bring its own penalties, and then it does not write the likeliest token.
             repetition_penalty=1.0,
             no_repeat_ngram_size=0,
         )
@@ -89,7 +89,7 @@ def _processor(model: str) -> Any:  # noqa: ANN401
         raise InputError(f"{model}: has no image processor")
     if processor.chat_template is None:
         raise InputError(f"{model}: has no chat template, so it cannot be asked as it was trained")
-    # What is written must follow right on what was asked, in rows of any length.
+    # The reply must follow directly on the prompt, in rows of any length.
     processor.tokenizer.padding_side = "left"
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
@@ -97,17 +97,21 @@ def _processor(model: str) -> Any:  # noqa: ANN401
 
 
 def _loaded(kind: Any, model: str, **options: Any) -> Any:  # noqa: ANN401
-    """Loads a part of a model; what is wrong with the folder is the user's to mend."""
+    """Loads a part of a model.
+
+    Raises:
+        InputError: Transformers cannot open the folder.
+    """
     try:
         return kind.from_pretrained(model, **options)
-    # Where torchvision is missing images go by Pillow; only processors of videos insist on it.
+    # Without torchvision Pillow reads the images; only processors of videos raise ImportError.
     except (OSError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{model}: transformers cannot open it: {reason}") from error
 
 
 def _conversation(request: Request) -> list[dict[str, Any]]:
-    with request.named():
+    with request.naming_errors():
         images = [displayed_image(data).convert("RGB") for data in request.read_images()]
     content: list[dict[str, Any]] = [{"type": "image", "image": image} for image in images]
     return [{"role": "user", "content": [*content, {"type": "text", "text": request.prompt}]}]

@@ -1,7 +1,7 @@
 """The seven benchmarks, read from local copies in the layouts they are published in.
 
-A file stands for each benchmark, or for two of one schema. Every record is a question: one that
-makes none is an error, since an evaluation with a question less is another evaluation.
+Each benchmark has a file here, or shares one with a benchmark of the same schema. Every record is a
+question: a record that makes none is an error, since leaving it out would change the benchmark.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _READERS: tuple[type[Benchmark], ...] = (
 )
 
 TITLES: Mapping[str, str] = {reader.name: reader.title for reader in _READERS}
-"""What tables call each benchmark, in the order of their columns."""
+"""Name of a benchmark -> its title in tables, in the order of their columns."""
 
 BENCHMARKS = tuple(TITLES)
 """The names of the benchmarks, in the same order."""
@@ -46,8 +46,8 @@ def find_benchmark(name: str, path: Path) -> Benchmark:
     """Finds the files of a benchmark, and reads none of them.
 
     Args:
-        name: One of `BENCHMARKS`.
-        path: The folder it was downloaded to, or its file of questions.
+        name: Name of the benchmark, one of `BENCHMARKS`.
+        path: Folder that the benchmark was downloaded to, or its file of questions.
 
     Raises:
         InputError: There is no such benchmark, or `path` does not hold its files.
@@ -60,16 +60,16 @@ def find_benchmark(name: str, path: Path) -> Benchmark:
 def read_benchmark(name: str, path: Path) -> list[Question]:
     """Reads every question of a benchmark.
 
-    Images that are files are given by reference; that each is there is checked. Those in Parquet
-    files are bytes, which all questions about an image share.
+    Images in files are given by reference, once it is certain that the files exist. Images in
+    Parquet files are given as bytes, which all questions about an image share.
 
     Args:
-        name: One of `BENCHMARKS`.
-        path: The folder it was downloaded to, or its file of questions.
+        name: Name of the benchmark, one of `BENCHMARKS`.
+        path: Folder that the benchmark was downloaded to, or its file of questions.
 
     Raises:
         InputError: There is no such benchmark, or `path` does not hold its files.
-        FormatError: A record makes no question, or a key is there twice.
+        FormatError: A record makes no question, or two questions have the same key.
     """
     benchmark = find_benchmark(name, path)
     questions: dict[str, Question] = {}
@@ -92,10 +92,10 @@ def read_benchmark(name: str, path: Path) -> list[Question]:
 
 
 def _sharing_images(question: Question, seen: dict[bytes | ImageRef, bytes | ImageRef]) -> Question:
-    """Returns a question whose images are those of `seen` where they are the same.
+    """Returns the question with each image replaced by the equal one in `seen`, if there is one.
 
     Raises:
-        SampleError: An image is not there.
+        SampleError: An image is missing.
     """
     for image in question.images:
         if image not in seen and not isinstance(image, bytes):

@@ -1,4 +1,4 @@
-"""What a benchmark is: where its records stand, and what question each of them asks."""
+"""The protocol of benchmarks: where the records are, and which question each of them asks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class BenchmarkRecord(NamedTuple):
     """One record of a benchmark.
 
     Attributes:
-        place: Its file and its number there from 1, for messages.
-        number: Of the records before it in its split.
-        fields: What it holds.
-        part: Of the benchmark that it belongs to, such as a subject; empty where there are none.
+        place: File of the record and its number there from 1, for messages.
+        number: Number of the record in its split, from 0.
+        fields: Fields of the record.
+        part: Part of the benchmark that the record belongs to, such as a subject; else empty.
     """
 
     place: str
@@ -32,35 +32,35 @@ class Benchmark(Protocol):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    """What tables call it."""
+    """Title of the benchmark in tables."""
 
     def __init__(self, path: Path) -> None:
-        """Finds its files.
+        """Finds the files of the benchmark.
 
         Raises:
-            InputError: One that it needs is not there.
+            InputError: A file that the benchmark needs is missing.
         """
 
     def records(self) -> Iterator[BenchmarkRecord]:
         """Yields the records that are evaluated, in their published order.
 
         Raises:
-            FormatError: A file cannot be read as its name says.
+            FormatError: A file does not have the format that its name states.
         """
 
     def question(self, record: BenchmarkRecord) -> Question:
         """Returns the question that a record asks.
 
         Raises:
-            SampleError: It asks none.
+            SampleError: The record asks no question.
         """
 
 
 def file_in(path: Path, *names: str) -> Path:
-    """Returns a file that is named itself, or the first of `names` that a folder holds.
+    """Returns the path itself if it is a file, else the first of `names` that the folder holds.
 
     Raises:
-        InputError: There is none.
+        InputError: The folder holds none of them.
     """
     if path.is_file():
         return path
@@ -74,9 +74,9 @@ def text_or_none(value: object) -> str | None:
     """Returns the text of an optional field, stripped; None for null, NaN and white space.
 
     Raises:
-        SampleError: It is something else.
+        SampleError: The value is something else.
     """
-    # NaN, which is what pandas writes for a cell that is empty, differs from itself.
+    # NaN, which pandas writes for an empty cell, differs from itself.
     if value is None or value != value:
         return None
     if not isinstance(value, str):
@@ -86,10 +86,10 @@ def text_or_none(value: object) -> str | None:
 
 
 def one_of(known: Collection[str], fields: Fields, name: str) -> str:
-    """Returns the text of a field that holds one of some words, stripped.
+    """Returns the text, stripped, of a field that must hold one of the known words.
 
     Raises:
-        SampleError: It holds something else.
+        SampleError: The field holds another text.
     """
     text = text_from_field(fields, name).strip()
     if text not in known:
@@ -99,6 +99,6 @@ def one_of(known: Collection[str], fields: Fields, name: str) -> str:
 
 
 def groups_from_fields(fields: Fields, *names: str) -> dict[str, str]:
-    """Returns the fields that results are broken down by; those without a text are left out."""
+    """Returns the fields that results are broken down by; fields without a text are left out."""
     texts = {name: text_or_none(fields.get(name)) for name in names}
     return {name: text for name, text in texts.items() if text}

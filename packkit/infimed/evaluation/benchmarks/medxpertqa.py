@@ -1,7 +1,7 @@
 """MedXpertQA-MM: exam questions with five options about one or more images.
 
-``MM/test.jsonl``, with the images of ``images.zip`` in ``images/``. The text of a question ends
-with its options once more, as it is published.
+``MM/test.jsonl``, with the images of ``images.zip`` in ``images/``. As published, the text of a
+question ends with its options.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from packkit.sources.base import Fields, text_from_field
 class MedXpertQa:
     """Records of the test file; the key is the ``id``.
 
-    A Parquet file with the same columns can be named itself.
+    In place of the folder a Parquet file with the same columns can be named.
     """
 
     name: ClassVar[str] = "medxpertqa"

@@ -1,8 +1,8 @@
 """MMMU, Health & Medicine: college exam questions of five subjects.
 
 A folder for each subject with the Parquet files of its validation split; the answers of the test
-split are not published. The list of options is Python's text of one, and questions and options
-name their images as ``<image 1>``.
+split are not published. Options are the text of a Python list; questions and options name their
+images as ``<image 1>``.
 """
 
 from __future__ import annotations
@@ -86,6 +86,6 @@ def _options(fields: Fields) -> dict[str, str]:
 
 
 def _images(fields: Fields, text: str) -> tuple[bytes, ...]:
-    """Returns the images that a text names; where it names none, the first."""
+    """Returns the images that a text names; the first image where it names none."""
     numbers = sorted({int(number) for number in _IMAGE.findall(text)}) or [1]
     return tuple(image_bytes(fields, f"image_{number}") for number in numbers)

@@ -1,7 +1,7 @@
 """OmniMedVQA: multiple-choice questions about images of many data sets.
 
-The open-access part: every file of ``QA_information/Open-access/``, with the images that its
-records name as ``Images/...``. The other part names images that are not published with it.
+Only the open-access part: every file of ``QA_information/Open-access/``, with the images that its
+records name as ``Images/...``. Images of the other part are not published.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _OPEN_ACCESS = "QA_information/Open-access"
 class OmniMedVqa:
     """Records of every open-access file.
 
-    The key is the name of the file and the number of the record there, from 0: nothing says that
-    a ``question_id`` is given once. One record has ``modality`` for ``modality_type``.
+    The key is the name of the file and the number of the record there, from 0: a ``question_id``
+    need not be unique. One record has ``modality`` in place of ``modality_type``.
     """
 
     name: ClassVar[str] = "omnimedvqa"
@@ -69,7 +69,7 @@ class OmniMedVqa:
 
 
 def _letter_of(answer: str, options: Mapping[str, str]) -> str:
-    """Returns the letter of the option with a text; of several, the last, as MedEvalKit does."""
+    """Returns the letter of the option with this text; of several the last, as in MedEvalKit."""
     letters = {text: letter for letter, text in options.items()}
     if answer not in letters:
         shown = ", ".join(f"{letter} {text[:40]!r}" for letter, text in options.items())

@@ -23,7 +23,7 @@ _FILES = ("test_2.csv", "test.csv", "test_clean.csv")
 
 
 class PmcVqa:
-    """Rows of one test file; the key is the number of the row, from 0, since not all have an id."""
+    """Rows of one test file; the key is the number of the row, from 0: not all rows have an id."""
 
     name: ClassVar[str] = "pmc-vqa"
     title: ClassVar[str] = "PMC-VQA"
@@ -57,7 +57,7 @@ class PmcVqa:
 
 
 def _option(fields: Fields, letter: str) -> str:
-    """Returns the text of a choice; of one that has none, its letter as it stands in the file."""
+    """Returns the text of a choice; where it is empty, the letter as the file shows it."""
     name = CHOICES[letter]
     if name not in fields:
         raise SampleError(RejectReason.INVALID_SAMPLE, f"there is no column {name!r}")
@@ -65,10 +65,10 @@ def _option(fields: Fields, letter: str) -> str:
 
 
 def _only_file(folder: Path) -> Path:
-    """Returns the one test file of a folder: three of different questions are published."""
-    found = [name for name in _FILES if (folder / name).is_file()]
-    if len(found) > 1:
-        raise InputError(f"{folder} holds {' and '.join(found)}; name the file to be evaluated")
-    if not found:
+    """Returns the only test file of a folder; three with different questions are published."""
+    names = [name for name in _FILES if (folder / name).is_file()]
+    if len(names) > 1:
+        raise InputError(f"{folder} holds {' and '.join(names)}; name the file to be evaluated")
+    if not names:
         raise InputError(f"{folder} holds none of {', '.join(_FILES)}")
-    return folder / found[0]
+    return folder / names[0]

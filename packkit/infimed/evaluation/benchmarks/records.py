@@ -1,7 +1,7 @@
-"""How the records of benchmarks lie in their files: JSON, JSON lines, CSV and Parquet.
+"""Reads the records of benchmarks from their files: JSON, JSON lines, CSV and Parquet.
 
-Benchmarks are small: a file of text is read whole. Rows of a Parquet file come with their images
-as bytes, one batch after another.
+Benchmarks are small: text files are read whole. Parquet files, which hold images as bytes, are read
+batch by batch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def split_files(folder: Path, split: str) -> list[Path]:
     """Lists the Parquet files of a split, such as ``test-00000-of-00003.parquet``, in order.
 
     Raises:
-        InputError: There is none, or their names state another number of them.
+        InputError: There is no such file, or the names state another number of files.
     """
     paths = sorted(folder.glob(f"{split}-*.parquet"))
     if not paths:
@@ -46,12 +46,12 @@ def read_json(path: Path) -> Iterator[BenchmarkRecord]:
     """Yields the objects of a JSON array, or of JSON lines where the file is named ``.jsonl``.
 
     Raises:
-        FormatError: It holds something else.
+        FormatError: The file is not JSON, or does not hold objects.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".jsonl":
-            # Text may hold other line ends than these, which JSON does not escape.
+            # Not splitlines: JSON leaves other line ends, such as U+2028, unescaped within a line.
             value = [json.loads(line) for line in text.split("\n") if line.strip()]
         else:
             value = json.loads(text)
@@ -66,7 +66,7 @@ def read_csv(path: Path) -> Iterator[BenchmarkRecord]:
     """Yields the rows of a CSV file with a header.
 
     Raises:
-        FormatError: It has none, or a row is broken.
+        FormatError: The file has no header, or a row is broken.
     """
     table = CsvTable()
     with TemporaryDirectory() as folder:
@@ -80,7 +80,7 @@ def read_parquet(paths: Iterable[Path]) -> Iterator[BenchmarkRecord]:
     """Yields the rows of the files of one split.
 
     Raises:
-        FormatError: One is not a readable Parquet file.
+        FormatError: A file is not a readable Parquet file.
     """
     before = 0
     for path in paths:
@@ -90,10 +90,10 @@ def read_parquet(paths: Iterable[Path]) -> Iterator[BenchmarkRecord]:
 
 
 def image_bytes(fields: Fields, name: str) -> bytes:
-    """Returns the image that a Parquet column holds, in Hugging Face's form.
+    """Returns the encoded image in a Parquet column of Hugging Face's image type.
 
     Raises:
-        SampleError: There are no bytes of one.
+        SampleError: The column holds no bytes of an image.
     """
     match fields.get(name):
         case {"bytes": bytes(data)} if data:

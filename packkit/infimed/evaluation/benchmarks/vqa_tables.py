@@ -1,7 +1,7 @@
 """VQA-RAD and PathVQA: Parquet files of images, questions and answers.
 
-A folder as Hugging Face has it: ``data/test-00000-of-00001.parquet``, in one or more files. A
-question whose answer is yes or no asks for that; all others are open.
+A folder as Hugging Face publishes it: ``data/test-00000-of-00001.parquet``, in one or more files. A
+question whose gold answer is yes or no is of the kind ``yes_no``; all others are open.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from packkit.sources.base import text_from_field
 class _VqaTable:
     """Rows with ``image``, ``question`` and ``answer``.
 
-    The key is the number of the row in the split, from 0: rows have no ids, and some have the same
-    image and the same question.
+    The key is the number of the row in the split, from 0: rows have no ids, and several may share
+    image and question.
     """
 
     name: ClassVar[str]

@@ -1,4 +1,4 @@
-"""Reading what a model said: two named sets of rules, and words that answers share with gold."""
+"""Scorers, which read replies: two named sets of rules, and the overlap of words with the gold."""
 
 from packkit.base.errors import InputError
 from packkit.infimed.evaluation.scorers.base import Reading, Scorer
@@ -18,17 +18,18 @@ __all__ = [
 ]
 
 SCORERS = (MedEvalKitScorer.name, StrictScorer.name)
+"""The names of the scorers."""
 
 
 def scorer_named(name: str, seed: int = 0) -> Scorer:
     """Returns a scorer.
 
     Args:
-        name: One of `SCORERS`.
-        seed: Of the draws of ``medevalkit``; ``strict`` draws nothing.
+        name: Name of the scorer, one of `SCORERS`.
+        seed: Seed of what ``medevalkit`` draws at random; ``strict`` draws nothing.
 
     Raises:
-        InputError: There is none of that name.
+        InputError: No scorer has this name.
     """
     if name == MedEvalKitScorer.name:
         return MedEvalKitScorer(seed)

@@ -1,4 +1,4 @@
-"""What a scorer is: rules that read replies."""
+"""The protocol of scorers: rules that read replies."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from packkit.infimed.evaluation.questions import Question
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the rules of a scorer make of a reply.
+    """What the rules of a scorer take from a reply.
 
     Attributes:
-        answer: What the reply is taken to say; None where it cannot be told.
-        is_right: Whether that is right by the rules alone; never where there is no answer.
+        answer: What the reply is taken to say; None where the rules cannot tell.
+        is_right: Whether the answer is right by the rules alone; False where there is none.
         is_guess: Whether the rules fell back on likeness or chance.
     """
 
@@ -24,19 +24,19 @@ class Reading:
 
 
 class Scorer(Protocol):
-    """Rules that read replies; pure, so that scoring again gives the same."""
+    """Rules that read replies; pure functions, so that scoring again gives the same scores."""
 
     @property
     def name(self) -> str:
-        """What scores are filed under."""
+        """Name that scores are filed under."""
 
     @property
     def version(self) -> str:
-        """Of its rules: changes with every verdict that they change."""
+        """Version of the rules; it changes whenever they give a reply another verdict."""
 
     @property
     def seed(self) -> int | None:
-        """Of its draws; None where it draws nothing."""
+        """Seed of what the rules draw at random; None where they draw nothing."""
 
     def asks_judge(self, question: Question) -> bool:
         """Whether a judge, where there is one, decides on this question in place of the rules."""
@@ -45,6 +45,6 @@ class Scorer(Protocol):
         """Reads a reply.
 
         Args:
-            question: That was asked.
-            reply: All that the model wrote.
+            question: Question that was asked.
+            reply: Text that the model wrote.
         """

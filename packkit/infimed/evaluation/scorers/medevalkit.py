@@ -1,9 +1,9 @@
 """MedEvalKit's rules, kept as they are, so that results compare with published ones.
 
-They are lenient and harsh by turns: "Abnormal" answers a question with no, for it has the letters
-of that word, and a choice that names no letter is taken for the option it looks like most. The
-faults that are not rules are mended: an empty reply is a wrong one and no error, and open questions
-of MMMU are compared by MMMU's own rules.
+They are lenient and harsh by turns: "Abnormal" answers a question with no, since it contains the
+letters of that word, and a reply that names no letter is taken for the option it looks like most.
+Faults that are not rules are corrected: an empty reply is wrong and not an error, and replies to
+open questions of MMMU are read by MMMU's own rules.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class MedEvalKitScorer:
     """MedEvalKit's rules.
 
     Attributes:
-        seed: Of the letters drawn for choices of MMMU that name none; the draw of a question
-            depends on nothing else but its benchmark and key.
+        seed: Seed of the letters drawn where replies to MMMU name none; a draw depends on the
+            benchmark and the key of its question as well, and on nothing else.
     """
 
     seed: int = 0
@@ -49,11 +49,11 @@ class MedEvalKitScorer:
     version = "1"
 
     def asks_judge(self, question: Question) -> bool:
-        """Whether it is open and not of MMMU."""
+        """Whether the question is open and not one of MMMU."""
         return question.is_open and question.benchmark != "mmmu"
 
     def read(self, question: Question, reply: str) -> Reading:
-        """Reads a reply; all replies say something, if only by likeness or chance."""
+        """Reads a reply; every reply gets an answer, if only by likeness or chance."""
         if question.benchmark == "mmmu":
             return self._read_mmmu(question, reply)
         if question.kind == "choice":
@@ -83,7 +83,7 @@ class MedEvalKitScorer:
 
 
 def after_marker(text: str) -> str:
-    """Returns the content of a box or tag, else the text, from its last marker on, in lower case.
+    """Returns the content of a box or tag, else the text, after its last marker, in lower case.
 
     MedEvalKit compares this with the gold answer, also where it counts shared words.
     """
@@ -95,7 +95,7 @@ def after_marker(text: str) -> str:
 
 
 def _read_choice(question: Question, reply: str) -> Reading:
-    """Takes a letter that stands alone, else the option that the reply looks like most."""
+    """Reads a letter that stands alone, else the option that the reply looks like most."""
     if question.benchmark != "pmc-vqa":
         reply = _tagged(reply)
     letters = [letter.lower() for letter in question.options]
@@ -117,23 +117,23 @@ def _lone_letter(reply: str, letters: Sequence[str]) -> str:
 
 
 def _shown_options(question: Question) -> list[str]:
-    """Returns the options as the prompt has them, which PMC-VQA brings along in its own form."""
+    """Returns the options as the prompt shows them; PMC-VQA has its own form."""
     form = " {}:{}" if question.benchmark == "pmc-vqa" else "{}. {}"
     return [form.format(letter, text).lower() for letter, text in question.options.items()]
 
 
 def _most_like(options: Sequence[str], text: str) -> int:
-    """Returns the place of the option most like a text; the first where none is like it."""
+    """Returns the position of the option most like a text; the first where none is like it."""
     return max(
         range(len(options)), key=lambda place: SequenceMatcher(None, options[place], text).ratio()
     )
 
 
 def _read_yes_no(text: str, gold: str) -> Reading:
-    """Looks for the letters of the two words; where it finds both or neither, it is wrong."""
+    """Looks for the letters of the two words; a text with both or neither is wrong."""
     text = _without_stops(after_marker(text))
-    found = [word for word in ("yes", "no") if word in text]
-    answer = found[0] if len(found) == 1 else text
+    words = [word for word in ("yes", "no") if word in text]
+    answer = words[0] if len(words) == 1 else text
     return Reading(answer, answer == gold)
 
 
@@ -147,7 +147,7 @@ def _without_stops(text: str) -> str:
 
 
 def _boxed(text: str) -> str:
-    r"""Returns what the last ``\boxed{}`` holds, or the word for none; an unclosed one is none."""
+    r"""Returns what the last ``\boxed{}`` holds, or the text ``None``; an unclosed box is none."""
     _, box, rest = text.rpartition(_BOX)
     depth = 1
     for place, char in enumerate(rest if box else ""):
@@ -158,5 +158,5 @@ def _boxed(text: str) -> str:
 
 
 def _tagged(text: str) -> str:
-    """Returns what stands between tags of an answer, all that do joined; else the text."""
+    """Returns the contents of all answer tags, joined; else the text."""
     return " ".join(_TAG.findall(text)).strip() or text

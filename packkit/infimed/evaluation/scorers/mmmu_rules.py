@@ -18,15 +18,15 @@ _NUMBERS = (
 def find_letter(reply: str, options: Mapping[str, str]) -> str | None:
     """Returns the letter that a reply names, or None.
 
-    Letters in brackets are looked for first, then letters between spaces, then, in more than five
-    words, the texts of the options. Of several the one that stands last is taken.
+    Letters in brackets are looked for first, then letters between spaces, then, in replies of more
+    than five words, the texts of the options. Of several letters the last one in the reply counts.
     """
     for char in _EDGES:
         reply = reply.strip(char)
     reply = f" {reply} "
     for form in ("({})", " {} "):
-        if found := _places({letter: form.format(letter) for letter in options}, reply):
-            return _last(found)
+        if places := _places({letter: form.format(letter) for letter in options}, reply):
+            return _last(places)
     if len(reply.split()) <= 5:
         return None
     lowered = {letter: text.lower() for letter, text in options.items()}

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 
 class Overlap(NamedTuple):
-    """Shares of distinct words, each 0 to 1.
+    """Shares of distinct words that an answer has in common with the gold answer, each 0 to 1.
 
     Attributes:
-        precision: Of the answer's words, how many the gold answer has.
-        recall: Of the gold answer's words, how many the answer has.
-        f1: Their harmonic mean.
+        precision: Share of the answer's words that the gold answer has too.
+        recall: Share of the gold answer's words that the answer has too.
+        f1: Harmonic mean of precision and recall.
     """
 
     precision: float
@@ -20,14 +20,14 @@ class Overlap(NamedTuple):
 
 
 def token_overlap(answer: str, gold: str) -> Overlap:
-    """Compares the sets of words, split at white space, whatever their case.
+    """Compares the sets of words, split at white space and without regard to case.
 
     >>> token_overlap("the left lung", "Left lung")
     Overlap(precision=0.6666666666666666, recall=1.0, f1=0.8)
     """
-    said, wanted = set(answer.lower().split()), set(gold.lower().split())
-    common = len(said & wanted)
+    words, gold_words = set(answer.lower().split()), set(gold.lower().split())
+    common = len(words & gold_words)
     if not common:
         return Overlap(0.0, 0.0, 0.0)
-    precision, recall = common / len(said), common / len(wanted)
+    precision, recall = common / len(words), common / len(gold_words)
     return Overlap(precision, recall, 2 * precision * recall / (precision + recall))

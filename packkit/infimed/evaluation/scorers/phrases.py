@@ -44,7 +44,7 @@ _NUMBER = re.compile(r"[-+]?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)")
 
 
 def without_reasoning(reply: str) -> str:
-    """Returns what follows the last ``</think>``; nothing where reasoning does not end."""
+    """Returns what follows the last ``</think>``; an empty text where reasoning does not end."""
     said = reply.rpartition("</think>")[2]
     return "" if "<think>" in said else said
 
@@ -67,7 +67,7 @@ def declared(text: str) -> str | None:
     '(B) lung.'
     """
     for wrapped in (_TAG, _BOX):
-        text = wrapped.sub(lambda found: f"\nanswer: {' '.join(found[1].split())}\n", text)
+        text = wrapped.sub(lambda match: f"\nanswer: {' '.join(match[1].split())}\n", text)
     *_, end = (None, *(marker.end() for marker in _MARKER.finditer(text)))
     return None if end is None else text[end:].strip().partition("\n")[0].strip()
 
@@ -82,17 +82,17 @@ def sentences(text: str) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Returns a phrase without what does not change its meaning, for comparison.
+    """Returns a phrase for comparison, without what does not change its meaning.
 
-    That is markup, case, white space, punctuation, hyphens, articles, and words that lead in such
-    as "it is"; a phrase that has no other words keeps them.
+    What is left out is markup, case, extra white space, punctuation, hyphens, articles, and a
+    lead-in such as "it is"; articles and lead-in stay where nothing else is left.
 
     >>> plain("The image shows an X-ray.")
     'x ray'
     """
     text = _APOSTROPHE.sub("", tidied(text).casefold()).lstrip(_OPENING)
     lead_in = _LEAD_IN.match(text)
-    # Before punctuation goes, for "A. Lung" has no article.
+    # Articles go before punctuation does: the A of "A. Lung" is none.
     bare = _ARTICLE.sub("", text[lead_in.end() :] if lead_in else text)
     return _words(bare) or _words(text)
 
@@ -102,7 +102,7 @@ def _words(text: str) -> str:
 
 
 def is_same(answer: str, gold: str) -> bool:
-    """Whether two phrases are one number, or name the same things in whatever order.
+    """Whether two phrases are the same number, or name the same things in any order.
 
     >>> is_same("Heart and lung", "Lung, Heart"), is_same("60", "60.0"), is_same("lungs", "lung")
     (True, True, False)

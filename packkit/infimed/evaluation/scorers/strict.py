@@ -1,7 +1,7 @@
 """Rules that read only what a reply says outright.
 
-A reply is right when it names the right answer, never because it holds its letters, looks like it,
-or by chance. What names none is unparsed, which is counted apart from wrong.
+A reply is right when it names the right answer, never because it contains its letters, looks like
+it, or by chance. A reply that names no answer is unparsed, which is counted apart from wrong.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LETTER = re.compile(
     r"|\s+is\s+(?:the\s+)?(?:correct|right|best)\b|[\s\"”'}]*$|\s+)(?P<rest>.*)",
     re.I | re.S,
 )
-# What follows is about the other options.
+# What follows one of these is about the other options.
 _REASON = re.compile(r"\b(?:because|since|rather than)\b|,\s*not\b", re.I)
 
 _YES_WORDS = "是的|是|对的|对|有的|有|存在|包含|可以|能|会"
@@ -55,14 +55,14 @@ _YES_OR_NO = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class StrictScorer:
-    """The rules of this module."""
+    """The rules described in docs/evaluation.md under ``strict``."""
 
     name = "strict"
     version = "1"
     seed = None
 
     def asks_judge(self, question: Question) -> bool:
-        """Whether it is open."""
+        """Whether the question is open."""
         return question.is_open
 
     def read(self, question: Question, reply: str) -> Reading:
@@ -84,7 +84,7 @@ class StrictScorer:
 
 
 def _read_phrase(text: str, gold: str) -> Reading:
-    """Takes what is declared, else the only sentence there is."""
+    """Reads the declared answer, else the only sentence of the text."""
     answer = declared(text)
     if answer is None and (len(sentences(text)) == 1 or is_same(text, gold)):
         answer = text
@@ -92,14 +92,14 @@ def _read_phrase(text: str, gold: str) -> Reading:
 
 
 def _names(text: str, gold: str) -> bool:
-    """Whether the text, the line declared, or the first sentence of that is the gold answer."""
+    """Whether the text, the declared line, or that line's first sentence is the gold answer."""
     answer = declared(text)
     said = [text] if answer is None else [text, *_line_and_first(answer)]
     return any(is_same(part, gold) for part in said)
 
 
 def _yes_or_no(text: str) -> str | None:
-    """Returns what the last explicit yes or no says."""
+    """Returns the last explicit yes or no; None where there is none."""
     *_, last = (None, *_YES_OR_NO.finditer(text))
     if last is None:
         return None
@@ -107,7 +107,7 @@ def _yes_or_no(text: str) -> str | None:
 
 
 def _option_in(text: str, options: Mapping[str, str]) -> str | None:
-    """Returns the letter declared; without a declaration, the only one that the sentences name."""
+    """Returns the declared letter; without a declaration, the only one that the sentences name."""
     answer = declared(text)
     if answer is not None:
         return next(
@@ -119,33 +119,33 @@ def _option_in(text: str, options: Mapping[str, str]) -> str | None:
 
 
 def _line_and_first(line: str) -> list[str]:
-    """Returns a line, and its first sentence, where it has one."""
+    """Returns a line and its first sentence, if it has one."""
     return [line, *sentences(line)[:1]]
 
 
 def _option(text: str, options: Mapping[str, str]) -> str | None:
-    """Returns the letter that a phrase is, whose option it repeats, or that it begins with."""
+    """Returns the letter that a phrase is or begins with, or whose option's text it repeats."""
     text = text.strip(_QUOTES)
-    found = _LETTER.match(_REASON.split(text)[0].strip())
-    letter = found["letter"].upper() if found else ""
-    if found and letter in options and not found["rest"]:
+    match = _LETTER.match(_REASON.split(text)[0].strip())
+    letter = match["letter"].upper() if match else ""
+    if match and letter in options and not match["rest"]:
         return letter
     repeated = [other for other, words in options.items() if is_same(text, words)]
     if len(repeated) == 1:
         return repeated[0]
-    if not found or letter not in options:
+    if not match or letter not in options:
         return None
-    rest = found["rest"].strip(_QUOTES)
+    rest = match["rest"].strip(_QUOTES)
     if is_same(rest, options[letter]):
         return letter
     # "E. coli" and "C. difficile" are no letters.
-    is_name = found["end"].strip() == "." and rest[:1].islower()
-    is_clear = found["end"].strip() and not is_name and not _names_other(rest, letter, options)
+    is_name = match["end"].strip() == "." and rest[:1].islower()
+    is_clear = match["end"].strip() and not is_name and not _names_other(rest, letter, options)
     return letter if is_clear else None
 
 
 def _names_other(rest: str, letter: str, options: Mapping[str, str]) -> bool:
-    """Whether what follows a letter has another letter, or is the text of another option."""
+    """Whether what follows a letter contains another letter, or is the text of another option."""
     others = {other: words for other, words in options.items() if other != letter}
     # "A mass" goes on in words; "B and C" and "A. Lung B. Liver" do not.
     form = r"(?<![A-Za-z]){}(?![A-Za-z'’]|\s+[a-z])"

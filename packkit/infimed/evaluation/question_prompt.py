@@ -1,4 +1,4 @@
-"""What a model is asked: one wording for each kind of question, in the language it is asked in.
+"""The prompt for a question: one wording for each kind of question and each language.
 
 The instructions are MedEvalKit's (question_formats.py, without its REASONING mode), so that numbers
 can be compared. Choices are put as they are in training.
@@ -10,7 +10,7 @@ from packkit.infimed.data.multiple_choice import multiple_choice_prompt
 from packkit.infimed.evaluation.questions import Language, Question, QuestionKind
 
 PROMPT_VERSION = "1"
-"""Changes with every wording, so that no results mix two of them."""
+"""Version of the wording; no folder of results mixes two versions."""
 
 _INSTRUCTIONS: dict[tuple[QuestionKind, Language], str] = {
     ("yes_no", "en"): "Please output 'yes' or 'no'(no extra output).",
@@ -23,10 +23,10 @@ _INSTRUCTIONS: dict[tuple[QuestionKind, Language], str] = {
 
 
 def prompt_for(question: Question) -> str:
-    r"""Returns what a model is asked, after the images of the question.
+    r"""Returns the prompt for a question, which follows its images.
 
-    >>> ask = dict(benchmark="slake", key="0", text="这是什么器官？", gold="肺")
-    >>> print(prompt_for(Question(kind="closed", language="zh", **ask)))
+    >>> fields = dict(benchmark="slake", key="0", text="这是什么器官？", gold="肺")
+    >>> print(prompt_for(Question(kind="closed", language="zh", **fields)))
     这是什么器官？
     请用一个单词或者短语回答该问题。
     """

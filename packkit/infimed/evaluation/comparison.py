@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from packkit.base.errors import InputError
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS
-from packkit.infimed.evaluation.pairs import Pairs, pair
+from packkit.infimed.evaluation.pairs import BenchmarkPairs, pair_verdicts
 from packkit.infimed.evaluation.scored_results import Method, ScoredResults
 
 _TAILS = (0.025, 0.975)
@@ -21,16 +21,16 @@ _DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """How two models did on the questions of one benchmark.
+class PairCounts:
+    """How many questions of one benchmark which of two models answers right.
 
     Attributes:
-        both: Questions that both have right.
-        only_a: That the first alone has.
-        only_b: That the second alone has.
-        neither: That none has.
-        judge_failed: Questions left out, since a judge gave no verdict on an answer to them.
-        unshared: Questions left out, since only one model was asked them.
+        both: Number of questions that both models answer right.
+        only_a: Number of questions that only the first model answers right.
+        only_b: Number of questions that only the second model answers right.
+        neither: Number of questions that no model answers right.
+        judge_failed: Number of questions left out because the judge gave no verdict on an answer.
+        unshared: Number of questions left out because only one model was asked them.
     """
 
     both: int
@@ -42,31 +42,31 @@ class Counts:
 
     @property
     def n(self) -> int:
-        """Questions that are compared."""
+        """Number of questions that are compared."""
         return self.both + self.only_a + self.only_b + self.neither
 
     @property
     def a(self) -> float:
-        """Accuracy of the first model on them, in [0, 1]."""
+        """Accuracy of the first model on the compared questions, in [0, 1]."""
         return (self.both + self.only_a) / self.n
 
     @property
     def b(self) -> float:
-        """Accuracy of the second."""
+        """Accuracy of the second model on the compared questions, in [0, 1]."""
         return (self.both + self.only_b) / self.n
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """How far two models are apart.
+    """How far the accuracies of two models are apart.
 
     Attributes:
-        a: Accuracy of the first, in [0, 1].
-        b: Accuracy of the second.
-        difference: A less b.
-        low: Of its 95 % percentile interval.
-        high: Of the same.
-        a_beats_b: Share of the resamples in which the first is better; ties count half.
+        a: Accuracy of the first model, in [0, 1].
+        b: Accuracy of the second model, in [0, 1].
+        difference: Accuracy of the first model minus that of the second.
+        low: Lower bound of the 95 % percentile interval of the difference.
+        high: Upper bound of the 95 % percentile interval of the difference.
+        a_beats_b: Share of the resamples in which the first model is better; ties count half.
     """
 
     a: float
@@ -82,17 +82,17 @@ class Comparison:
     """Two models, compared.
 
     Attributes:
-        a: Label of the first.
-        b: Label of the second.
-        method: How the answers of both were asked for and decided on.
-        samples: Resamples drawn.
-        seed: Of their draws.
-        counts: Benchmark -> how they did.
-        benchmarks: Benchmark -> how far they are apart there.
-        pooled: The same over all questions, each with one weight.
-        average: The same over the seven benchmarks, each with one weight; None while one is
+        a: Label of the first results.
+        b: Label of the second results.
+        method: How the answers of both models were asked for and decided on.
+        samples: Number of resamples drawn.
+        seed: Seed of the draws.
+        counts: Name of a benchmark -> how many of its questions which model answers right.
+        benchmarks: Name of a benchmark -> how far the models are apart on it.
+        pooled: How far the models are apart over all questions, each with the same weight.
+        average: How far the models are apart in the mean of the seven benchmarks; None while one is
             missing.
-        missing: Benchmarks without a question that can be compared.
+        missing: Names of the benchmarks without a question that can be compared.
     """
 
     a: str
@@ -100,14 +100,14 @@ class Comparison:
     method: Method
     samples: int
     seed: int
-    counts: Mapping[str, Counts]
+    counts: Mapping[str, PairCounts]
     benchmarks: Mapping[str, Estimate]
     pooled: Estimate
     average: Estimate | None
     missing: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns it as JSON."""
+        """Returns the comparison as JSON."""
         return {**asdict(self), "method": self.method._asdict()}
 
 
@@ -127,23 +127,25 @@ def compare(
     differ.
 
     Args:
-        a: The first.
-        b: The second.
-        samples: Resamples to draw.
-        seed: Of the draws; a benchmark's do not depend on which others there are.
+        a: Results of the first model.
+        b: Results of the second model.
+        samples: Number of resamples to draw.
+        seed: Seed of the draws; those of a benchmark do not depend on which others there are.
 
     Raises:
-        InputError: They cannot be compared, see `pairs.pair`, or an option is out of range.
-        FormatError: A file of theirs is not what it should be.
+        InputError: The results cannot be compared, see `pairs.pair_verdicts`, or an option is out
+            of range.
+        FormatError: A file of the results is not what it should be.
     """
     if samples < 1:
         raise InputError(f"samples must be at least 1, got {samples}")
     if seed < 0:
         raise InputError(f"seed must not be negative, got {seed}")
-    counts = {name: _counts(pairs) for name, pairs in pair(a, b).items()}
-    leads = {name: _leads(one, samples, seed, name) for name, one in counts.items()}
+    counts = {name: _counts(pairs) for name, pairs in pair_verdicts(a, b).items()}
+    leads = {name: _leads(shared, samples, seed, name) for name, shared in counts.items()}
     benchmarks = {
-        name: _estimate(one.a, one.b, leads[name] / one.n) for name, one in counts.items()
+        name: _estimate(shared.a, shared.b, leads[name] / shared.n)
+        for name, shared in counts.items()
     }
     missing = tuple(name for name in BENCHMARKS if name not in counts)
     pooled = _total(counts.values())
@@ -161,9 +163,9 @@ def compare(
     )
 
 
-def _counts(pairs: Pairs) -> Counts:
-    right = Counter(one.who_is_right for one in pairs.decided)
-    return Counts(
+def _counts(pairs: BenchmarkPairs) -> PairCounts:
+    right = Counter(pair.who_is_right for pair in pairs.decided)
+    return PairCounts(
         both=right["both"],
         only_a=right["a"],
         only_b=right["b"],
@@ -173,12 +175,12 @@ def _counts(pairs: Pairs) -> Counts:
     )
 
 
-def _total(counts: Iterable[Counts]) -> Counts:
-    fields = zip(*(astuple(one) for one in counts), strict=True)
-    return Counts(**dict(zip(Counts.__slots__, map(sum, fields), strict=True)))
+def _total(counts: Iterable[PairCounts]) -> PairCounts:
+    fields = zip(*map(astuple, counts), strict=True)
+    return PairCounts(**dict(zip(PairCounts.__slots__, map(sum, fields), strict=True)))
 
 
-def _leads(counts: Counts, samples: int, seed: int, benchmark: str) -> NDArray[np.int64]:
+def _leads(counts: PairCounts, samples: int, seed: int, benchmark: str) -> NDArray[np.int64]:
     """Returns by how many right answers the first model leads in each resample: int64 [samples]."""
     draws = np.random.default_rng((seed, *benchmark.encode()))
     shares = np.array([counts.only_a, counts.only_b, counts.both + counts.neither]) / counts.n
@@ -186,10 +188,10 @@ def _leads(counts: Counts, samples: int, seed: int, benchmark: str) -> NDArray[n
     return drawn[:, 0] - drawn[:, 1]
 
 
-def _average(counts: Mapping[str, Counts], leads: Mapping[str, NDArray[np.int64]]) -> Estimate:
+def _average(counts: Mapping[str, PairCounts], leads: Mapping[str, NDArray[np.int64]]) -> Estimate:
     """Returns how far two models are apart in the mean of the benchmarks' accuracies."""
-    differences = np.mean([leads[name] / one.n for name, one in counts.items()], axis=0)
-    a, b = (fmean(getattr(one, side) for one in counts.values()) for side in "ab")
+    differences = np.mean([leads[name] / shared.n for name, shared in counts.items()], axis=0)
+    a, b = (fmean(getattr(shared, side) for shared in counts.values()) for side in "ab")
     return _estimate(a, b, differences)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from result_folders import choice, question
 
-from packkit.infimed.evaluation.prompts import prompt_for
+from packkit.infimed.evaluation.question_prompt import prompt_for
 
 
 @pytest.mark.parametrize(
