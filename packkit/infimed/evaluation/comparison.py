@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from packkit.base.errors import InputError
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS
+from packkit.infimed.evaluation.method import Method
 from packkit.infimed.evaluation.pairs import BenchmarkPairs, pair_verdicts
-from packkit.infimed.evaluation.scored_results import Method, ScoredResults
+from packkit.infimed.evaluation.scored_results import ScoredResults
 
 _TAILS = (0.025, 0.975)
 _DIGITS = 12

@@ -2,6 +2,7 @@
 
 import pytest
 
+from packkit.infimed.evaluation.method import Method
 from packkit.infimed.evaluation.score_file import IncompleteError, ScoreFile
 from packkit.infimed.evaluation.tallies import BenchmarkTallies, Tally
 
@@ -23,12 +24,7 @@ def scores_of(accuracies):
     }
     return ScoreFile(
         model="m",
-        scorer="strict",
-        scorer_version="1",
-        seed=0,
-        judge=None,
-        judge_prompt_version=None,
-        prompt_version="1",
+        method=Method("strict", "1", 0, None, None, "1"),
         answers="0" * 16,
         questions={},
         benchmarks=summaries,

@@ -24,7 +24,7 @@ def test_open_answers_alone_go_to_the_judge(tmp_path):
     assert [decided[str(number)] for number in range(8)] == ["right", "wrong"] * 4
     rad = scores.benchmarks["vqa-rad"]
     assert (rad.open.n, rad.open.right, rad.closed.n, rad.closed.right) == (8, 4, 1, 1)
-    assert scores.judge == "j"
+    assert scores.method.judge == "j"
     assert ScoreFile.read(results.scores_file("strict+j")) == scores
 
 
@@ -92,7 +92,7 @@ def test_one_of_a_hundred_judgements_may_fail(tmp_path, failures):
 
     judge = ScriptedJudge("j", script)
     if failures == 1:
-        assert score(results, ScoreConfig(judge="j"), judge=judge).judge == "j"
+        assert score(results, ScoreConfig(judge="j"), judge=judge).method.judge == "j"
     else:
         with pytest.raises(JudgeFailuresError, match="2 of 100 answers"):
             score(results, ScoreConfig(judge="j"), judge=judge)
@@ -101,8 +101,8 @@ def test_one_of_a_hundred_judgements_may_fail(tmp_path, failures):
 def test_scores_of_several_seeds_stand_side_by_side(tmp_path):
     results = fill(tmp_path, mixed())
     for seed in (0, 1):
-        assert score(results, ScoreConfig(scorer="medevalkit", seed=seed)).seed == seed
-    assert score(results, ScoreConfig(seed=1)).seed is None
+        assert score(results, ScoreConfig(scorer="medevalkit", seed=seed)).method.seed == seed
+    assert score(results, ScoreConfig(seed=1)).method.seed is None
     assert results.scorings() == ["medevalkit", "medevalkit-seed1", "strict"]
 
 

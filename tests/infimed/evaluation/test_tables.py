@@ -194,7 +194,8 @@ def test_names_are_no_markup(tmp_path, name):
 
 def test_marks_do_not_run_out(tmp_path):
     results = scored(tmp_path, everywhere("r"))
-    rows = [replace(results, scores=replace(results.scores, seed=seed)) for seed in range(28)]
+    methods = [results.method._replace(seed=seed) for seed in range(28)]
+    rows = [replace(results, scores=replace(results.scores, method=method)) for method in methods]
     marks = [row[-1].rsplit(" ", 1)[1] for row in cells_of(Table(rows).to_markdown())[1:]]
     assert (marks[0], marks[25], marks[26], marks[27]) == ("[a]", "[z]", "[aa]", "[bb]")
     assert len(set(marks)) == 28
