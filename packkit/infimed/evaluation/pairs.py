@@ -61,7 +61,7 @@ class BenchmarkPairs:
 
 
 def pair_verdicts(a: ScoredResults, b: ScoredResults) -> Mapping[str, BenchmarkPairs]:
-    """BenchmarkPairs the verdicts of two results, question by question.
+    """Pairs the verdicts of two results, question by question.
 
     Args:
         a: Results of the first model.
