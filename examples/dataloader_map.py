@@ -1,10 +1,10 @@
-"""PyTorch's own DataLoader over PackDataset: worker processes, one item a pack.
+"""The DataLoader of PyTorch over PackDataset: worker processes, each pack one item.
 
     make demo
     python examples/dataloader_map.py --steps 99    # a whole epoch
 
-The sampler runs ahead of training by what the workers prefetch, so its state is exact between
-epochs alone. To stop inside one, see plain_loop.py or dataloader_stream.py.
+The sampler runs ahead of training by what the workers prefetch, so its state is exact only between
+epochs. To stop inside one, see plain_loop.py or dataloader_stream.py.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""DataLoader over PackStream: stopped inside an epoch, it goes on with another number of workers.
+"""A DataLoader over PackStream, stopped inside an epoch, goes on with another number of workers.
 
     make demo
     python examples/dataloader_stream.py --steps 10
 
-Makes some steps with two workers, keeps the state of the last batch, and goes on from it in a new
+Takes some steps with two workers, keeps the state of the last batch, and goes on from it in a new
 loader, with one worker, to the end of the epoch.
 """
 
@@ -18,13 +18,13 @@ from packkit import PackBatch, PackDataset, PackSampler, PackStream
 
 
 def make_loader(packs: str, state: dict[str, Any] | None, workers: int) -> DataLoader[PackBatch]:
-    """Returns a loader at the beginning of training, or where a state was kept."""
+    """Returns a loader that starts at the beginning of training, or at a saved state."""
     dataset = PackDataset(packs, image_size=168)
     stream = PackStream(dataset, PackSampler(dataset, packs_per_step=2))
     if state is not None:
         stream.load_state_dict(state)
-    # A batch comes whole from the stream: batch_size=None. Workers are copies of the stream, so it
-    # has to be told of each further epoch: stream.set_epoch(epoch).
+    # The stream yields whole batches: batch_size=None. Workers copy the stream, so each further
+    # epoch has to be set by stream.set_epoch(epoch).
     return DataLoader(stream, batch_size=None, num_workers=workers)
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     state = None
     for batch in islice(make_loader(options.packs, state, workers=2), options.steps):
         print(f"step {batch.step}: packs {batch.pack_ids.tolist()}", flush=True)
-        # Where training stands once this batch is consumed; it belongs into the checkpoint.
+        # The state of training once this batch is consumed; it belongs in the checkpoint.
         state = batch.state
     checkpoint = json.dumps(state)
     print(f"goes on with one worker, from a state of {len(checkpoint)} bytes")

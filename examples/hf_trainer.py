@@ -5,7 +5,7 @@
     python examples/hf_trainer.py --steps 20
 
 Samples stay apart inside a pack although no mask is given: see collate_for_transformers. On a
-machine with several GPUs start it with torchrun, or the Trainer deals the parts of a pack to them.
+machine with several GPUs start it with torchrun, or the Trainer splits each pack among them.
 """
 
 import argparse
@@ -31,6 +31,7 @@ TEXT = {"vocab_size": 151_936, "hidden_size": 64, "intermediate_size": 128, "hea
 
 
 def tiny_llava(image_token: int) -> LlavaForConditionalGeneration:
+    """Returns a model with random weights, two layers in each of its parts."""
     vision = SiglipVisionConfig(**VISION, **LAYERS, vision_use_head=False)
     text = Qwen3Config(**TEXT, **LAYERS, num_key_value_heads=2, use_cache=False)
     # All patches of the last layer but one; SigLIP has no class token for "default" to leave out.

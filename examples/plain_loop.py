@@ -42,7 +42,7 @@ class TinyModel(nn.Module):
         # One sample at a time; on a GPU give cu_seqlens and max_seqlen to a varlen kernel instead.
         samples = hidden[None].split(batch.cu_seqlens.diff().tolist(), dim=1)
         hidden = hidden + torch.cat([attend(x, x, x, is_causal=True)[0] for x in samples])
-        # Token i foretells label i + 1; a sample's first label is ignored, so none foretells it.
+        # Token i predicts label i + 1; a sample's first label is ignored, so no token predicts it.
         labels = batch.labels[1:]
         is_trained = labels != IGNORED
         logits = self.head(hidden[:-1][is_trained])

@@ -1,11 +1,11 @@
-"""torchdata's StatefulDataLoader over PackStream: the loader keeps account of its workers.
+"""The StatefulDataLoader of torchdata over PackStream: it saves the state of its workers itself.
 
     make demo
     pip install torchdata
     python examples/stateful_dataloader.py --steps 10
 
-Makes some steps, saves the state of the loader with torch.save, and goes on from it in a new loader
-to the end of the epoch. The number of workers must be the same; dataloader_stream.py does without.
+Takes some steps, saves the state of the loader with torch.save, and goes on from it in a new loader
+to the end of the epoch. The number of workers must stay the same, unlike in dataloader_stream.py.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from packkit import PackBatch, PackDataset, PackSampler, PackStream
 
 
 def make_loader(packs: str) -> StatefulDataLoader[PackBatch]:
-    """Returns a loader at the beginning of training."""
+    """Returns a loader that starts at the beginning of training."""
     dataset = PackDataset(packs, image_size=168)
     stream = PackStream(dataset, PackSampler(dataset, packs_per_step=2))
-    # A batch comes whole from the stream: batch_size=None.
+    # The stream yields whole batches: batch_size=None.
     return StatefulDataLoader(stream, batch_size=None, num_workers=2)
 
 

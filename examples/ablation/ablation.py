@@ -3,15 +3,15 @@
     make ablation
 
 trains a tiny model by recipes/pretrain.toml, and from it four by recipes/sft-*.toml: with the first
-stage alone, the first and the second, the first and the third, and all three. Their keys are those
-of the recipes but for what the size of model and data forces (`SMALL`). The mixtures beside this
-file say what each stage is fed. Each model answers the demo's benchmarks; OUT gets
+stage alone, the first and the second, the first and the third, and all three. The recipes are
+changed only where the size of model and data requires it (`SMALL`, `TINY`). The mixtures in this
+folder say what each stage is trained on. Each model answers the demo's benchmarks; OUT gets
 
     packs/, runs/, results/     of every stage and every model
     table.md, table.csv, table.png
 
-The same command goes on with what is not done yet. The figures mean nothing but that all parts
-fit together: a model this small, fed so little, knows next to nothing.
+The same command goes on with what is not done yet. The figures only show that all parts fit
+together: a model this small, trained on so little, knows next to nothing.
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ import argparse
 from pathlib import Path
 
 from packkit.infimed.cli.evaluation_printing import show_results
-from packkit.infimed.evaluation.answering import open_answerer
-from packkit.infimed.evaluation.benchmarks import BENCHMARKS
-from packkit.infimed.evaluation.figure import plot_table
-from packkit.infimed.evaluation.results import Results
-from packkit.infimed.evaluation.run import run_benchmarks
-from packkit.infimed.evaluation.scored_results import open_all
-from packkit.infimed.evaluation.scoring import ScoreConfig, score
-from packkit.infimed.evaluation.tables import Table
+from packkit.infimed.evaluation import (
+    BENCHMARKS,
+    Results,
+    ScoreConfig,
+    Table,
+    open_all,
+    open_answerer,
+    plot_table,
+    run_benchmarks,
+    score,
+)
 from packkit.mixture import build_mixture, read_mixture, resolve_mixture
 from packkit.training import read_recipe, train
 
@@ -37,7 +40,7 @@ RECIPES = HERE.parents[1] / "recipes"
 STAGES = {"1": "sft-1-general", "2": "sft-2-medical", "3": "sft-3-cross-distribution"}
 ROWS = ("1", "1+2", "1+3", "1+2+3")
 
-# What a tiny model and the demo force; all other keys are the recipes' own.
+# Keys that a tiny model and the demo require to change; all others are those of the recipes.
 EPOCHS = {"pretrain": 12, "sft-1-general": 1, "sft-2-medical": 1, "sft-3-cross-distribution": 5}
 SMALL = {
     "run.precision": "fp32",
@@ -59,7 +62,7 @@ TINY = {
 
 
 def make_packs(stage: str, demo: Path, out: Path) -> Path:
-    """Packs what a stage is fed."""
+    """Packs the training data of a stage, unless that is done."""
     packs = out / "packs" / stage
     if not (packs / "manifest.json").exists():
         packs.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +74,7 @@ def make_packs(stage: str, demo: Path, out: Path) -> Path:
 
 
 def run_stage(stage: str, packs: Path, run: Path, changes: dict[str, object]) -> Path:
-    """Trains by a recipe; a run that is done is taken as it is."""
+    """Trains by a recipe; a run that is complete is left as it is."""
     paths = {"run.out": run, "data.packs": packs}
     changed = {**SMALL, "data.epochs": EPOCHS[stage], **paths, **changes}
     sets = [f"{key}={value}" for key, value in changed.items()]

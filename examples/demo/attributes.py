@@ -1,7 +1,7 @@
 """What the texts may state: attributes of an image file, with their names and meanings.
 
-Nothing that tells of a patient, a physician or a hospital is in this table, so none of it can get
-into a text. Meanings follow DICOM PS3.3 and the NIfTI-1 header.
+No attribute in this table tells about a patient, a physician or a hospital, so no text names one.
+Meanings follow DICOM PS3.3 and the NIfTI-1 header.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ __all__ = ["ATTRIBUTES", "BODY_PARTS", "GROUPS", "MODALITIES", "Attribute", "Mod
 
 
 class Attribute(NamedTuple):
-    """One attribute.
+    """One attribute of an image file.
 
     Attributes:
-        name: in English, as it stands inside a sentence.
-        name_zh: in Chinese.
-        meaning: what it tells, as the end of a sentence.
-        unit: of its value; empty where it has none.
+        name: English name, as it stands inside a sentence.
+        name_zh: Chinese name.
+        meaning: What the attribute tells, as the end of a sentence.
+        unit: Unit of the value; empty where it has none.
     """
 
     name: str
@@ -37,10 +37,10 @@ class Modality(NamedTuple):
     """One way to take images.
 
     Attributes:
-        name: in English, as it stands inside a sentence.
-        name_zh: in Chinese.
-        image: what its images are called.
-        image_zh: the same in Chinese.
+        name: English name, as it stands inside a sentence.
+        name_zh: Chinese name.
+        image: English name of its images.
+        image_zh: Chinese name of its images.
     """
 
     name: str
@@ -241,7 +241,7 @@ GROUPS = {
     "acquisition": _ACQUISITION,
     "pixels": _PIXELS,
 }
-"""The attributes by what they are about, in the order in which texts go through them."""
+"""Topic -> its attributes, in the order in which texts go through them."""
 
 ATTRIBUTES = {keyword: attr for group in GROUPS.values() for keyword, attr in group.items()}
 
@@ -268,4 +268,4 @@ BODY_PARTS = {
     "PANCREAS": ("the pancreas", "胰腺"),
     "WHOLE BODY": ("the whole body", "全身"),
 }
-"""What the body parts that the headers name are called in English and in Chinese."""
+"""Body part as headers name it -> its English and its Chinese name."""

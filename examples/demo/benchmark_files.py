@@ -1,7 +1,7 @@
 """Writes benchmarks in the layouts they are published in: their records, and their files.
 
-What is asked stands elsewhere: in benchmarks.py for the demo. An image is named by the file it is
-written to, and given by its bytes.
+The questions themselves come from elsewhere, for the demo from benchmarks.py. An image is named by
+the file it is written to, and given by its bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 
 Record = dict[str, Any]
 Images = Mapping[str, bytes]
-"""Name of the file -> the encoded image."""
+"""Name of a file -> the encoded image."""
 
 _LETTERS = "ABCDEFGHI"
 _MMMU_IMAGES = 7
@@ -84,7 +84,7 @@ def slake_record(
 def write_slake(
     folder: Path, records: Sequence[Record], images: Images, *, split: str = "test"
 ) -> None:
-    """Writes ``test.json`` or that of another split, and the images to ``imgs/``."""
+    """Writes ``test.json``, or the file of another split, and the images to ``imgs/``."""
     _write_images(folder / "imgs", images)
     _write_json(folder / f"{split}.json", records)
 
@@ -128,7 +128,7 @@ def pmc_vqa_row(
 def write_pmc_vqa(
     folder: Path, rows: Sequence[Record], images: Images, *, split: str = "test"
 ) -> None:
-    """Writes ``test_2.csv`` or that of another split, and the images to ``figures/``."""
+    """Writes ``test_2.csv``, or the file of another split, and the images to ``figures/``."""
     _write_images(folder / "figures", images)
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")

@@ -1,8 +1,8 @@
-"""The seven benchmarks of packkit's evaluation in small: their layouts, with the demo's pictures.
+"""Small versions of the benchmarks that packkit evaluates: their layouts, the demo's pictures.
 
-Questions ask for what the files state, and nothing else. Every kind is there: yes or no, a word, a
-number, two to five options, one picture and several, English and Chinese. VQA-RAD, SLAKE and
-PMC-VQA have a train split too, of other pictures.
+Questions ask for what the files state, and nothing else. There are all kinds of them: yes or no, a
+word, a number, two to five options, one picture or several, English and Chinese. VQA-RAD, SLAKE and
+PMC-VQA have a train split of other pictures, too.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def write_benchmarks(pictures: Sequence[Picture], folder: Path) -> int:
 
 
 def write_train_splits(pictures: Sequence[Picture], folder: Path) -> int:
-    """Writes what a model may be trained on beside them; returns the number of questions."""
+    """Writes train splits of three benchmarks; returns the number of questions."""
     radiology = [picture for picture in pictures if picture.modality in _RADIOLOGY]
     return sum(
         [
@@ -84,7 +84,7 @@ def write_train_splits(pictures: Sequence[Picture], folder: Path) -> int:
 def _write_vqa(
     pictures: Sequence[Picture], folder: Path, *, shards: int, split: str = "test"
 ) -> int:
-    """Asks whether a fact or another is true, and then for it: of every picture, for every fact."""
+    """Asks two questions about every fact of every picture: whether it is true, and what it is."""
     rows = []
     for number, picture in enumerate(pictures):
         for turn, fact in enumerate(facts(picture)):
@@ -199,11 +199,11 @@ def _write_medxpertqa(pictures: Sequence[Picture], folder: Path) -> int:
 
 
 def _find_modality(first: Picture, second: Picture, number: int) -> tuple[str, str]:
-    """Asks which of two pictures are of one modality; returns the letter among `_WHICH`, too."""
+    """Asks which of two pictures has a modality; returns question and letter among `_WHICH`."""
     term = (first.modality, second.modality, "GM")[number // 2 % 3]
-    found = first.modality == term, second.modality == term
-    letter = {(True, False): "A", (False, True): "B", (True, True): "C", (False, False): "D"}[found]
-    return f"Two pictures are shown. Which of them is of the modality {term}?", letter
+    matches = first.modality == term, second.modality == term
+    letters = {(True, False): "A", (False, True): "B", (True, True): "C", (False, False): "D"}
+    return f"Two pictures are shown. Which of them is of the modality {term}?", letters[matches]
 
 
 def _write_mmmu(pictures: Sequence[Picture], folder: Path) -> int:

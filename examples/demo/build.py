@@ -9,10 +9,10 @@ writes below OUT (demo/data by default)
     captions.parquet                     short captions, images as bytes
     webdataset/00000.tar, 00001.tar      long captions, in WebDataset's form
 
-to FOLDER the seven benchmarks of packkit's evaluation in small, a folder each, with questions about
-the same images, three of them with a train split; and Qwen3's tokenizer, whole or its first 4,000
-tokens, to the files named. Nothing is fetched, and the same versions of the packages in
-requirements.txt give the same bytes on every run.
+to FOLDER small versions of the seven benchmarks that packkit evaluates, a folder each, with
+questions about the same images, three of them with a train split; and Qwen3's tokenizer, whole or
+its first 4,000 tokens, to the files named. Nothing is downloaded, and the same versions of the
+packages in requirements.txt give the same bytes on every run.
 """
 
 from __future__ import annotations

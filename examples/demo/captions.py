@@ -10,7 +10,7 @@ __all__ = ["caption", "long_caption"]
 
 
 def caption(picture: Picture) -> str:
-    """Describes the picture in one sentence, unlike every other."""
+    """Describes the picture in one sentence, which no other picture has."""
     width, height = picture.size
     parts = [_subject(picture)]
     if place := place_in_file(picture):

@@ -1,8 +1,8 @@
-"""Which pictures the demo holds.
+"""The pictures of the demo, and where each comes from.
 
 All come out of installed packages; nothing is fetched. Near-copies (other encodings of the same
-image, neighbouring frames and slices) are left out. So are pictures of other things than medicine
-and two files: OBXXXX1A.dcm, an almost empty ultrasound frame full of burned-in text, and
+image, neighbouring frames and slices) are left out, as are pictures that are not medical, and two
+files: OBXXXX1A.dcm, an almost empty ultrasound frame full of burned-in text, and
 SC_jpeg_no_color_transform*.dcm, nearly blank glass.
 """
 
@@ -18,7 +18,7 @@ Crop = tuple[int, int, int, int]
 
 
 class DicomEntry(NamedTuple):
-    """A frame of a DICOM file, how to show it and as what to store it."""
+    """A frame of a DICOM file, how to show it, and the format to store it in."""
 
     key: str
     file: str
@@ -72,7 +72,7 @@ SLICES = (
 
 
 class DocumentedEntry(NamedTuple):
-    """An image file without a header, and what its package says of it."""
+    """An image file without a header, and how its package describes it."""
 
     key: str
     file: str
@@ -81,7 +81,7 @@ class DocumentedEntry(NamedTuple):
     about_zh: str
 
 
-# Files without a header: what scikit-image's docstrings and wsidicom-data's read-me say of them.
+# Files without a header, described as in scikit-image's docstrings and wsidicom-data's README.
 DOCUMENTED = (
     DocumentedEntry(
         "op-retina",

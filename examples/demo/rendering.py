@@ -1,8 +1,8 @@
 """Turns stored pixel values into 8-bit pictures, and those into image files.
 
-Medical pixels are no picture yet: they are rescaled to physical units, seen through a window of
-values, inverted, mapped through a palette. Sixteen-bit values are scaled by a window, never clipped
-to their low byte.
+Medical pixels are not a picture yet: they are rescaled to physical units, seen through a window of
+values, inverted, or mapped through a palette. Sixteen-bit values are scaled by a window, never
+clipped to their low byte.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def render_dicom(dataset: Dataset, frame: int, window: Window | None) -> np.ndar
     """Returns one frame as uint8 [rows, columns] or [rows, columns, 3].
 
     Args:
-        dataset: the file.
-        frame: number of the frame, from 0.
-        window: what to show of grey values after rescaling; None takes the header's window, or the
-            percentiles where it states none.
+        dataset: DICOM file.
+        frame: Number of the frame, from 0.
+        window: Centre and width of the rescaled grey values to show; None takes the header's
+            window, or the percentiles where it states none.
     """
     # pydicom undoes the planar configuration and turns YBR into RGB.
     stored = pixel_array(dataset, index=frame)

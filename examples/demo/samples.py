@@ -37,7 +37,7 @@ _SYSTEM = (
 
 
 def conversations(pictures: Sequence[Picture]) -> Iterator[Record]:
-    """Yields every conversation of the demo, in one order."""
+    """Yields every conversation of the demo, always in the same order."""
     for number, picture in enumerate(pictures):
         yield from _short(picture)
         yield from _long(picture, number)
@@ -47,7 +47,7 @@ def conversations(pictures: Sequence[Picture]) -> Iterator[Record]:
 
 
 def _short(picture: Picture) -> Iterator[Record]:
-    """Asks one question a conversation."""
+    """Yields conversations with one question each."""
     exchanges = {"modality": about_modality(picture), "size": about_size(picture)}
     if picture.about[0]:
         question = "What does this picture show, according to its documentation?"
@@ -64,7 +64,7 @@ def _short(picture: Picture) -> Iterator[Record]:
 
 
 def _long(picture: Picture, number: int) -> Iterator[Record]:
-    """Asks several questions a conversation; which and how many changes with the number."""
+    """Yields conversations with several questions; which and how many changes with the number."""
     if keywords := list(picture.tags)[number % 4 :: 4][: 2 + number % 3]:
         exchanges = [about_attribute(picture, keyword) for keyword in keywords]
         yield _record(f"{picture.key}/attributes", [picture], exchanges)
@@ -78,7 +78,7 @@ def _long(picture: Picture, number: int) -> Iterator[Record]:
 
 
 def _glossary() -> Iterator[Record]:
-    """Explains attributes and modalities: conversations without a picture."""
+    """Yields conversations without a picture, which explain attributes and modalities."""
     keywords = list(ATTRIBUTES)
     for start in range(0, len(keywords), 3):
         exchanges = [_explain(keyword) for keyword in keywords[start : start + 3]]

@@ -1,4 +1,4 @@
-"""Qwen3's tokenizer with its first few thousand tokens alone, for models small enough for a CPU.
+"""Qwen3's tokenizer, cut down to its first few thousand tokens for models small enough for a CPU.
 
 The logits of 151,936 tokens would be nearly all the work of such a model. Byte-level BPE numbers
 its tokens in the order of its merges, so what is left after a cut is a tokenizer too: it writes the
@@ -14,8 +14,8 @@ def first_tokens(spec: dict[str, Any], size: int) -> dict[str, Any]:
     """Cuts a tokenizer.json down.
 
     Args:
-        spec: the whole tokenizer.
-        size: tokens to keep; added tokens come on top, numbered anew.
+        spec: Contents of the whole tokenizer.json.
+        size: Number of tokens to keep; added tokens follow, with new numbers.
     """
     model = spec["model"]
     vocab = {token: number for token, number in model["vocab"].items() if number < size}

@@ -29,7 +29,7 @@ __all__ = [
     "value_text",
 ]
 
-# Values that are somebody's own words are quoted.
+# Values in free text are quoted.
 _QUOTED = {*GROUPS["examination"], "FilterType", "PulseSequenceName"} - {
     "BodyPartExamined",
     "ImageType",
@@ -43,7 +43,7 @@ _SUBJECTS = {
     "pixels": "how the pixels are stored",
 }
 
-# The axis that a slice stands on, and where it runs to.
+# Plane -> number of the axis that its slices are perpendicular to, and the end of that axis.
 _AXES = {"sagittal": (0, "left"), "coronal": (1, "anterior"), "axial": (2, "superior")}
 
 
@@ -51,9 +51,9 @@ class Exchange(NamedTuple):
     """A question and its answer.
 
     Attributes:
-        question: what the user asks.
-        answer: what the file states.
-        states: keywords of the attributes that the answer states.
+        question: Question of the user.
+        answer: Answer, as the file states it.
+        states: Keywords of the attributes that the answer states.
     """
 
     question: str
@@ -162,7 +162,7 @@ def about_position(picture: Picture) -> Exchange:
     """Asks which frame or slice of its file the picture is.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: The picture is neither.
     """
     place = place_in_file(picture)
     if place is None:

@@ -1,4 +1,4 @@
-"""Says the same in Chinese, for a part of the pictures."""
+"""Exchanges and captions in Chinese, for some of the pictures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def exchanges_in_chinese(picture: Picture) -> list[Exchange]:
 
 
 def caption_in_chinese(picture: Picture) -> str:
-    """Describes the picture in one sentence, unlike every other."""
+    """Describes the picture in one sentence, which no other picture has."""
     width, height = picture.size
     parts = [_subject(picture)]
     if place := place_in_file(picture):

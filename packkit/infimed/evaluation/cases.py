@@ -29,7 +29,7 @@ Shown = Literal[WhoIsRight, "all"]
 _TEMPLATE = "cases.html.j2"
 _IMAGE_SIDE = 1024
 
-# Tells the draw of a page from the other uses of its seed.
+# Keeps the draw of a page apart from other uses of the same seed.
 _STREAM = 0xCA5E
 
 

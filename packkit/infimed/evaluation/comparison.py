@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from packkit.base.errors import InputError
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS
+from packkit.infimed.evaluation.method import Method
 from packkit.infimed.evaluation.pairs import BenchmarkPairs, pair_verdicts
-from packkit.infimed.evaluation.scored_results import Method, ScoredResults
+from packkit.infimed.evaluation.scored_results import ScoredResults
 
 _TAILS = (0.025, 0.975)
 _DIGITS = 12
@@ -22,13 +23,13 @@ _DIGITS = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairCounts:
-    """How many questions of one benchmark which of two models answers right.
+    """Counts of the questions of one benchmark, by which of two models answers them correctly.
 
     Attributes:
-        both: Number of questions that both models answer right.
-        only_a: Number of questions that only the first model answers right.
-        only_b: Number of questions that only the second model answers right.
-        neither: Number of questions that no model answers right.
+        both: Number of questions that both models answer correctly.
+        only_a: Number of questions that only the first model answers correctly.
+        only_b: Number of questions that only the second model answers correctly.
+        neither: Number of questions that neither model answers correctly.
         judge_failed: Number of questions left out because the judge gave no verdict on an answer.
         unshared: Number of questions left out because only one model was asked them.
     """
@@ -79,7 +80,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two models, compared.
+    """How two models compare on the questions that both were asked.
 
     Attributes:
         a: Label of the first results.
@@ -87,7 +88,7 @@ class Comparison:
         method: How the answers of both models were asked for and decided on.
         samples: Number of resamples drawn.
         seed: Seed of the draws.
-        counts: Name of a benchmark -> how many of its questions which model answers right.
+        counts: Name of a benchmark -> counts of its questions, by who answers correctly.
         benchmarks: Name of a benchmark -> how far the models are apart on it.
         pooled: How far the models are apart over all questions, each with the same weight.
         average: How far the models are apart in the mean of the seven benchmarks; None while one is
@@ -196,7 +197,7 @@ def _average(counts: Mapping[str, PairCounts], leads: Mapping[str, NDArray[np.in
 
 
 def _estimate(a: float, b: float, differences: NDArray[np.float64]) -> Estimate:
-    # A tie of seven benchmarks is one but for what rounding leaves.
+    # Rounding errors must not turn a tie over seven benchmarks into a win.
     signs = np.sign(np.round(differences, _DIGITS))
     low, high = np.quantile(differences, _TAILS)
     return Estimate(

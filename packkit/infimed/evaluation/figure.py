@@ -49,7 +49,7 @@ def plot_table(table: Table, path: str | Path) -> None:
     )
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
-    # Light enough for whiskers to be seen on them.
+    # Colours light enough for the whiskers to be visible on the bars.
     colors = colormaps["YlGnBu"](np.linspace(0.25, 0.7, len(results)))
     width = _FILLED / len(results)
     bars = [

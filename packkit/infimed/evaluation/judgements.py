@@ -94,7 +94,7 @@ class JudgementRecord:
 
 
 class Judgements:
-    """The file of judgements, open for more; at most one process has it open.
+    """The file of judgements, open for appending; only one process may have it open.
 
     Args:
         path: File of judgements; made where it is missing.

@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 
 from packkit.base.errors import InputError
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS
+from packkit.infimed.evaluation.method import describe_mix
 from packkit.infimed.evaluation.questions import Question
-from packkit.infimed.evaluation.scored_results import ScoredQuestion, ScoredResults, describe_mix
+from packkit.infimed.evaluation.scored_results import ScoredQuestion, ScoredResults
 from packkit.infimed.evaluation.verdicts import Verdict
 
 WhoIsRight = Literal["a", "b", "both", "neither"]
@@ -60,7 +61,7 @@ class BenchmarkPairs:
 
 
 def pair_verdicts(a: ScoredResults, b: ScoredResults) -> Mapping[str, BenchmarkPairs]:
-    """BenchmarkPairs the verdicts of two results, question by question.
+    """Pairs the verdicts of two results, question by question.
 
     Args:
         a: Results of the first model.

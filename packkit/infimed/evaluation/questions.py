@@ -42,7 +42,7 @@ class Question:
 
     @property
     def is_open(self) -> bool:
-        """Whether the answer is free text, which a rule can hardly judge."""
+        """Whether free text answers the question, which rules can hardly judge."""
         return self.kind == "open"
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import orjson
 from packkit.base.errors import FormatError, PackkitError
 from packkit.base.files import write_atomically
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS
+from packkit.infimed.evaluation.method import Method
 from packkit.infimed.evaluation.tallies import BenchmarkTallies
 
 _VERSION = 1
@@ -35,24 +36,14 @@ class ScoreFile:
 
     Attributes:
         model: Name or path of the model that answered.
-        scorer: Name of the rules that read the replies.
-        scorer_version: Version of these rules.
-        seed: Seed of what the rules draw at random; None where they draw nothing.
-        judge: Model that decided on open questions; None where the rules did.
-        judge_prompt_version: Version of the wording in which the judge was asked; None without one.
-        prompt_version: Version of the wording in which the model was asked.
+        method: How the answers were asked for and decided on.
         answers: Hash of the answers that were scored.
         questions: Name of a benchmark -> hash of its questions.
         benchmarks: Name of a benchmark -> tallies of its verdicts.
     """
 
     model: str
-    scorer: str
-    scorer_version: str
-    seed: int | None
-    judge: str | None
-    judge_prompt_version: str | None
-    prompt_version: str
+    method: Method
     answers: str
     questions: Mapping[str, str]
     benchmarks: Mapping[str, BenchmarkTallies]
@@ -78,7 +69,8 @@ class ScoreFile:
     @property
     def scored_by(self) -> str:
         """Names of scorer and judge, in words."""
-        return f"{self.scorer}, {'no judge' if self.judge is None else f'judge {self.judge}'}"
+        judge = self.method.judge
+        return f"{self.method.scorer}, {'no judge' if judge is None else f'judge {judge}'}"
 
     def accuracy(self, benchmark: str) -> float | None:
         """Returns the accuracy over all questions of a benchmark; None where there is none."""
@@ -87,10 +79,12 @@ class ScoreFile:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the scores as JSON."""
-        fields = {name: getattr(self, name) for name in self.__slots__ if name != "benchmarks"}
         return {
             "version": _VERSION,
-            **fields,
+            "model": self.model,
+            **self.method._asdict(),
+            "answers": self.answers,
+            "questions": self.questions,
             "average": None if self.missing else self.average,
             "missing": self.missing,
             "benchmarks": {name: tallies.to_dict() for name, tallies in self.benchmarks.items()},
@@ -112,11 +106,15 @@ class ScoreFile:
             record = orjson.loads(Path(path).read_bytes())
             if record["version"] != _VERSION:
                 raise FormatError(path, f"version must be {_VERSION}, got {record['version']}")
-            fields = {name: record[name] for name in cls.__slots__ if name != "benchmarks"}
-            benchmarks = {
-                name: BenchmarkTallies.from_dict(tallies)
-                for name, tallies in record["benchmarks"].items()
-            }
-            return cls(**fields, benchmarks=benchmarks)
+            benchmarks = record["benchmarks"].items()
+            return cls(
+                model=record["model"],
+                method=Method(**{name: record[name] for name in Method._fields}),
+                answers=record["answers"],
+                questions=record["questions"],
+                benchmarks={
+                    name: BenchmarkTallies.from_dict(tallies) for name, tallies in benchmarks
+                },
+            )
         except (AttributeError, KeyError, TypeError, orjson.JSONDecodeError) as error:
             raise FormatError(path, f"not a file of scores: {error}") from None

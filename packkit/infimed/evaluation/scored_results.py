@@ -7,50 +7,18 @@ holds are refused.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from packkit.base.errors import FormatError, InputError
+from packkit.infimed.evaluation.method import Method
 from packkit.infimed.evaluation.questions import Question
 from packkit.infimed.evaluation.results import Results, answers_hash
 from packkit.infimed.evaluation.score_file import ScoreFile
 from packkit.infimed.evaluation.tallies import tally_verdicts
 from packkit.infimed.evaluation.verdicts import Verdict, read_verdicts
-
-
-class Method(NamedTuple):
-    """How answers were asked for and decided on; figures of two methods cannot be compared.
-
-    Attributes:
-        scorer: Name of the rules that read the replies.
-        scorer_version: Version of these rules.
-        seed: Seed of what the rules draw at random; None where they draw nothing.
-        judge: Model that decided on open questions; None where the rules did.
-        judge_prompt_version: Version of the wording in which the judge was asked; None without one.
-        prompt_version: Version of the wording in which the model was asked.
-    """
-
-    scorer: str
-    scorer_version: str
-    seed: int | None
-    judge: str | None
-    judge_prompt_version: str | None
-    prompt_version: str
-
-    @classmethod
-    def of(cls, scores: ScoreFile) -> Self:
-        """Returns the method of scores."""
-        return cls(*(getattr(scores, name) for name in cls._fields))
-
-    def __str__(self) -> str:
-        judge = "no judge"
-        if self.judge is not None:
-            judge = f"judge {self.judge} (prompt {self.judge_prompt_version})"
-        seed = "" if self.seed is None else f" (seed {self.seed})"
-        scorer = f"scorer {self.scorer} {self.scorer_version}{seed}"
-        return f"{scorer}, {judge}, asked by prompt {self.prompt_version}"
 
 
 class ScoredQuestion(NamedTuple):
@@ -84,7 +52,7 @@ class ScoredResults:
     @property
     def method(self) -> Method:
         """How the answers were asked for and decided on."""
-        return Method.of(self.scores)
+        return self.scores.method
 
     def verdicts(self) -> dict[str, dict[str, ScoredQuestion]]:
         """Reads all questions with their verdicts: benchmark -> key of the question -> both.
@@ -155,21 +123,6 @@ def open_all(names: Iterable[str], scoring: str | None = None) -> list[ScoredRes
     if count > 1:
         raise InputError(f"{count} results have the label {label}: give each its own, LABEL=PATH")
     return opened
-
-
-def describe_mix(methods: Sequence[Method]) -> str:
-    """Returns in words how methods differ; an empty text where they do not.
-
-    >>> method = Method("strict", "1", None, None, None, "1")
-    >>> describe_mix([method, method._replace(judge="j", judge_prompt_version="1")])
-    'judge: none, j; judge prompt version: none, 1'
-    """
-    parts = []
-    for name, values in zip(Method._fields, zip(*methods, strict=True), strict=True):
-        distinct = dict.fromkeys("none" if value is None else str(value) for value in values)
-        if len(distinct) > 1:
-            parts.append(f"{name.replace('_', ' ')}: {', '.join(distinct)}")
-    return "; ".join(parts)
 
 
 def _label_and_path(name: str) -> tuple[str, Path]:

@@ -14,6 +14,7 @@ from packkit.base.errors import InputError, PackkitError
 from packkit.infimed.chat import ChatModel, Limits, OpenAIChat, RetryPolicy
 from packkit.infimed.evaluation.judge_prompt import JUDGE_PROMPT_VERSION
 from packkit.infimed.evaluation.judgements import Judgements, JudgeRequest, OnJudgement
+from packkit.infimed.evaluation.method import Method
 from packkit.infimed.evaluation.questions import Question
 from packkit.infimed.evaluation.results import AnswerRecord, Results, answers_hash, scoring_name
 from packkit.infimed.evaluation.score_file import ScoreFile
@@ -121,12 +122,14 @@ def score(
     verdicts = _decide(scorer, replies, results, config, judge, policy, on_progress)
     scores = ScoreFile(
         model=settings.model,
-        scorer=scorer.name,
-        scorer_version=scorer.version,
-        seed=scorer.seed,
-        judge=config.judge,
-        judge_prompt_version=None if config.judge is None else JUDGE_PROMPT_VERSION,
-        prompt_version=settings.prompt_version,
+        method=Method(
+            scorer=scorer.name,
+            scorer_version=scorer.version,
+            seed=scorer.seed,
+            judge=config.judge,
+            judge_prompt_version=None if config.judge is None else JUDGE_PROMPT_VERSION,
+            prompt_version=settings.prompt_version,
+        ),
         answers=answers_hash(answers),
         questions={name: asked.hash for name, asked in settings.benchmarks.items()},
         benchmarks={

@@ -15,8 +15,9 @@ from string import ascii_lowercase
 from typing import Any, NamedTuple
 
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS, TITLES
+from packkit.infimed.evaluation.method import Method, describe_mix
 from packkit.infimed.evaluation.score_file import ScoreFile
-from packkit.infimed.evaluation.scored_results import Method, ScoredResults, describe_mix
+from packkit.infimed.evaluation.scored_results import ScoredResults
 from packkit.infimed.evaluation.tallies import BenchmarkTallies, Tally
 
 AVERAGE = "average"

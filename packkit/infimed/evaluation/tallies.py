@@ -41,7 +41,7 @@ def wilson_interval(right: int, n: int) -> Interval:
     share, z2 = right / n, _Z * _Z
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z * sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    # At the ends rounding would leave the interval a hair short of the share itself.
+    # At 0 and 1 rounding errors would leave the share just outside its own interval.
     return Interval(min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)))
 
 

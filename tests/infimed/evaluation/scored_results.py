@@ -1,11 +1,12 @@
 """Folders of scored results, whose verdicts are given and not found by a scorer."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import chain
 
 from result_folders import fill, question
 
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS
+from packkit.infimed.evaluation.method import Method
 from packkit.infimed.evaluation.results import Results, answers_hash, scoring_name
 from packkit.infimed.evaluation.score_file import ScoreFile
 from packkit.infimed.evaluation.scored_results import open_scored
@@ -55,23 +56,28 @@ def write_scores(results, outcomes, *, scorer="strict", judge=None, guess=False,
         ]
         for name, letters in outcomes.items()
     }
-    fields_of_scores = {
-        "model": results.settings().model,
+    method = {
         "scorer": scorer,
         "scorer_version": "1",
         "seed": 0,
         "judge": judge,
         "judge_prompt_version": None if judge is None else "1",
         "prompt_version": "1",
-        "answers": answers_hash(results.answers()),
-        "questions": {name: asked.hash for name, asked in results.settings().benchmarks.items()},
-        "benchmarks": {name: tally_verdicts(questions[name], verdicts[name]) for name in outcomes},
         **changes,
     }
-    assert set(fields_of_scores) == {field.name for field in fields(ScoreFile)}
     name = scoring_name(scorer, judge)
     write_verdicts(results.verdicts_file(name), chain.from_iterable(verdicts.values()))
-    ScoreFile(**fields_of_scores).write(results.scores_file(name))
+    scores = ScoreFile(
+        model=results.settings().model,
+        method=Method(**method),
+        answers=answers_hash(results.answers()),
+        questions={name: asked.hash for name, asked in results.settings().benchmarks.items()},
+        benchmarks={
+            benchmark: tally_verdicts(questions[benchmark], verdicts[benchmark])
+            for benchmark in outcomes
+        },
+    )
+    scores.write(results.scores_file(name))
     return name
 
 

@@ -1,4 +1,4 @@
-"""Whoever answers: each request once, with the text that the model writes to it by itself."""
+"""Every backend answers each request once, with the reply that the model writes to it alone."""
 
 import io
 import random

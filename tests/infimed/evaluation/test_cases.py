@@ -1,4 +1,4 @@
-"""The page of cases: it stands alone, shows text as text, and shows whom it is asked for."""
+"""The page of cases needs nothing else, shows text as text, and shows the cases asked for."""
 
 import re
 import sys

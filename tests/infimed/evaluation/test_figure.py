@@ -32,9 +32,9 @@ def drawn_texts(monkeypatch, table, path):
 
 def test_picture_grows_with_results_and_has_their_bars(tmp_path):
     sizes = []
-    one = scored(tmp_path, everywhere("rrw"))
+    results = scored(tmp_path, everywhere("rrw"))
     for count in (1, 9):
-        plot_table(Table([one] * count), tmp_path / f"{count}.png")
+        plot_table(Table([results] * count), tmp_path / f"{count}.png")
         with Image.open(tmp_path / f"{count}.png") as image:
             assert image.format == "PNG"
             sizes.append(image.size)
@@ -47,8 +47,8 @@ def test_picture_grows_with_results_and_has_their_bars(tmp_path):
 @pytest.mark.filterwarnings("ignore:Glyph")
 @pytest.mark.parametrize("name", ["_a", "b_$x_$^{", "模型"])
 def test_gaps_and_names_are_no_trouble(tmp_path, monkeypatch, name):
-    one = scored(tmp_path, {"slake": "rw", "mmmu": "f"}, label=name, judge="$j")
-    title, labels = drawn_texts(monkeypatch, Table([one]), tmp_path / "table.png")
+    results = scored(tmp_path, {"slake": "rw", "mmmu": "f"}, label=name, judge="$j")
+    title, labels = drawn_texts(monkeypatch, Table([results]), tmp_path / "table.png")
     assert title == "scorer strict 1 (seed 0), judge $j (prompt 1), asked by prompt 1"
     assert labels == [name]
 

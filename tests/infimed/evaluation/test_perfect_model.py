@@ -47,27 +47,29 @@ def by_gold(messages):
 def test_all_right_is_one_and_all_wrong_is_zero(
     tmp_path, questions, answer, expected, name, scorer, judge
 ):
-    results = fill(tmp_path, [(one, answer(one)) for one in questions[name]])
+    results = fill(tmp_path, [(question, answer(question)) for question in questions[name]])
     config = ScoreConfig(scorer=scorer, judge=judge)
-    summary = score(results, config, judge=ScriptedJudge("j", by_gold)).benchmarks[name]
-    assert summary.total.accuracy == expected
-    assert summary.closed.n + summary.open.n == summary.total.n == len(questions[name])
-    for tally in (summary.closed, summary.open):
+    tallies = score(results, config, judge=ScriptedJudge("j", by_gold)).benchmarks[name]
+    assert tallies.total.accuracy == expected
+    assert tallies.closed.n + tallies.open.n == tallies.total.n == len(questions[name])
+    for tally in (tallies.closed, tallies.open):
         assert tally.accuracy in (expected, None)
-    for values in summary.groups.values():
+    for values in tallies.groups.values():
         assert {tally.accuracy for tally in values.values()} == {expected}
-    assert summary.total.unparsed == summary.total.judge_failed == 0
+    assert tallies.total.unparsed == tallies.total.judge_failed == 0
 
 
 @pytest.mark.parametrize("scorer", SCORERS)
 def test_half_right_is_half(tmp_path, questions, scorer):
     asked = questions["slake"]
-    answers = [(one, (right, wrong)[number % 2](one)) for number, one in enumerate(asked)]
+    answers = [
+        (question, (right, wrong)[number % 2](question)) for number, question in enumerate(asked)
+    ]
     results = fill(tmp_path, answers)
     config = ScoreConfig(scorer=scorer, judge="j")
-    summary = score(results, config, judge=ScriptedJudge("j", by_gold)).benchmarks["slake"]
-    assert summary.total.right == (len(asked) + 1) // 2
-    assert summary.closed.right + summary.open.right == summary.total.right
-    languages = summary.groups["language"]
+    tallies = score(results, config, judge=ScriptedJudge("j", by_gold)).benchmarks["slake"]
+    assert tallies.total.right == (len(asked) + 1) // 2
+    assert tallies.closed.right + tallies.open.right == tallies.total.right
+    languages = tallies.groups["language"]
     assert set(languages) == {"en", "zh"}
-    assert sum(tally.right for tally in languages.values()) == summary.total.right
+    assert sum(tally.right for tally in languages.values()) == tallies.total.right

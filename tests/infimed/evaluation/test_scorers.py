@@ -84,7 +84,7 @@ def test_every_reply_is_read_and_read_again_the_same(scorer, asked, reply):
 
 @scorers
 def test_judge_is_asked_about_open_questions(scorer):
-    asked = {one for one in OPEN if scorer.asks_judge(question(one, "open", "Lung"))}
+    asked = {name for name in OPEN if scorer.asks_judge(question(name, "open", "Lung"))}
     assert asked == ({*OPEN} if scorer.name == "strict" else {*OPEN} - {"mmmu"})
     assert not scorer.asks_judge(question("slake", "closed", "Lung"))
 

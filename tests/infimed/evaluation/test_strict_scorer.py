@@ -123,7 +123,7 @@ def test_last_declaration_counts(reply, said):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "second", "same"),
     [
         ("1,000", "1000.0", True),
         ("-5", "5", False),
@@ -141,8 +141,8 @@ def test_last_declaration_counts(reply, said):
         ("", "", False),
     ],
 )
-def test_phrases_are_the_same_only_where_nothing_of_meaning_differs(one, other, same):
-    assert is_same(one, other) is is_same(other, one) is same
+def test_phrases_are_the_same_only_where_nothing_of_meaning_differs(first, second, same):
+    assert is_same(first, second) is is_same(second, first) is same
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ CELL = re.compile(r"(?<!\\)\|")
 
 def cells_of(markdown, number=0):
     """Rows of a table in Markdown, each a list of its cells."""
-    found = re.findall(r"(?:^\|.*\|\n)+", markdown + "\n", re.MULTILINE)[number]
+    table = re.findall(r"(?:^\|.*\|\n)+", markdown + "\n", re.MULTILINE)[number]
     rows = [
-        [cell.strip() for cell in CELL.split(line)[1:-1]] for line in found.strip().splitlines()
+        [cell.strip() for cell in CELL.split(line)[1:-1]] for line in table.strip().splitlines()
     ]
     assert set("".join(rows.pop(1))) == {"-"}
     assert {len(row) for row in rows} == {len(rows[0])}
@@ -47,8 +47,8 @@ def test_stages_make_a_row_each(tmp_path):
     labels = ["1", "1+2", "1+3", "1+2+3"]
     table = Table(
         [
-            scored(tmp_path / one, everywhere("r" * number + "www"), label=one, model="tiny")
-            for number, one in enumerate(labels)
+            scored(tmp_path / label, everywhere("r" * number + "www"), label=label, model="tiny")
+            for number, label in enumerate(labels)
         ]
     )
     rows = cells_of(table.to_markdown())[1:]
@@ -58,8 +58,8 @@ def test_stages_make_a_row_each(tmp_path):
 
 
 def test_csv_holds_every_cell_with_its_method(tmp_path):
-    one = scored(tmp_path / "x", everywhere("rrwu") | {"slake": "rf"}, judge="j", guess=True)
-    lines = lines_of(Table([one, scored(tmp_path / "y", everywhere("w"))]))
+    judged = scored(tmp_path / "x", everywhere("rrwu") | {"slake": "rf"}, judge="j", guess=True)
+    lines = lines_of(Table([judged, scored(tmp_path / "y", everywhere("w"))]))
     assert [line["benchmark"] for line in lines] == 2 * [*BENCHMARKS, AVERAGE]
     assert [line["label"] for line in lines] == 8 * ["x"] + 8 * ["y"]
     first, slake = lines[0], lines[BENCHMARKS.index("slake")]
@@ -96,7 +96,7 @@ def test_average_is_refused_while_a_benchmark_is_missing(tmp_path):
 
 
 def test_one_method_is_said_once_and_marked_everywhere(tmp_path):
-    table = Table([scored(tmp_path / one, everywhere("rw"), label=one) for one in "xy"])
+    table = Table([scored(tmp_path / name, everywhere("rw"), label=name) for name in "xy"])
     markdown = table.to_markdown()
     assert table.mixes == "" and "mixes" not in markdown
     assert markdown.count("\n[a] scorer strict 1 (seed 0), no judge, asked by prompt 1\n") == 1
@@ -142,12 +142,13 @@ def test_parts_are_shown_by_kind_and_group(tmp_path):
         ["SLAKE, modality: MR", "2", "0", "1", "1"],
     ]
     assert rows[0][:2] == ["one", "MMMU, all"] and rows[0][-1] == "100.0 (20.7-100.0) [a]"
-    methods = {(one["scorer"], one["judge"]) for one in table.to_dict()["parts"]}
+    part_lines = table.to_dict()["parts"]
+    methods = {(line["scorer"], line["judge"]) for line in part_lines}
     assert methods == {("strict", "j")}
     # There is no closed question of the other.
-    found = [(one["benchmark"], one["part"]) for one in table.to_dict()["parts"]]
-    assert found == [(one.benchmark, one.name) for one in parts(table.results[0].scores)]
-    assert ("mmmu", "open") in found and ("mmmu", "closed") not in found
+    names = [(line["benchmark"], line["part"]) for line in part_lines]
+    assert names == [(part.benchmark, part.name) for part in parts(table.results[0].scores)]
+    assert ("mmmu", "open") in names and ("mmmu", "closed") not in names
 
 
 def test_parts_of_results_stand_below_each_other(tmp_path):
@@ -172,8 +173,8 @@ def test_parts_of_results_stand_below_each_other(tmp_path):
 
 
 def test_what_is_left_out_or_guessed_is_noted(tmp_path):
-    one = scored(tmp_path, {"slake": "rff", "mmmu": "r"}, judge="j", guess=True, label="one")
-    markdown = Table([one]).to_markdown()
+    results = scored(tmp_path, {"slake": "rff", "mmmu": "r"}, judge="j", guess=True)
+    markdown = Table([results]).to_markdown()
     assert "left out, for the judge gave no verdict: 2 of slake;" in markdown
     assert "guessed by likeness or chance: 3 of slake, 1 of mmmu" in markdown
 
@@ -192,8 +193,9 @@ def test_names_are_no_markup(tmp_path, name):
 
 
 def test_marks_do_not_run_out(tmp_path):
-    one = scored(tmp_path, everywhere("r"))
-    rows = [replace(one, scores=replace(one.scores, seed=seed)) for seed in range(28)]
+    results = scored(tmp_path, everywhere("r"))
+    methods = [results.method._replace(seed=seed) for seed in range(28)]
+    rows = [replace(results, scores=replace(results.scores, method=method)) for method in methods]
     marks = [row[-1].rsplit(" ", 1)[1] for row in cells_of(Table(rows).to_markdown())[1:]]
     assert (marks[0], marks[25], marks[26], marks[27]) == ("[a]", "[z]", "[aa]", "[bb]")
     assert len(set(marks)) == 28
@@ -201,11 +203,11 @@ def test_marks_do_not_run_out(tmp_path):
 
 def test_terminal_shows_each_accuracy_at_its_benchmark_and_what_is_mixed(tmp_path, capsys):
     outcomes = {name: "r" * number + "w" * (7 - number) for number, name in enumerate(BENCHMARKS)}
-    one = scored(tmp_path / "x", outcomes)
-    show_results(Table([one, scored(tmp_path / "y", outcomes, scorer="medevalkit")]))
+    strict = scored(tmp_path / "x", outcomes)
+    show_results(Table([strict, scored(tmp_path / "y", outcomes, scorer="medevalkit")]))
     shown = capsys.readouterr().out
-    found = re.findall(r"│ ([\w-]+) +│ +x │ +([\d.]+) ", shown)
+    cells = re.findall(r"│ ([\w-]+) +│ +x │ +([\d.]+) ", shown)
     titles = [*TITLES.values(), AVERAGE]
     accuracies = ["0.0", "14.3", "28.6", "42.9", "57.1", "71.4", "85.7", "42.9"]
-    assert found == list(zip(titles, accuracies, strict=True))
+    assert cells == list(zip(titles, accuracies, strict=True))
     assert "mixes what cannot be compared: scorer: strict, medevalkit" in shown

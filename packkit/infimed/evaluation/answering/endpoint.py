@@ -53,7 +53,7 @@ class EndpointAnswerer:
     ) -> None:
         self.model = model
         self.max_new_tokens = max_new_tokens
-        self._chat_model = OpenAIChat(model, base_url=base_url, max_tokens=max_new_tokens)
+        self._chat = OpenAIChat(model, base_url=base_url, max_tokens=max_new_tokens)
         self._concurrency = concurrency
         self._policy = policy
 
@@ -73,7 +73,7 @@ class EndpointAnswerer:
 
         try:
             run_tasks(
-                self._chat_model,
+                self._chat,
                 _tasks(requests),
                 schema=None,
                 read=lambda task, reply: reply,

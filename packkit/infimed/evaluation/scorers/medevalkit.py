@@ -21,7 +21,7 @@ from packkit.infimed.evaluation.scorers.mmmu_rules import find_letter, matches_g
 _BOX = r"\boxed{"
 _NO_BOX = "None"
 _TAG = re.compile(r"<answer>(.*?)</answer>", re.S)
-# In this order, each applied to what the one before left.
+# Applied in this order, each to the text that the previous one left.
 _MARKERS = (
     "**answer**:",
     "**answer**",

@@ -1,8 +1,8 @@
-"""Folders of answers to score, and judges that say what a test wants."""
+"""Folders of results whose open questions a judge on a local server decides on."""
 
 import re
 
-from loopback_server import Answer, failure, reply, user_text
+from loopback_server import reply, user_text
 from result_folders import choice, question
 
 from packkit.infimed.chat import OpenAIChat, RetryPolicy
@@ -10,7 +10,6 @@ from packkit.infimed.evaluation.scoring import ScoreConfig, score
 from packkit.infimed.evaluation.verdicts import read_verdicts
 
 POLICY = RetryPolicy(attempts=3, unreadable=2, base=0.01, longest=1.0)
-TOKENS = ("prompt_tokens", "completion_tokens")
 NUMBER = re.compile(r"image (\d+)")
 
 
@@ -40,24 +39,5 @@ def judged(results, server, scorer="strict", **options):
 
 
 def outcomes(results, name="strict+j"):
-    return {one.question: one.outcome for one in read_verdicts(results.verdicts_file(name))}
-
-
-FAULTS = {
-    "429": lambda: failure(429, headers={"Retry-After": "0"}),
-    "500": lambda: failure(500),
-    "broken JSON": lambda: reply("{"),
-    "no verdict": lambda: reply('{"reason": "so"}'),
-    "verdict in words": lambda: reply('{"correct": "yes"}'),
-    "parts in place of text": lambda: reply([{"type": "text", "text": "{}"}]),
-    "no message": lambda: Answer(body={"choices": [{"index": 0, "finish_reason": "stop"}]}),
-    "no choices": lambda: Answer(body={"choices": []}),
-    "cut connection": lambda: verdict_on(True, cut_after=40),
-    "not JSON": lambda: Answer(body=b"<html>"),
-}
-LASTING = {
-    **FAULTS,
-    "refused": lambda: reply(None, refusal="I cannot"),
-    "filtered": lambda: failure(400, "filtered", code="content_filter"),
-    "too long": lambda: failure(400, "this model's maximum context length is 10 tokens"),
-}
+    verdicts = read_verdicts(results.verdicts_file(name))
+    return {verdict.question: verdict.outcome for verdict in verdicts}
