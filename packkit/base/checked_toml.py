@@ -17,7 +17,7 @@ def read_tables(path: Path) -> dict[str, Any]:
     """Reads a TOML file.
 
     Raises:
-        InputError: It cannot be read, or is not TOML.
+        InputError: The file cannot be read, or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def _describe(errors: Sequence[Any]) -> Iterator[str]:
         elif not first["msg"].startswith("Input should be "):
             yield f"{name}: {first['msg']}, got {first['input']!r}"
         else:
-            wanted = [one["msg"].removeprefix("Input should be ") for one in (first, *others)]
+            wanted = [error["msg"].removeprefix("Input should be ") for error in (first, *others)]
             yield f"{name} must be {', or '.join(dict.fromkeys(wanted))}, got {first['input']!r}"
 
 

@@ -13,7 +13,7 @@ still catches it, and carries what its message says as fields:
       + RejectRateError(ValueError)       too many samples rejected: rejected, read, limit
       + SourceChangedError(RuntimeError)  an input changed between the two passes: path, detail
       + OutputExistsError(FileExistsError) the output folder already holds something else: path
-      + LockedError(BlockingIOError)      another packer works in this folder: path
+      + LockedError(BlockingIOError)      another process writes here: path
       + CheckpointError(OSError)          a checkpoint cannot be saved or loaded: path
       + DivergedError(ArithmeticError)    a loss or gradient is not finite: step, loss, grad_norm
       + MissingExtraError(ImportError)    an optional dependency is not installed: extra
@@ -172,14 +172,14 @@ class OutputExistsError(PackkitError, FileExistsError):
 
 
 class LockedError(PackkitError, BlockingIOError):
-    """Another packer works in this folder.
+    """Another process writes to this file or folder.
 
     Attributes:
-        path: The folder that is locked.
+        path: File or folder that is locked.
     """
 
     def __init__(self, path: str | Path) -> None:
-        super().__init__(f"{path}: another packkit pack is writing here")
+        super().__init__(f"{path}: another process is writing here")
         self.path = str(path)
 
 

@@ -10,7 +10,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Writes a file under a temporary name, flushes it to disk and renames it.
 
     Args:
-        path: Its final name; the folder is made where it is missing.
+        path: Final name of the file; the folder is made where it is missing.
         data: All of its bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

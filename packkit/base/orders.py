@@ -43,7 +43,7 @@ def hash_keys(keys: NDArray[np.uint64], key: int) -> NDArray[np.uint64]:
 
     Args:
         keys: uint64 [n].
-        key: Which hash, as `seeded_key` gives it.
+        key: Key of the hash, as `seeded_key` gives it.
 
     Returns:
         uint64 [n].
@@ -118,7 +118,7 @@ class Permutation:
 
     Args:
         n: Numbers to permute.
-        key: Which permutation, as `seeded_key` gives it.
+        key: Key of the permutation, as `seeded_key` gives it.
 
     >>> order = Permutation(10, key=3)
     >>> sorted(order(np.arange(10)).tolist())

@@ -22,7 +22,7 @@ class EpochReport:
     """What was consumed of one epoch.
 
     Attributes:
-        epoch: Its number.
+        epoch: Number of the epoch.
         steps: Steps that all ranks noted.
         packs: Packs taken, each counted as often as it was.
         fillers: Fillers taken.
@@ -71,7 +71,7 @@ def check_ledger(folder: str | Path, packs: Sequence[str | Path]) -> LedgerRepor
     """Proves that training consumed every pack exactly once per epoch, or says where it did not.
 
     Args:
-        folder: Of the ledger.
+        folder: Folder of the ledger.
         packs: The pack sets that the loader was given, in its order.
 
     Raises:
@@ -161,36 +161,41 @@ def _check_epochs(steps: Sequence[JoinedStep], sets: _Sets, report: LedgerReport
     epochs = [list(group) for _, group in groupby(steps, key=lambda step: step.cursor[0])]
     consumed = sets.count([])
     dropped = 0
-    for own, following in zip(epochs, [*epochs[1:], None], strict=False):
-        found = _sum_up(own, None if following is None else following[0].run)
-        report.epochs.append(found)
-        run = own[0].run
-        counts = sets.count([pack for step in own for pack in step.packs])
+    for epoch_steps, following in zip(epochs, [*epochs[1:], None], strict=False):
+        epoch = _sum_up(epoch_steps, None if following is None else following[0].run)
+        report.epochs.append(epoch)
+        run = epoch_steps[0].run
+        counts = sets.count([pack for step in epoch_steps for pack in step.packs])
         members = sets.members(run)
         consumed += counts
-        dropped += found.dropped
-        if strangers := found.packs - sum(int(counts[one].sum()) for one in members):
+        dropped += epoch.dropped
+        if strangers := epoch.packs - sum(
+            int(counts[members_of_set].sum()) for members_of_set in members
+        ):
             report.problems.append(
-                f"epoch {found.epoch}: {strangers} packs that it does not go through"
+                f"epoch {epoch.epoch}: {strangers} packs that it does not go through"
             )
         if run.has_shares:
-            taken = [int(counts[one].sum()) for one in members]
-            _check_taken(found.epoch, taken, run.packs_of_set, report)
-            lags = [_lag(consumed[one], begins_late=steps[0].cursor[0] > 0) for one in members]
-            _check_lags(found.epoch, lags, dropped, report)
+            taken = [int(counts[members_of_set].sum()) for members_of_set in members]
+            _check_taken(epoch.epoch, taken, run.packs_of_set, report)
+            lags = [
+                _lag(consumed[members_of_set], begins_late=steps[0].cursor[0] > 0)
+                for members_of_set in members
+            ]
+            _check_lags(epoch.epoch, lags, dropped, report)
         else:
-            _check_counts(found, counts, np.concatenate(members), report)
+            _check_counts(epoch, counts, np.concatenate(members), report)
 
 
 def _sum_up(steps: Sequence[JoinedStep], following: LedgerStart | None) -> EpochReport:
     """Returns what the steps of an epoch hold, given the run that goes on after them."""
     last, packs = steps[-1], [pack for step in steps for pack in step.packs]
     real = sum(pack >= 0 for pack in packs)
-    found = EpochReport(last.cursor[0], len(steps), real, len(packs) - real)
-    found.masked = sum(step.masked for step in steps)
-    found.finished = following is not None or last.run.normal(last.end)[0] > found.epoch
-    found.dropped = _dropped(last, following)
-    return found
+    epoch = EpochReport(last.cursor[0], len(steps), real, len(packs) - real)
+    epoch.masked = sum(step.masked for step in steps)
+    epoch.finished = following is not None or last.run.normal(last.end)[0] > epoch.epoch
+    epoch.dropped = _dropped(last, following)
+    return epoch
 
 
 def _dropped(last: JoinedStep, following: LedgerStart | None) -> int:
@@ -202,19 +207,19 @@ def _dropped(last: JoinedStep, following: LedgerStart | None) -> int:
 
 
 def _check_counts(
-    found: EpochReport,
+    epoch: EpochReport,
     counts: NDArray[np.int64],
     members: NDArray[np.int64],
     report: LedgerReport,
 ) -> None:
     """Sees that no pack was taken twice, and in a finished epoch each once."""
-    found.repeated = int(np.count_nonzero(counts > 1))
-    if found.finished:
-        found.missing = int(np.count_nonzero(counts[members] == 0)) - found.dropped
-    if found.repeated or found.missing:
+    epoch.repeated = int(np.count_nonzero(counts > 1))
+    if epoch.finished:
+        epoch.missing = int(np.count_nonzero(counts[members] == 0)) - epoch.dropped
+    if epoch.repeated or epoch.missing:
         report.problems.append(
-            f"epoch {found.epoch}: {found.repeated} packs taken more than once, "
-            f"{found.missing} not at all"
+            f"epoch {epoch.epoch}: {epoch.repeated} packs taken more than once, "
+            f"{epoch.missing} not at all"
         )
 
 

@@ -53,7 +53,7 @@ class History(NamedTuple):
     """What led to the weights that training ended with.
 
     Attributes:
-        runs: Its runs, each as far as the next one went on from it.
+        runs: Runs of the rank, each as far as the next one went on from it.
         problems: One line each, where ranks do not agree.
     """
 
@@ -69,8 +69,8 @@ def join_ranks(ranks: _Ranks) -> History:
     """
     problems = [
         f"{run.start.name}: rank {rank} made it, rank 0 did not start it"
-        for rank, own in enumerate(ranks)
-        for run in own
+        for rank, runs_of_rank in enumerate(ranks)
+        for run in runs_of_rank
         if len(run.steps) > 1 and not _runs_from(ranks[0], run.start)
     ]
     if not ranks[0]:
@@ -80,15 +80,15 @@ def join_ranks(ranks: _Ranks) -> History:
     return History(history, [*problems, *(line for run in history for line in run.problems)])
 
 
-def _runs_from(own: Sequence[RankRun], start: LedgerStart) -> list[RankRun]:
-    return [run for run in own if run.start == start]
+def _runs_from(runs: Sequence[RankRun], start: LedgerStart) -> list[RankRun]:
+    return [run for run in runs if run.start == start]
 
 
 def _absent(start: LedgerStart, ranks: _Ranks) -> list[int]:
     """Returns the ranks that did not start a run."""
     missing = range(len(ranks), start.world_size)
-    own = enumerate(ranks[: start.world_size])
-    return [*(rank for rank, runs in own if not _runs_from(runs, start)), *missing]
+    numbered = enumerate(ranks[: start.world_size])
+    return [*(rank for rank, runs in numbered if not _runs_from(runs, start)), *missing]
 
 
 def _join(run: RankRun, ranks: _Ranks) -> JoinedRun:
@@ -102,7 +102,7 @@ def _join(run: RankRun, ranks: _Ranks) -> JoinedRun:
         return JoinedRun(start, [], 0, lines if len(run.steps) > 1 else [])
     # A rank may have started in the same place more than once, perhaps once more than another. Its
     # steps are the same each time, so that any that it noted will do.
-    others = [_runs_from(own, start) for own in ranks[1 : start.world_size]]
+    others = [_runs_from(runs_of_rank, start) for runs_of_rank in ranks[1 : start.world_size]]
     noted = [_by_cursor([run]), *map(_by_cursor, others)]
     everywhere, somewhere = set.intersection(*map(set, noted)), set.union(*map(set, noted))
     last = max(everywhere or noted[0], default=start.cursor)
@@ -114,7 +114,9 @@ def _join(run: RankRun, ranks: _Ranks) -> JoinedRun:
         if (epoch, position) < last
     ]
     latest = [_by_cursor(runs[-1:]) for runs in ([run], *others)]
-    steps = [_join_step(start, [one[cursor] for one in noted]) for cursor in sorted(everywhere)]
+    steps = [
+        _join_step(start, [steps_at[cursor] for steps_at in noted]) for cursor in sorted(everywhere)
+    ]
     return JoinedRun(start, steps, len(set.union(*map(set, latest)) - everywhere), problems)
 
 
@@ -131,9 +133,9 @@ def _history(runs: Sequence[JoinedRun]) -> list[JoinedRun]:
     """Returns the runs that led to the last one, each as far as the next went on from it."""
     histories: list[list[JoinedRun]] = [[]]
     for run in runs:
-        before = (_cut(one, run.start.cursor) for one in reversed(histories))
+        before = (_cut(history, run.start.cursor) for history in reversed(histories))
         # It went on from the latest time that training stood in the place where it starts.
-        fitting = (one for one in before if one and _end(one) == run.start.cursor)
+        fitting = (history for history in before if history and _end(history) == run.start.cursor)
         histories.append([*next(fitting, _cut(histories[-1], run.start.cursor)), run])
     return histories[-1]
 

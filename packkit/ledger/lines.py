@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import orjson
-
+from packkit.base.append_log import AppendLog
 from packkit.base.errors import FormatError
 
 # Of the number of a rank in the name of its file.
@@ -94,12 +93,13 @@ class LedgerWriter:
     whole ledger behind, but perhaps for a torn last line, which is cut off at the next start.
 
     Args:
-        folder: Of the ledger; made where it is missing.
-        rank: Whose ledger.
+        folder: Folder of the ledger; made where it is missing.
+        rank: Number of the rank that notes.
     """
 
     def __init__(self, folder: str | Path, rank: int) -> None:
         self.path = _path(folder, rank)
+        self._log = _open_log(self.path)
         self._next: EpochPosition | None = None
 
     def write(self, start: LedgerStart, step: LedgerStep, end: EpochPosition) -> None:
@@ -110,15 +110,12 @@ class LedgerWriter:
             step: What is consumed.
             end: Epoch and position afterwards.
         """
-        lines = orjson.dumps(step._asdict()) + b"\n"
+        lines: list[dict[str, Any]] = [step._asdict()]
         if step.cursor != self._next:
-            _cut_torn_line(self.path)
-            lines = orjson.dumps({"start": start._asdict()}) + b"\n" + lines
-        # What fails here, on a full disk perhaps, may have left a torn line.
+            lines.insert(0, {"start": start._asdict()})
+        # A step that could not be noted is the start of what follows.
         self._next = None
-        # Opened anew each time: a step is long, and nothing is left open when a loader is dropped.
-        with open(self.path, "ab") as file:
-            file.write(lines)
+        self._log.append(*lines)
         self._next = end
 
 
@@ -127,7 +124,7 @@ class RankRun(NamedTuple):
 
     Attributes:
         start: Where the run starts.
-        steps: Its steps, in order.
+        steps: Steps of the run, in order.
     """
 
     start: LedgerStart
@@ -151,22 +148,23 @@ def read_ranks(folder: str | Path) -> list[list[RankRun]]:
 
 def _read_runs(path: Path) -> list[RankRun]:
     runs: list[RankRun] = []
-    # What follows the last line end is a line that was torn when the process was killed.
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1]):
+    for number, record in enumerate(_open_log(path).read(), 1):
         try:
-            record = orjson.loads(line)
             if "start" in record:
                 runs.append(RankRun(LedgerStart(**record["start"]), []))
                 continue
             step = LedgerStep(**record)
-        except (ValueError, TypeError) as error:
-            raise FormatError(path, f"line {number + 1} is not of a ledger ({error})") from None
+        except TypeError as error:
+            raise FormatError(path, f"line {number} is not of a ledger ({error})") from None
         if not runs or not _follows(step, runs[-1]):
-            raise FormatError(
-                path, f"line {number + 1} is a step that follows no other, nor a start"
-            )
+            raise FormatError(path, f"line {number} is a step that follows no other, nor a start")
         runs[-1].steps.append(step)
     return runs
+
+
+def _open_log(path: Path) -> AppendLog:
+    # A line is handed to the system, not to the disk: a kill loses nothing, a power cut may.
+    return AppendLog(path, ("epoch", "start"), sync=False)
 
 
 def _follows(step: LedgerStep, run: RankRun) -> bool:
@@ -182,12 +180,3 @@ def _rank(path: Path) -> int:
 
 def _path(folder: str | Path, rank: int) -> Path:
     return Path(folder) / f"rank-{rank:0{_DIGITS}d}.jsonl"
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Cuts off what follows the last line end, and makes the file where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+b") as file:
-        file.seek(0)
-        data = file.read()
-        file.truncate(data.rfind(b"\n") + 1)

@@ -8,8 +8,6 @@ whole set, so that doing it again ends at once.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,8 +17,9 @@ from typing import Any, Self
 import orjson
 import pyarrow as pa
 
-from packkit.base.errors import LockedError, OutputExistsError
+from packkit.base.errors import OutputExistsError
 from packkit.base.files import write_atomically
+from packkit.base.lock import FileLock
 from packkit.packing.span import Reject, SpanResult
 from packkit.shards import MANIFEST, REJECTS, ShardEntry
 
@@ -49,16 +48,7 @@ class WorkFolder:
     def __init__(self, out: Path) -> None:
         self._out = out
         self.path = out / _NAME
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The last holder may have removed the file after we opened it: then this lock is void.
-            if os.stat(self.path / "lock").st_ino != os.fstat(self._lock).st_ino:
-                raise BlockingIOError
-        except (BlockingIOError, FileNotFoundError):
-            os.close(self._lock)
-            raise LockedError(out) from None
+        self._lock = FileLock(self.path / "lock", out)
 
     @property
     def staging(self) -> Path:
@@ -151,7 +141,7 @@ class WorkFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._lock)
+        self._lock.release()
 
     def _check_unused(self, wanted: bytes) -> None:
         if (self.path / RUN).exists():

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import orjson
 
+from packkit.base.append_log import AppendLog
 from packkit.base.errors import FormatError, MissingExtraError
 from packkit.base.files import write_atomically
 
@@ -18,17 +19,17 @@ class StepMetrics:
     """A line of metrics.jsonl: one step of the optimizer, over all ranks.
 
     Attributes:
-        step: Which, from 1.
-        epoch: In which it began.
+        step: Number of the step, from 1.
+        epoch: Number of the epoch in which the step began.
         loss: Mean over targets, nats.
         lr: Learning rate.
-        grad_norm: Of the gradients, before they are clipped.
-        tokens: Of samples, without padding.
+        grad_norm: Norm of the gradients, before they are clipped.
+        tokens: Tokens of samples, without padding.
         targets: Tokens that are trained.
         images: Images.
         efficiency: Tokens / (packs x capacity).
-        seconds: Wall time.
-        data_seconds: Of it, what ranks waited for data, on average.
+        seconds: Wall time of the step.
+        data_seconds: Seconds that ranks waited for data, on average.
         tokens_per_second: Tokens / seconds.
         targets_per_second: Targets / seconds.
         images_per_second: Images / seconds.
@@ -56,8 +57,8 @@ class MetricsLog:
     """Writes metrics.jsonl, and the same for TensorBoard where it is asked for.
 
     Args:
-        folder: Of the run.
-        step: After which it goes on; lines of later steps, which a stop undid, are dropped.
+        folder: Folder of the run.
+        step: Step after which the run goes on; lines of later steps, which a stop undid, go.
         tensorboard: Whether to write for TensorBoard too.
 
     Raises:
@@ -66,9 +67,9 @@ class MetricsLog:
 
     def __init__(self, folder: Path, *, step: int, tensorboard: bool = False) -> None:
         path = folder / "metrics.jsonl"
-        kept = [orjson.dumps(one) for one in read_metrics(path) if one["step"] <= step]
+        kept = [orjson.dumps(line) for line in read_metrics(path) if line["step"] <= step]
         write_atomically(path, b"".join(line + b"\n" for line in kept))
-        self._file = open(path, "ab")  # noqa: SIM115
+        self._log = _open_log(path)
         self._board: Any = None
         if tensorboard:
             try:
@@ -80,8 +81,7 @@ class MetricsLog:
     def write(self, metrics: StepMetrics) -> None:
         """Appends a step."""
         fields = dataclasses.asdict(metrics)
-        self._file.write(orjson.dumps(fields) + b"\n")
-        self._file.flush()
+        self._log.append(fields)
         if self._board is not None:
             for name, value in fields.items():
                 if value is not None and name != "step":
@@ -92,8 +92,7 @@ class MetricsLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes its files."""
-        self._file.close()
+        """Closes what TensorBoard has open."""
         if self._board is not None:
             self._board.close()
 
@@ -104,20 +103,15 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     Raises:
         FormatError: Another line is not the metrics of a step.
     """
-    if not path.exists():
-        return []
-    *lines, _ = path.read_bytes().split(b"\n")
-    return [_parsed(path, number, line) for number, line in enumerate(lines, 1)]
+    lines = _open_log(path).read()
+    for number, line in enumerate(lines, 1):
+        if not isinstance(line.get("step"), int):
+            raise FormatError(path, f"line {number}: must be an object with a step")
+    return lines
 
 
-def _parsed(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    try:
-        metrics = orjson.loads(line)
-    except ValueError as error:
-        raise FormatError(path, f"line {number}: not JSON: {error}") from error
-    if not isinstance(metrics, dict) or not isinstance(metrics.get("step"), int):
-        raise FormatError(path, f"line {number}: must be an object with a step")
-    return metrics
+def _open_log(path: Path) -> AppendLog:
+    return AppendLog(path, ("step",), sync=False)
 
 
 def plot_loss(metrics: Path, out: Path) -> None:
@@ -133,6 +127,6 @@ def plot_loss(metrics: Path, out: Path) -> None:
     steps = read_metrics(metrics)
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel="loss, nats a target")
-    axes.plot([one["step"] for one in steps], [one["loss"] for one in steps], linewidth=1)
+    axes.plot([step["step"] for step in steps], [step["loss"] for step in steps], linewidth=1)
     axes.grid(alpha=0.3)
     figure.savefig(out, dpi=120)

@@ -58,7 +58,8 @@ def test_a_torn_line_is_left_out_and_cut_off_by_the_next_start(tmp_path, noted):
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
     last = whole.rindex(b"\n", 0, -1) + 1
-    for end in range(last, len(whole)):
+    # A line that misses nothing but its line break is whole.
+    for end in range(last, len(whole) - 1):
         path.write_bytes(whole[:end])
         assert positions(tmp_path) == [(0, noted[:-1])]
         write(LedgerWriter(tmp_path, 0), [4, 8])
@@ -132,7 +133,10 @@ def test_a_broken_line_is_named(tmp_path, line):
     write(writer, [0])
     with open(writer.path, "ab") as file:
         file.write(line + b"\n")
-    with pytest.raises(FormatError, match=r"rank-00000\.jsonl: line 3 is not of a ledger"):
+    with pytest.raises(
+        FormatError,
+        match=r"rank-00000\.jsonl: line 3(: not JSON|: must be a JSON object| is not of a ledger)",
+    ):
         read_ranks(tmp_path)
 
 

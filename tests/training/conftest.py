@@ -13,6 +13,7 @@ import orjson
 import pytest
 import torch
 from PIL import Image
+from recipe_texts import written as written
 from tokenizers import Tokenizer
 from training_cases import IMAGE_TOKENS, LANGUAGE, VISION, run_command
 

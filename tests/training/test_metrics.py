@@ -97,11 +97,13 @@ def test_a_line_is_whole_or_left_out_wherever_it_is_torn(tmp_path):
     path = tmp_path / "metrics.jsonl"
     whole = path.read_bytes()
     first = whole.index(b"\n") + 1
-    for end in range(first, len(whole)):
+    for end in range(first, len(whole) - 1):
         path.write_bytes(whole[:end])
         assert steps_in(tmp_path) == [1]
-    path.write_bytes(whole)
-    assert steps_in(tmp_path) == [1, 2]
+    for end in (len(whole) - 1, len(whole)):
+        # All that is missing is the line break.
+        path.write_bytes(whole[:end])
+        assert steps_in(tmp_path) == [1, 2]
 
 
 def test_a_run_goes_on_after_a_torn_line(tmp_path):

@@ -3,69 +3,25 @@
 import dataclasses
 import re
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from recipe_texts import (
+    BOTH_SIZES,
+    CHAIN,
+    PAPER,
+    PRETRAIN,
+    RECIPES,
+    SMALL,
+    TABLES,
+    TINY,
+    recipe,
+    refusal,
+)
 
-from packkit.base.errors import InputError
 from packkit.mixture import read_mixture
 from packkit.training.recipe import read_recipe
-
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
-TINY = RECIPES / "tiny.toml"
-PRETRAIN = "pretrain"
-STAGES = ["sft-1-general", "sft-2-medical", "sft-3-cross-distribution"]
-TABLES = ["run", "data", "model", "optimizer"]
-CHAIN = [PRETRAIN, *STAGES]
-BOTH_SIZES = [name + size for name in CHAIN for size in ("", "-4b")]
-
-# InfiMed-Foundation: pretraining, then three stages that differ in nothing but data and weights.
-PAPER = {
-    "lr": (5e-5, 2e-5),
-    "weight_decay": (0.01, 0.1),
-    "warmup": (0.03, 0.03),
-    "packs_per_step": (256, 128),
-    "epochs": (1, 1),
-    "image_tokens": (144, 729),
-}
-
-SMALL = """
-[run]
-out = "runs/small"
-[data]
-packs = "packs"
-packs_per_step = 2
-[model]
-weights = "random"
-[optimizer]
-lr = 0.001
-"""
-
-
-def recipe(name):
-    return read_recipe(RECIPES / f"{name}.toml")
-
-
-def refusal(path, *changes):
-    """Returns the message with which a recipe is refused."""
-    with pytest.raises(InputError) as caught:
-        read_recipe(path, changes)
-    return str(caught.value)
-
-
-@pytest.fixture
-def written(tmp_path):
-    """Writes a recipe; returns its path."""
-
-    def write(text, name="small.toml"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    return write
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
@@ -319,70 +275,3 @@ def test_a_file_that_is_missing_is_refused(tmp_path):
 
 def test_a_folder_is_refused(tmp_path):
     assert "cannot read" in refusal(tmp_path)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.data())
-def test_own_keys_win_and_all_others_are_those_of_the_base(tmp_path_factory, data):
-    rates = st.dictionaries(
-        st.sampled_from(["lr", "eps", "max_grad_norm", "weight_decay", "warmup"]),
-        st.floats(1e-6, 1.0),
-    )
-    levels = data.draw(st.lists(rates, min_size=1, max_size=4))
-    folder = tmp_path_factory.mktemp("bases")
-    (folder / "0.toml").write_text(SMALL)
-    for level, own in enumerate(levels, 1):
-        lines = [f'base = "{level - 1}.toml"', "[optimizer]"]
-        lines += [f"{key} = {value!r}" for key, value in own.items()]
-        (folder / f"{level}.toml").write_text("\n".join(lines))
-    whole = read_recipe(folder / "0.toml")
-    expected = dataclasses.asdict(whole.optimizer)
-    for own in levels:
-        expected |= own
-    found = read_recipe(folder / f"{len(levels)}.toml")
-    assert dataclasses.asdict(found.optimizer) == expected
-    assert (found.run, found.data, found.model) == (whole.run, whole.data, whole.model)
-
-
-def test_a_table_in_a_table_replaces_that_of_the_base(written):
-    written(SMALL + "[model.language]\nhidden_size = 32\nhead_dim = 8\n", "base.toml")
-    own = written('base = "base.toml"\n[model.language]\nhidden_size = 64\n')
-    model = read_recipe(own).model
-    assert model.language == {"hidden_size": 64}
-    assert model.weights == "random"
-
-
-def test_a_base_lies_beside_the_recipe_wherever_it_is_read_from(written, monkeypatch):
-    written(SMALL)
-    own = written('base = "../small.toml"\n[optimizer]\nlr = 7.0', "below/own.toml")
-    monkeypatch.chdir(own.parent.parent)
-    assert read_recipe("below/own.toml").optimizer.lr == 7.0
-    assert read_recipe("below/own.toml").data.packs_per_step == 2
-
-
-def test_two_recipes_may_share_a_base(written):
-    written(SMALL)
-    for name in ("a", "b"):
-        own = written(f'base = "small.toml"\n[run]\nout = "runs/{name}"', f"{name}.toml")
-        assert read_recipe(own).run.out == f"runs/{name}"
-
-
-def test_a_base_that_does_not_exist_is_refused(written):
-    message = refusal(written('base = "none.toml"\n' + SMALL))
-    assert "none.toml" in message and "cannot read" in message
-
-
-@pytest.mark.parametrize("base", ["3", "true", "['small.toml']", "{a = 1}"])
-def test_a_base_that_is_no_name_is_refused(written, base):
-    message = refusal(written(f"base = {base}\n" + SMALL))
-    assert "small.toml" in message and "base" in message
-
-
-@pytest.mark.parametrize("length", [1, 2, 3])
-def test_bases_in_a_circle_are_refused(written, length):
-    for one in range(length):
-        written(f'base = "{(one + 1) % length}.toml"\n' + SMALL, f"{one}.toml")
-    first = written('base = "0.toml"', "first.toml")
-    message = refusal(first)
-    # It is the last of the circle that must be changed.
-    assert f"{length - 1}.toml: " in message and "base" in message and "'0.toml'" in message

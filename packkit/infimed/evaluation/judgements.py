@@ -101,7 +101,7 @@ class Judgements:
         model: Name of the judge that is asked.
 
     Raises:
-        LogInUseError: Another process has the file open.
+        LockedError: Another process has the file open.
         FormatError: A line of the file is no judgement.
     """
 

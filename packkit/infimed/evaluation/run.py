@@ -133,7 +133,7 @@ def run_benchmarks(
         FormatError: A benchmark or a file in the folder is not what it should be.
         SampleError: An image is broken; the message names its question.
         AccessError: An endpoint answers no request.
-        LogInUseError: Another run writes to the folder.
+        LockedError: Another run writes to the folder.
         KeyboardInterrupt: Ctrl-C ended the run; what was answered is kept.
     """
     results = Results(out)
