@@ -3,7 +3,7 @@
 `PackRow`, `SampleRow` and `ImageRow` are the list. A row is one of them filled with plain values;
 an open index is the same three filled with arrays; the Arrow schema and the builder are made from
 their annotations. So a new column is one line here and its value in `make_row`. docs/format.md
-shows the list, and a test compares the two.
+shows the list, and a test holds that it names every column.
 
 A writer makes the rows of a pack from what it was given, `packkit.shards.scan` makes them from the
 stored text alone, and verifying compares the two.

@@ -158,7 +158,7 @@ class Manifest:
         """Reads the manifest of a pack set.
 
         Raises:
-            FormatError: There is none, or it cannot be read.
+            FormatError: The folder has no manifest, or it cannot be read.
         """
         path = folder / MANIFEST
         try:

@@ -48,8 +48,8 @@ class OpenShard:
     """Reads one shard; packs are numbered from its start.
 
     Args:
-        shard: Where it stands.
-        files: Reads its bytes.
+        shard: Place of the shard.
+        files: Pool of open files that its bytes are read through.
         verify: Whether every checksum is compared when its bytes are read.
     """
 

@@ -95,7 +95,7 @@ def scan_pack(text: bytes, place: str) -> ScannedPack:
     """Reads a pack from its text alone.
 
     Args:
-        text: JSON.
+        text: JSON text of the pack.
         place: Where it stands, for errors.
 
     Raises:
@@ -123,7 +123,7 @@ def encode_samples(
     """Encodes the samples of a pack; one whose image has no readable size may be an error.
 
     Args:
-        encoder: Encodes them.
+        encoder: Encoder of the samples.
         samples: The samples.
         sizes: Width and height of the images of each; 0 where a header cannot be read.
     """
@@ -137,7 +137,7 @@ def image_tokens(encoded: EncodedSample | SampleError, sizes: ImageSizes) -> lis
 
     Args:
         encoded: What the encoder gave for the sample.
-        sizes: One for each image.
+        sizes: Width and height of each image of the sample.
 
     Returns:
         0 for images past the cut; -1 for all where the sample cannot be trained on.

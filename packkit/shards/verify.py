@@ -66,7 +66,7 @@ def verify_packs(
         path: A pack set, a ``.jsonl`` of packs, or a folder of ``*_packed.json`` files.
         deep: Whether every sample is encoded again, and its length and image tokens compared.
         encoder: Encoder that `deep` counts with, where the set holds none.
-        on_progress: Is told how far it has come.
+        on_progress: Callback that is told how far the verification has come.
 
     Raises:
         FormatError: There is no pack set that could be verified.
