@@ -201,11 +201,8 @@ class PackRun:
     ) -> list[ShardEntry]:
         measured, names = selection.measured, selection.origins.names
         maker = ShardMaker(self.out, sources, measured, names, self.config)
-        return list(
-            self._resumed(
-                "write", tasks, load=self.work.load_entry, function=maker, save=self.work.save_entry
-            )
-        )
+        load, save = self.work.load_entry, self.work.save_entry
+        return list(self._resumed("write", tasks, load=load, function=maker, save=save))
 
     def _resumed(
         self,
@@ -294,7 +291,6 @@ class PackRun:
             raise OutputExistsError(self.out, f"{detail}; overwrite packs them again")
 
     def _check_reject_rate(self, report: PackReport) -> None:
-        rejected, read = report.samples_rejected, report.samples_read
         limit = self.config.max_reject_rate
-        if rejected > limit * read:
+        if report.samples_rejected > limit * report.samples_read:
             raise PackRejectRateError(report, limit, self.out / REJECTS)

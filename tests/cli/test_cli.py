@@ -122,6 +122,24 @@ def test_too_many_rejects_exit_with_1_and_one_line(tmp_path, qwen3_folder):
         "packkit: 1 of 2 samples rejected, more than max_reject_rate 0.01; "
         "reasons in packs/rejects.jsonl"
     ]
+    again = packkit("pack", "a.jsonl", "--tokenizer", qwen3_folder, "--json", cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (1, result.stderr)
+    assert json.loads(again.stdout)["was_complete"]
+
+
+def test_the_same_command_again_succeeds_and_says_that_it_is_complete(packed, qwen3_folder):
+    folder, report = packed
+    command = "pack", "data.jsonl", "--tokenizer", qwen3_folder, "--max-len"
+    again = packkit(*command, 1024, "--json", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    assert (report["was_complete"], json.loads(again.stdout)["was_complete"]) == (False, True)
+    shown = packkit(*command, 1024, cwd=folder)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.splitlines()[0].startswith("already complete: packs holds")
+    other = packkit(*command, 2048, cwd=folder)
+    assert other.returncode != 0
+    assert "options.max_len was 1024, now 2048" in other.stderr
+    assert "Traceback" not in other.stderr
 
 
 def test_ledger_is_proven_or_what_is_wrong_is_said(packed, tmp_path):

@@ -65,8 +65,8 @@ FILES = st.lists(st.lists(RECORDS, min_size=1, max_size=12), min_size=1, max_siz
 def test_every_row_comes_with_its_record_by_source_and_offset(files, data):
     with files_of(files) as (sources, measured, records):
         wanted = data.draw(st.lists(st.integers(0, len(records) - 1)))
-        found = list(gather(sources, measured, np.array(wanted, np.int64)))
-    assert found == sorted(((row, records[row]) for row in wanted), key=lambda item: item[0])
+        gathered = list(gather(sources, measured, np.array(wanted, np.int64)))
+    assert gathered == sorted(((row, records[row]) for row in wanted), key=lambda item: item[0])
 
 
 @given(FILES, st.sampled_from([1, 16, 100, 4 << 20]))

@@ -84,8 +84,8 @@ def test_packs_hold_their_rows_in_order(tmp_path, inputs, storage):
 
 def test_samples_are_cut_as_in_pass_1(tmp_path, measure):
     long = caption(1, text="one word after another " * 100)
-    own = {**caption(2), "token_limit": 12}
-    path = write_lines(tmp_path / "c.jsonl", [long, own, caption(3)])
+    limited = {**caption(2), "token_limit": 12}
+    path = write_lines(tmp_path / "c.jsonl", [long, limited, caption(3)])
     sources, pass1 = measure(path, max_len=512, overlong="truncate")
     write(tmp_path / "out", (sources, pass1.measured), [[0, 1, 2]])
     (pack,) = PackReader(tmp_path / "out" / "shard-00003.jsonl")
