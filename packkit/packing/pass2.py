@@ -74,7 +74,7 @@ class ShardMaker:
             row: dataclasses.replace(
                 sample,
                 origin=self._origin(row),
-                token_limit=int(self._measured.token_limit[row]) or sample.token_limit,
+                token_limit=int(self._measured.token_limit[row]) or None,
             )
             for row, sample in reread_samples(self._sources, self._measured, rows)
         }

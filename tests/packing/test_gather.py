@@ -78,6 +78,13 @@ def test_joined_reads_give_what_single_reads_give(files, run_bytes):
         assert list(gather(sources, measured, rows[::-1])) == single == list(enumerate(records))
 
 
+def test_records_of_two_files_are_never_one_read():
+    # The second record stands in its file where the first ends in the other.
+    with files_of([[(b"abc", 0)], [(b"xyz", 0), (b"def", 0)]]) as (sources, measured, _):
+        rows = np.array([0, 2])
+        assert list(gather(sources, measured, rows)) == [(0, b"abc"), (2, b"def")]
+
+
 def count_reads(monkeypatch):
     sizes = []
     pread = os.pread

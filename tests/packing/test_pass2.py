@@ -82,6 +82,20 @@ def test_packs_hold_their_rows_in_order(tmp_path, inputs, storage):
             assert sample.origin == Origin("first" if row < 6 else "second", row % 6)
 
 
+def test_image_files_stand_beside_images_in_the_record(tmp_path, measure):
+    pictures = [png(number) for number in range(4)]
+    for number in (1, 3):
+        (tmp_path / f"{number}.png").write_bytes(pictures[number])
+    inline = {n: caption(n)["images"][0] for n in (0, 2)}
+    images = [inline.get(number, {"path": f"{number}.png"}) for number in range(4)]
+    parts = [{"type": "text", "text": "Four."}, *[{"type": "image"}] * 4]
+    path = write_lines(tmp_path / "d.jsonl", [{"content": parts, "images": images}])
+    sources, pass1 = measure(path)
+    write(tmp_path / "out", (sources, pass1.measured), [[0]])
+    (pack,) = PackReader(tmp_path / "out" / "shard-00003.jsonl")
+    assert [pack.data[0].image_bytes(number) for number in range(4)] == pictures
+
+
 def test_samples_are_cut_as_in_pass_1(tmp_path, measure):
     long = caption(1, text="one word after another " * 100)
     limited = {**caption(2), "token_limit": 12}

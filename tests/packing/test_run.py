@@ -91,8 +91,8 @@ def test_the_same_job_again_ends_at_once_and_writes_nothing(tmp_path, quick_run,
     assert state_of(out) == before
     assert not (out / ".work").exists()
     assert (first.was_complete, again.was_complete) == (False, True)
-    own = {"seconds": None, "was_complete": None}
-    assert {**again.to_dict(), **own} == {**first.to_dict(), **own}
+    run_only = {"seconds": None, "was_complete": None}
+    assert {**again.to_dict(), **run_only} == {**first.to_dict(), **run_only}
     assert first.fill_packs is not None
     assert verify_packs(out, deep=False).problems == []
 
@@ -229,6 +229,26 @@ def test_a_stopped_run_does_only_what_is_missing(tmp_path, quick_run, phase, num
     done = number if phase == "measure" else 3 + number
     assert rest.tasks["int"] == 3 + shards - done
     assert set_bytes(out) == set_bytes(tmp_path / "whole")
+
+
+def test_rejects_and_samples_are_numbered_through_all_spans_of_a_source(
+    tmp_path, quick_run, monkeypatch
+):
+    for name in "ab":
+        records = [caption(i) if i % 3 else b"no json" for i in range(30)]
+        write_lines(tmp_path / "data" / f"{name}.jsonl", records)
+    monkeypatch.setattr("packkit.sources.containers.json_lines.SPAN_BYTES", 5_000)
+    engine = CountingEngine()
+    quick_run(tmp_path / "data", tmp_path / "packs", max_reject_rate=1, engine=engine)
+    assert engine.tasks["int"] > 6
+    rejects = (tmp_path / "packs" / "rejects.jsonl").read_bytes().splitlines()
+    rejected = [(row["source"], row["position"]) for row in map(orjson.loads, rejects)]
+    assert rejected == [(f"{name}.jsonl", i) for name in "ab" for i in range(0, 30, 3)]
+    packs = PackReader(tmp_path / "packs")
+    packed = {sample.origin: sample.id for packed in packs for sample in packed.data}
+    assert packed == {
+        (f"{name}.jsonl", i): f"caption/{i}" for name in "ab" for i in range(30) if i % 3
+    }
 
 
 def test_a_stopped_run_is_not_taken_up_by_another_job(tmp_path, quick_run):
