@@ -22,8 +22,8 @@ class Groups(NamedTuple):
     Attributes:
         lengths: int64 [G], tokens of a sample.
         images: int64 [G], images of a sample; all 0 where images are not limited.
-        counts: int64 [G], samples.
-        starts: int64 [G], where they start among the sorted samples.
+        counts: int64 [G], number of samples in each group.
+        starts: int64 [G], where each group starts among the sorted samples.
     """
 
     lengths: NDArray[np.int64]
@@ -50,9 +50,9 @@ def group_by_images(lengths: NDArray[Any], images: NDArray[Any], order: NDArray[
     """Returns the groups of samples that differ by length or images.
 
     Args:
-        lengths: Integer [n], tokens.
-        images: Integer [n].
-        order: Integer [n], the samples sorted by both.
+        lengths: Integer [n], tokens of each sample.
+        images: Integer [n], images of each sample.
+        order: Integer [n], the samples sorted by length and images.
 
     >>> group_by_images(np.array([3, 3, 3]), np.array([0, 1, 0]), np.array([0, 2, 1])).counts
     array([1, 2])
@@ -70,9 +70,10 @@ def sort_samples(
     """Returns the stable order of samples by rising length, then by rising number of images.
 
     Args:
-        lengths: Integer [n], tokens.
+        lengths: Integer [n], tokens of each sample.
         counts: int64 [k], samples of 0, 1, ... tokens.
-        images: Integer [n], at least 0; None leaves equal lengths in the order given.
+        images: Integer [n], images of each sample, at least 0; None leaves equal
+            lengths in the order given.
 
     Returns:
         int32 [n] (int64 from 2^31 samples on), sample indices.

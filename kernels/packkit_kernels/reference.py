@@ -65,7 +65,7 @@ def block_ranges(cu_seqlens: Tensor, total: int, block_size: int) -> tuple[Tenso
 
     Args:
         cu_seqlens: int32 [N+1], where each segment begins; the last entry is T.
-        total: T, at least 1.
+        total: Number of tokens, T, at least 1.
         block_size: Tokens of a block, at least 2.
 
     Returns:
@@ -127,7 +127,7 @@ def dense_mask(cu_seqlens: Tensor, total: int, dtype: torch.dtype) -> Tensor:
 
     Args:
         cu_seqlens: int32 [N+1], where each segment begins; the last entry is T.
-        total: T.
+        total: Number of tokens, T.
         dtype: bool, or a floating point type for a mask that is added to scores.
 
     Returns:
@@ -148,7 +148,7 @@ def feature_rows(image_slots: Tensor, total: int) -> Tensor:
 
     Args:
         image_slots: int32 [M, 2], first token and number of tokens of each image, in order.
-        total: T.
+        total: Number of tokens, T.
 
     Returns:
         int32 [T], -1 for a token of text.
@@ -195,7 +195,7 @@ def scatter_rows(grad: Tensor, rows: Tensor, num_rows: int, dtype: torch.dtype) 
     Args:
         grad: Floating point [T, D], gradient of the output.
         rows: int32 [T], no row twice; -1 for a token of text.
-        num_rows: K.
+        num_rows: Number of rows of the features, K.
         dtype: Type of the features.
 
     Returns:
@@ -212,9 +212,9 @@ def embedding_gradient(grad: Tensor, input_ids: Tensor, rows: Tensor, vocabulary
 
     Args:
         grad: Floating point [T, D], gradient of the output.
-        input_ids: int64 [T].
+        input_ids: int64 [T], token ids.
         rows: int32 [T], -1 for a token of text.
-        vocabulary: V.
+        vocabulary: Number of rows of the table, V.
 
     Returns:
         [V, D], float32 inside where `grad` is on a CPU; torch adds so on a GPU by itself.

@@ -24,8 +24,8 @@ def deal_evenly(costs: NDArray[np.int64], sizes: Sequence[int]) -> list[NDArray[
     """Deals packs to ranks with nearly equal costs of every kind.
 
     1. Every kind of cost is measured in shares of its sum, so that all kinds weigh alike.
-    2. The dearest pack first, each goes to the rank with room where the sum of squared loads grows
-       least.
+    2. The most costly pack first, each goes to the rank with room where the sum of squared loads
+       grows least.
     3. While the exchange of two packs lowers that sum, the best one is made of the most loaded rank
        that has any.
     4. Where slices in order have a lower sum, they are taken.

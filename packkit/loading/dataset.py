@@ -40,7 +40,7 @@ class OpenedPack:
         tokens: Ids of the pack.
         samples: The samples, images in memory as base64.
         images: Where each image that takes tokens stands in `samples`.
-        place: How errors call the pack.
+        place: Name of the pack in errors.
     """
 
     tokens: PackTokens
@@ -123,7 +123,7 @@ class PackDataset(Dataset[LoadedPack]):
 
     @property
     def encoder(self) -> SampleEncoder:
-        """What turns samples into ids."""
+        """Encoder that turns samples into ids."""
         return self.sets.encoder
 
     @cached_property
@@ -224,5 +224,5 @@ def _join(pack_id: int, encoded: Sequence[EncodedSample]) -> PackTokens:
 
 
 def _sample_place(place: str, sample: Sample, number: int) -> str:
-    """Returns how errors call a sample, given how they call its pack."""
+    """Returns the name of a sample in errors, given that of its pack."""
     return f"{place}: {sample_name(sample.to_dict(with_images=False), number)}"

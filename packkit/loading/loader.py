@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from packkit.base.errors import InputError
 from packkit.ledger import LedgerStart, LedgerStep, LedgerWriter
 from packkit.loading.assembly import Assembly, assemble, assemble_with
 from packkit.loading.batch import PackBatch
@@ -51,6 +52,11 @@ class PackLoader:
     ) -> None:
         options = resolve_options(LoaderOptions, options, {**keywords})
         if isinstance(packs, Mapping):
+            if options.shares is not None:
+                raise InputError(
+                    f"shares must not be given where packs is a mapping to shares, got "
+                    f"{list(options.shares)} and {list(packs.values())}"
+                )
             options = replace(options, shares=list(packs.values()))
         self.options = options
         self.dataset = PackDataset(list(packs) if isinstance(packs, Mapping) else packs, options)

@@ -48,8 +48,8 @@ class EpochOrder:
     """The order of packs in every epoch.
 
     Args:
-        sets: What to go through.
-        seed: Decides the order.
+        sets: Packs of each set that the order goes through.
+        seed: Seed of the order.
         shuffle: ``global``: any pack may stand anywhere; ``shards``: shards change places, and
             packs within a window of `WINDOW`, so that a disk reads sequentially; ``none``: as
             stored.
@@ -156,7 +156,7 @@ def _apportion(sizes: Sequence[int], shares: Sequence[float]) -> list[int]:
     if len(shares) != len(sizes) or not all(0 < share < float("inf") for share in shares):
         raise InputError(f"shares must be {len(sizes)} positive numbers, got {list(shares)}")
     total = min(size / share for size, share in zip(sizes, shares, strict=True))
-    # A hair more, so that 1/3 of 3 packs is one of them.
+    # Slightly more, so that 1/3 of 3 packs is one of them.
     return [int(share * total + 1e-6) for share in shares]
 
 
@@ -211,7 +211,7 @@ class CachedOrder:
         if (epoch, number) not in self._blocks:
             first = number * _BLOCK
             places = range(first, min(first + _BLOCK, self._order.packs))
-            # Two are kept, for a step can stand astride the end of one.
+            # Two are kept, for a step can lie across the end of one.
             last = dict(list(self._blocks.items())[-1:])
             self._blocks = {**last, (epoch, number): self._order(epoch, places).tolist()}
         return self._blocks[epoch, number]

@@ -24,12 +24,12 @@ class PackSets:
 
     Args:
         paths: Pack sets, ``.jsonl`` of packs, or folders of Open-Qwen2VL's ``*_packed.json``.
-        encoder: What turns samples into ids; by default the one that the sets were made with.
+        encoder: Encoder that turns samples into ids; by default that of the sets.
         verify: Whether every checksum is compared when its bytes are read.
 
     Attributes:
-        readers: One for each set.
-        encoder: What turns samples into ids.
+        readers: Reader of each set.
+        encoder: Encoder that turns samples into ids.
 
     Raises:
         InputError: There is no set, or one is named twice.

@@ -26,11 +26,11 @@ class DataConfig:
         packs_per_step: Packs of a step of the optimizer, over all ranks.
         micro_packs: Packs that a rank runs at once; the rest of a step is accumulated.
         epochs: How often every pack is taken.
-        shuffle: Option of the loader, see `LoaderOptions`; so are those that follow.
-        decoder: Option of the loader.
-        on_bad_image: Option of the loader.
-        balance: Option of the loader.
-        threads: Option of the loader.
+        shuffle: Option of the loader, see `LoaderOptions`.
+        decoder: Option of the loader, see `LoaderOptions`.
+        on_bad_image: Option of the loader, see `LoaderOptions`.
+        balance: Option of the loader, see `LoaderOptions`.
+        threads: Option of the loader, see `LoaderOptions`.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
@@ -69,7 +69,7 @@ class RunConfig:
         out: Folder of the run: checkpoints, metrics, ledger.
         seed: Seed of new weights and of the order of packs.
         device: ``auto``: a GPU where there is one.
-        precision: In which the model runs: ``bf16``, with master weights in float32, or ``fp32``.
+        precision: Number format: ``bf16``, with master weights in float32, or ``fp32``.
         sharding: ``full``: every rank holds a part of weights and optimizer (FSDP2); ``none``:
             every rank holds all of it.
         checkpoint_every: Steps between checkpoints; there is always one at the end.
@@ -103,10 +103,10 @@ class Recipe:
     """All of a run.
 
     Attributes:
-        run: Where and how it runs.
-        data: Packs.
-        model: What is trained.
-        optimizer: How.
+        run: Place, device and checkpoints of the run.
+        data: Packs that are trained on, and how they are loaded.
+        model: Model that is trained.
+        optimizer: Optimizer and its schedule.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012

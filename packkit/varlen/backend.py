@@ -25,7 +25,7 @@ def choose_twin(backend: Backend, tensor: Tensor) -> str:
 
     Args:
         backend: Backend that the caller asked for.
-        tensor: What is computed on.
+        tensor: Tensor that is computed on.
 
     Raises:
         InputError: `backend` is none, or Triton cannot run on the tensor.

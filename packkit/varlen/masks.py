@@ -83,11 +83,11 @@ def block_mask(
 
     Args:
         cu_seqlens: int32 [N+1], where each segment begins; the last entry is T.
-        total: T. A Python number, so that no device need be asked.
+        total: Number of tokens, T; a Python number, so that no device need be asked.
         block_size: Tokens of a block, a multiple of 16, as FlexAttention's tiles are.
         isolate: False lets every token see all before it: plain causal attention, as trainers have
-            that do not keep samples apart. (To keep packs apart all the same, give where packs
-            begin as `cu_seqlens`.).
+            that do not keep samples apart. To keep packs apart all the same, give where packs
+            begin as `cu_seqlens`.
         backend: ``auto``, ``reference`` or ``triton``.
 
     Returns:
@@ -138,7 +138,7 @@ def dense_mask(
 
     Args:
         cu_seqlens: int32 [N+1], where each segment begins; the last entry is T.
-        total: T.
+        total: Number of tokens, T.
         dtype: Bool for `torch.nn.functional.scaled_dot_product_attention`: True where a query sees
             a key. A floating point type for a mask that is added to scores, as eager attention of
             transformers takes it (it would add a bool one as 0 and 1): 0 there, and the lowest

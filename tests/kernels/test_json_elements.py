@@ -45,9 +45,9 @@ def objects_of_arrays(draw):
         text += b"," * (number > 0) + json.dumps(key).encode() + b":" + draw(SPACE).encode()
         value = draw(JSON.filter(lambda value: not isinstance(value, list)) | st.just([]))
         if value == []:
-            array, found = draw(arrays(len(text)))
+            array, closed_ranges = draw(arrays(len(text)))
             text += array
-            ranges += found
+            ranges += closed_ranges
         else:
             text += draw(spelled(value))
     return text + b"}", ranges
@@ -55,10 +55,10 @@ def objects_of_arrays(draw):
 
 def feed(scanner, text, cuts):
     """Everything that the scanner finds when the text comes in pieces."""
-    found = []
+    ranges_found = []
     for start, stop in zip([0, *sorted(cuts)], [*sorted(cuts), len(text)], strict=True):
-        found += scanner.feed(text[start:stop]).tolist()
-    return found
+        ranges_found += scanner.feed(text[start:stop]).tolist()
+    return ranges_found
 
 
 @settings(deadline=None)
@@ -102,9 +102,9 @@ def test_what_is_cut_off_is_known(array, data):
     text, ranges = array
     cut = data.draw(st.integers(0, len(text) - 1))
     scanner = ElementScanner(depth=1)
-    found = scanner.feed(text[:cut]).tolist()
+    ranges_found = scanner.feed(text[:cut]).tolist()
     # An element is known to have ended once a comma or a bracket follows.
-    assert found == [[start, stop] for start, stop in ranges if is_closed(text, stop, cut)]
+    assert ranges_found == [[start, stop] for start, stop in ranges if is_closed(text, stop, cut)]
     assert scanner.nesting == 0 if cut == 0 else scanner.nesting >= 1
     open_elements = [
         start for start, stop in ranges if start < cut and not is_closed(text, stop, cut)
@@ -133,11 +133,11 @@ def test_what_follows_the_array(array, space, rest):
 @example(b"}{", 1, 1)
 def test_any_bytes_give_ranges_in_order(text, depth, size):
     scanner = ElementScanner(depth=depth)
-    found = feed(scanner, text, range(size, len(text), size))
-    flat = [offset for pair in found for offset in pair]
+    ranges_found = feed(scanner, text, range(size, len(text), size))
+    flat = [offset for pair in ranges_found for offset in pair]
     assert flat == sorted(flat)
-    assert all(0 <= start < stop <= len(text) for start, stop in found)
-    assert found == ElementScanner(depth=depth).feed(text).tolist()
+    assert all(0 <= start < stop <= len(text) for start, stop in ranges_found)
+    assert ranges_found == ElementScanner(depth=depth).feed(text).tolist()
 
 
 @pytest.mark.parametrize("view", [bytes, bytearray, memoryview])

@@ -41,7 +41,7 @@ def test_every_pack_is_dealt_once_and_ranks_keep_their_number(step):
     assert list(map(len, dealt)) == sizes
     assert all(places.tolist() == sorted(places.tolist()) for places in dealt)
     again = deal_evenly(costs, sizes)
-    assert all((one == other).all() for one, other in zip(dealt, again, strict=True))
+    assert all((first == second).all() for first, second in zip(dealt, again, strict=True))
 
 
 def naive(costs, sizes):
@@ -55,7 +55,7 @@ def naive(costs, sizes):
         return [sum(kind) for kind in zip(*(shares[pack] for pack in packs), strict=True)] or [0]
 
     def square(packs):
-        return sum(one**2 for one in load(packs))
+        return sum(kind**2 for kind in load(packs))
 
     ranks = [[] for _ in sizes]
     for pack in sorted(range(len(costs)), key=lambda pack: -max(shares[pack])):
@@ -82,7 +82,7 @@ def best_exchange(ranks, square):
                 deals.append((change, len(deals), {rank: new, other: old}))
         if deals and min(deals)[0] < 0:
             changed = min(deals)[2]
-            return [changed.get(number, own) for number, own in enumerate(ranks)]
+            return [changed.get(number, packs) for number, packs in enumerate(ranks)]
     return None
 
 
@@ -121,10 +121,10 @@ def all_deals(packs, sizes):
     if not sizes:
         yield []
         return
-    for own in combinations(packs, sizes[0]):
-        rest = [pack for pack in packs if pack not in own]
+    for chosen in combinations(packs, sizes[0]):
+        rest = [pack for pack in packs if pack not in chosen]
         for deal in all_deals(rest, sizes[1:]):
-            yield [np.array(own), *deal]
+            yield [np.array(chosen), *deal]
 
 
 @settings(deadline=None, max_examples=60)

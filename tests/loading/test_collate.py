@@ -48,34 +48,34 @@ def loaded_packs(draw):
 
 def naive(packs, multiple, max_seqlen):
     """The fields of a batch, token by token."""
-    found = {name: [] for name in ("input_ids", "labels", "position_ids", "segment_ids", "slots")}
+    fields = {name: [] for name in ("input_ids", "labels", "position_ids", "segment_ids", "slots")}
     edges, segment = [0], 0
     for pack in packs:
-        start = len(found["input_ids"])
-        ignored = {one.sample for one in pack.masked}
+        start = len(fields["input_ids"])
+        ignored = {masked.sample for masked in pack.masked}
         ids, labels = iter(pack.tokens.input_ids.tolist()), iter(pack.tokens.labels.tolist())
-        found["slots"] += [[start + first, n] for first, n in pack.tokens.image_slots.tolist()]
+        fields["slots"] += [[start + first, n] for first, n in pack.tokens.image_slots.tolist()]
         for sample, length in enumerate(pack.tokens.lengths.tolist()):
             segment += 1
             for position in range(length):
-                found["input_ids"].append(next(ids))
+                fields["input_ids"].append(next(ids))
                 label = next(labels)
-                found["labels"].append(IGNORED if sample in ignored else label)
-                found["position_ids"].append(position)
-                found["segment_ids"].append(segment)
-            edges.append(len(found["input_ids"]))
+                fields["labels"].append(IGNORED if sample in ignored else label)
+                fields["position_ids"].append(position)
+                fields["segment_ids"].append(segment)
+            edges.append(len(fields["input_ids"]))
     position = 0
-    while not found["input_ids"] or len(found["input_ids"]) % (multiple or 1):
+    while not fields["input_ids"] or len(fields["input_ids"]) % (multiple or 1):
         if position == max_seqlen:
-            edges.append(len(found["input_ids"]))
+            edges.append(len(fields["input_ids"]))
             position = 0
         for name, value in (("input_ids", 0), ("labels", IGNORED), ("segment_ids", 0)):
-            found[name].append(value)
-        found["position_ids"].append(position)
+            fields[name].append(value)
+        fields["position_ids"].append(position)
         position += 1
     if position:
-        edges.append(len(found["input_ids"]))
-    return found, edges, segment
+        edges.append(len(fields["input_ids"]))
+    return fields, edges, segment
 
 
 some_packs = st.lists(loaded_packs(), min_size=1, max_size=5)
@@ -86,21 +86,21 @@ limits = st.sampled_from([None, 9, 20])
 @given(some_packs, multiples, limits)
 def test_a_batch_is_what_a_loop_over_tokens_makes(packs, multiple, max_seqlen):
     batch = collate_packs(packs, pad_to_multiple_of=multiple, max_seqlen=max_seqlen)
-    found, edges, segments = naive(packs, multiple, max_seqlen)
+    fields, edges, segments = naive(packs, multiple, max_seqlen)
     for name in ("input_ids", "labels", "position_ids", "segment_ids"):
-        assert getattr(batch, name).tolist() == found[name], name
+        assert getattr(batch, name).tolist() == fields[name], name
     assert batch.cu_seqlens.tolist() == edges
-    assert batch.image_slots.tolist() == found["slots"]
+    assert batch.image_slots.tolist() == fields["slots"]
     assert batch.num_segments == segments
-    assert batch.num_targets == sum(label != IGNORED for label in found["labels"])
+    assert batch.num_targets == sum(label != IGNORED for label in fields["labels"])
     assert batch.max_seqlen == (max_seqlen or max(np.diff(edges)))
     assert batch.pack_ids.tolist() == [pack.tokens.pack_id for pack in packs]
     assert batch.pixel_values.equal(
         torch.cat([torch.from_numpy(pack.pixel_values) for pack in packs])
     )
     # A line for each sample, with the first of its bad images.
-    reasons = [one.reason for pack in packs for one in pack.masked]
-    assert batch.masked == tuple(one for one in reasons if one.endswith("image 0"))
+    reasons = [masked.reason for pack in packs for masked in pack.masked]
+    assert batch.masked == tuple(reason for reason in reasons if reason.endswith("image 0"))
 
 
 @given(some_packs, multiples, limits)
@@ -115,13 +115,13 @@ def test_segments_cover_every_token_and_slots_stay_in_their_packs(packs, multipl
     slots = iter(batch.image_slots.tolist())
     start = 0
     for pack in packs:
-        own = pack.tokens.input_ids
+        ids = pack.tokens.input_ids
         for first, count in pack.tokens.image_slots.tolist():
-            begin, found = next(slots)
-            assert start <= begin and begin + found <= start + len(own)
-            slot = batch.input_ids[begin : begin + found]
-            assert slot.tolist() == own[first : first + count].tolist()
-        start += len(own)
+            begin, length = next(slots)
+            assert start <= begin and begin + length <= start + len(ids)
+            slot = batch.input_ids[begin : begin + length]
+            assert slot.tolist() == ids[first : first + count].tolist()
+        start += len(ids)
     assert next(slots, None) is None
 
 
@@ -196,9 +196,9 @@ def test_every_value_of_a_pixel_is_normalised_to_the_nearest_number(dtype):
     values = np.arange(256, dtype=np.uint8)
     pixels = np.resize(values, (29, 3, SIZE, SIZE))
     pack = LoadedPack(text_pack(4).tokens, pixels)
-    found = collate_for_transformers([pack], pixel_dtype=dtype)["pixel_values"]
-    assert found.dtype == dtype
-    by_value = found.flatten()[:256]
+    normalized = collate_for_transformers([pack], pixel_dtype=dtype)["pixel_values"]
+    assert normalized.dtype == dtype
+    by_value = normalized.flatten()[:256]
     exact = torch.tensor(
         [float((Fraction(v, 255) - Fraction(1, 2)) * 2) for v in range(256)]
     ).double()

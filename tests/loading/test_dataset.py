@@ -24,9 +24,9 @@ def test_a_pack_has_the_pixels_of_its_images(dataset, packs):
             pictures = [image for sample in reader[number].data for image in sample.images]
             pixels = dataset[number].pixel_values
             assert pixels.shape == (len(pictures), 3, SIZE, SIZE)
-            for found, data in zip(pixels, pictures, strict=True):
+            for decoded, data in zip(pixels, pictures, strict=True):
                 image = Image.open(io.BytesIO(data)).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
-                assert (found == np.asarray(image).transpose(2, 0, 1)).all()
+                assert (decoded == np.asarray(image).transpose(2, 0, 1)).all()
 
 
 def test_a_filler_holds_nothing(dataset):
@@ -71,7 +71,7 @@ def write_foreign(tmp_path, packs):
         picture = next(image for pack in reader for s in pack.data for image in s.images)
 
     def write(kind, texts):
-        records = [foreign(picture, own) for own in texts]
+        records = [foreign(picture, record_texts) for record_texts in texts]
         if kind == "lines":
             path = tmp_path / "bare.jsonl"
             path.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
@@ -128,8 +128,8 @@ def test_a_length_that_was_not_packed_is_named(tmp_path, write_packs, small_enco
 
     def cut_short(samples, **options):
         return [
-            dataclasses.replace(one, input_ids=one.input_ids[:-1], labels=one.labels[:-1])
-            for one in encode(samples, **options)
+            dataclasses.replace(sample, input_ids=sample.input_ids[:-1], labels=sample.labels[:-1])
+            for sample in encode(samples, **options)
         ]
 
     monkeypatch.setattr(dataset.sets.encoder, "encode_batch", cut_short)

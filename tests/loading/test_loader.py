@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from packkit import PackReader, check_ledger
 from packkit.base.errors import ChecksumError, FingerprintError, FormatError, InputError
 from packkit.encoding import SampleEncoder
-from packkit.loading import FILLER, PackLoader
+from packkit.loading import FILLER, LoaderOptions, PackLoader
 
 PACKS = 23
 SIZE = 16
@@ -30,13 +30,13 @@ def ids(batches):
 @pytest.fixture(scope="module")
 def expected(make_loader, digest):
     """Digests of the batches of two epochs at (epoch, step, rank), made without threads."""
-    found = {}
+    digests = {}
     for rank in range(2):
         loader = make_loader(rank=rank, world_size=2, packs_per_step=5)
         for _ in range(2):
             for batch in loader:
-                found[batch.epoch, batch.step, rank] = digest(batch)
-    return found
+                digests[batch.epoch, batch.step, rank] = digest(batch)
+    return digests
 
 
 @pytest.mark.parametrize("threads", THREADS)
@@ -131,7 +131,8 @@ def test_a_loader_that_is_left_early_leaves_no_thread_behind(make_loader, take):
     loader = make_loader(threads=5)
     take(loader, 1)
     gc.collect()
-    assert not [one for one in threading.enumerate() if one.name.startswith("packkit-loader")]
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith("packkit-loader")]
     assert ids(loader) != Counter(range(PACKS))
 
 
@@ -248,7 +249,7 @@ def test_a_ledger_knows_what_a_resume_drops_before_its_first_step(
     assert [batch.epoch for batch in second] == [1, 1]
     report = check_ledger(tmp_path, [packs])
     assert report.problems == []
-    assert [(one.packs, one.dropped) for one in report.epochs] == [(16, 7), (16, 7)]
+    assert [(epoch.packs, epoch.dropped) for epoch in report.epochs] == [(16, 7), (16, 7)]
 
 
 @pytest.mark.parametrize("options", [{"threads": -1}, {"prefetch": 0}])
@@ -264,11 +265,34 @@ def test_shares_come_as_a_mapping(packs, write_packs, tmp_path, make_loader):
     assert (sum(p < PACKS for p in taken), sum(p >= PACKS for p in taken)) == (4, 9)
 
 
+def test_shares_given_twice_are_refused(packs, write_packs, tmp_path, make_loader):
+    other = write_packs(tmp_path / "other", range(100, 109))
+    shares = {str(packs): 1, str(other): 2}
+    with pytest.raises(InputError, match=r"shares must not be given .* got \[3, 1\] and \[1, 2\]"):
+        make_loader(packs=shares, packs_per_step=1, shares=[3, 1])
+
+
+def test_options_come_as_keywords_or_as_one_object(packs, make_loader, digest):
+    options = LoaderOptions(packs_per_step=4, threads=0, image_size=SIZE, seed=5)
+    expected = [digest(batch) for batch in make_loader(seed=5)]
+    assert [digest(batch) for batch in PackLoader(packs, options)] == expected
+    changed = PackLoader(packs, options, seed=6)
+    assert changed.options == LoaderOptions(packs_per_step=4, threads=0, image_size=SIZE, seed=6)
+    assert [digest(batch) for batch in changed] != expected
+
+
+def test_unknown_options_are_named(packs):
+    with pytest.raises(TypeError, match="shufle"):
+        PackLoader(packs, packs_per_step=4, shufle="none")
+    with pytest.raises(TypeError, match="packs_per_step"):
+        PackLoader(packs)
+
+
 def test_a_dataset_can_be_pickled_to_a_spawned_worker(dataset):
     copy = pickle.loads(pickle.dumps(dataset))
-    one, other = dataset[3], copy[3]
-    assert one.tokens.input_ids.tolist() == other.tokens.input_ids.tolist()
-    assert (one.pixel_values == other.pixel_values).all()
+    original, copied = dataset[3], copy[3]
+    assert original.tokens.input_ids.tolist() == copied.tokens.input_ids.tolist()
+    assert (original.pixel_values == copied.pixel_values).all()
     assert copy.fingerprint == dataset.fingerprint
 
 

@@ -37,11 +37,11 @@ def batches_of(make_loader, dataset, take):
             length = len(batches)
             lengths.add(length)
             wanted = {"first": 1, "middle": max(1, length // 2), "last": length - 1}
-            own = take(batches, max(1, wanted.get(stop, length)))
-            taken += own
-            states.append(own[-1].state)
+            rank_batches = take(batches, max(1, wanted.get(stop, length)))
+            taken += rank_batches
+            states.append(rank_batches[-1].state)
         assert len(lengths) == 1
-        assert all(one == states[0] for one in states)
+        assert all(state == states[0] for state in states)
         return taken, states[0]
 
     return go

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packkit.base.errors import InputError
-from packkit.loading.order import WINDOW, EpochOrder, SetPlaces
+from packkit.loading.order import WINDOW, CachedOrder, EpochOrder, SetPlaces
 
 SHUFFLES = ["global", "shards", "none"]
 
@@ -28,7 +28,7 @@ some_shards = st.lists(st.lists(st.integers(0, 90), min_size=1, max_size=5), min
 def test_an_epoch_takes_every_pack_once(shards, shuffle):
     sets = make_sets(shards)
     order = EpochOrder(sets, seed=1, shuffle=shuffle)
-    everything = np.concatenate([one.packs for one in sets])
+    everything = np.concatenate([places.packs for places in sets])
     for epoch in range(2):
         assert sorted(order(epoch, range(order.packs))) == sorted(everything)
 
@@ -45,9 +45,9 @@ def test_a_place_does_not_depend_on_what_was_asked_before(shards, data):
 
 
 def test_stored_order_is_kept_without_a_shuffle():
-    (one,) = make_sets([[3, 4]])
-    order = EpochOrder([one], seed=9, shuffle="none")
-    assert order(4, range(7)).tolist() == one.packs.tolist()
+    (places,) = make_sets([[3, 4]])
+    order = EpochOrder([places], seed=9, shuffle="none")
+    assert order(4, range(7)).tolist() == places.packs.tolist()
 
 
 @pytest.mark.parametrize("shuffle", ["global", "shards"])
@@ -63,9 +63,9 @@ def test_seed_and_epoch_change_the_order(shuffle):
 
 def test_shards_are_read_one_after_another():
     sizes = [200, 150, 300, 120, 80]
-    (one,) = make_sets([sizes])
-    order = EpochOrder([one], seed=5, shuffle="shards")
-    shard = np.searchsorted(one.shard_starts, order(0, range(850)) // 2, side="right") - 1
+    (places,) = make_sets([sizes])
+    order = EpochOrder([places], seed=5, shuffle="shards")
+    shard = np.searchsorted(places.shard_starts, order(0, range(850)) // 2, side="right") - 1
     # In order of place, a shard begins and ends within a window of where it would without mixing.
     firsts = [np.flatnonzero(shard == number) for number in range(5)]
     assert all(places.max() - places.min() < len(places) + 2 * WINDOW for places in firsts)
@@ -96,8 +96,8 @@ def test_shares_hold_at_every_place_and_no_pack_lags_behind(sets_and_shares, shu
             assert so_far[-1] == taken
             assert np.abs(so_far - due).max() <= len(sizes)
         np.add.at(counts, packs, 1)
-        for one in sets:
-            assert np.ptp(counts[one.packs]) <= 1
+        for places in sets:
+            assert np.ptp(counts[places.packs]) <= 1
 
 
 def test_an_epoch_of_shares_is_as_long_as_its_scarcest_set_allows():
@@ -114,3 +114,12 @@ def test_shares_that_make_no_sense_are_refused(shares):
 def test_an_epoch_without_packs_is_refused():
     with pytest.raises(InputError, match="at least one pack"):
         EpochOrder(make_sets([[0]]), seed=0, shuffle="global")
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 700), st.integers(0, 300)), max_size=9))
+def test_a_cached_order_is_the_order_however_it_is_asked(asked):
+    order = EpochOrder(make_sets([[200, 150], [350]]), seed=2, shuffle="global")
+    cached = CachedOrder(order)
+    for epoch, first, count in asked:
+        places = range(first, min(first + count, order.packs))
+        assert cached.packs_at(epoch, places) == order(epoch, places).tolist()

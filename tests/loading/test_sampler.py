@@ -113,9 +113,9 @@ def test_any_history_of_stops_takes_every_pack_once_an_epoch(dataset, history, s
 def test_balancing_changes_no_step_and_no_number_of_packs(dataset, balance):
     plain = run(ranks_of(dataset, 3, packs_per_step=7))
     dealt = run(ranks_of(dataset, 3, packs_per_step=7, balance=balance))
-    for one, other in zip(plain, dealt, strict=True):
-        assert sorted(flat([one])) == sorted(flat([other]))
-        assert list(map(len, one)) == list(map(len, other))
+    for plain_step, dealt_step in zip(plain, dealt, strict=True):
+        assert sorted(flat([plain_step])) == sorted(flat([dealt_step]))
+        assert list(map(len, plain_step)) == list(map(len, dealt_step))
 
 
 def test_balancing_evens_out_images_and_attention(dataset):

@@ -23,8 +23,8 @@ def test_packs_are_numbered_one_set_after_another(packs, other):
     sets = PackDataset([packs, other]).sets
     assert len(sets) == PACKS + 4
     for pack, path, number in ((0, packs, 0), (22, packs, 22), (23, other, 0), (26, other, 3)):
-        reader, found = sets.find(pack)
-        assert (reader.path, found) == (path, number)
+        reader, place = sets.find(pack)
+        assert (reader.path, place) == (path, number)
 
 
 def test_places_are_the_packs_shard_by_shard(packs, other):

@@ -4,7 +4,6 @@ from collections import Counter
 from itertools import islice
 
 import pytest
-import torch
 from torch.utils.data import DataLoader
 from torchdata.stateful_dataloader import StatefulDataLoader
 
@@ -136,11 +135,3 @@ def test_padding_reaches_the_batches_of_a_stream(dataset):
     for batch in DataLoader(stream, batch_size=None):
         assert batch.tokens % 64 == 0
         assert batch.max_seqlen == 2048
-
-
-def test_batches_move_as_a_whole(dataset):
-    (batch, *_) = DataLoader(PackStream(dataset, sampler_of(dataset)), batch_size=None)
-    moved = batch.to("meta")
-    assert moved.input_ids.device == torch.device("meta")
-    assert moved.state == batch.state
-    assert batch.to("cpu").pixel_values.equal(batch.pixel_values)

@@ -103,8 +103,8 @@ def each_alone(packs):
 def loss_of_each_alone(model, packs):
     """The mean over all trained tokens, made of transformers' means over each sample's."""
     samples = list(each_alone(packs))
-    counts = [int((one["labels"] != IGNORED).sum()) for one in samples]
-    losses = [model(**one).loss for one in samples]
+    counts = [int((inputs["labels"] != IGNORED).sum()) for inputs in samples]
+    losses = [model(**inputs).loss for inputs in samples]
     return sum(loss * count for loss, count in zip(losses, counts, strict=True)) / sum(counts)
 
 
@@ -121,7 +121,7 @@ def gradients(model, loss):
 def test_logits_are_those_of_each_sample_alone(model, dataset, batch):
     packs = [dataset[number] for number in batch]
     inputs = collate_for_transformers(packs)
-    alone = torch.cat([model(**one).logits[0] for one in each_alone(packs)])
+    alone = torch.cat([model(**inputs).logits[0] for inputs in each_alone(packs)])
     assert ("pixel_values" in inputs) == any(sum(IMAGES[number]) for number in batch)
     assert alone.std() > 0.5
     assert (model(**inputs).logits[0] - alone).abs().max() < SAME
@@ -153,10 +153,10 @@ def test_trainer_divides_by_all_labels_that_are_trained(model, dataset):
 def test_logits_of_trained_tokens_alone_give_the_same_loss(model, dataset):
     packs = [dataset[number] for number in BATCHES[0]]
     inputs = collate_for_transformers(packs, targets_only=True)
-    found = model(**inputs)
-    assert found.logits.shape == (1, collate_packs(packs).num_targets, VOCABULARY)
+    outputs = model(**inputs)
+    assert outputs.logits.shape == (1, collate_packs(packs).num_targets, VOCABULARY)
     assert (inputs["shift_labels"] != IGNORED).all()
-    torch.testing.assert_close(found.loss, model(**collate_for_transformers(packs)).loss)
+    torch.testing.assert_close(outputs.loss, model(**collate_for_transformers(packs)).loss)
 
 
 LEAKS = {
@@ -174,7 +174,7 @@ LEAKS = {
 def test_the_comparison_sees_a_leak(model, dataset, leak):
     packs = [dataset[number] for number in BATCHES[0]]
     inputs = collate_for_transformers(packs)
-    alone = torch.cat([model(**one).logits[0] for one in each_alone(packs)])
+    alone = torch.cat([model(**inputs).logits[0] for inputs in each_alone(packs)])
     leaking = model(**(inputs | LEAKS[leak](inputs))).logits[0]
     assert (leaking - alone).abs().max() > OTHER
 

@@ -35,19 +35,19 @@ def test_every_recipe_of_the_paper_is_there():
 
 @pytest.mark.parametrize("name", BOTH_SIZES)
 def test_recipes_hold_the_figures_of_the_paper(name):
-    one = recipe(name)
-    found = {**dataclasses.asdict(one.optimizer), **dataclasses.asdict(one.data)}
-    found["image_tokens"] = one.model.image_tokens
+    stage = recipe(name)
+    values = {**dataclasses.asdict(stage.optimizer), **dataclasses.asdict(stage.data)}
+    values["image_tokens"] = stage.model.image_tokens
     column = 0 if name.startswith(PRETRAIN) else 1
-    assert {key: found[key] for key in PAPER} == {key: row[column] for key, row in PAPER.items()}
+    assert {key: values[key] for key in PAPER} == {key: row[column] for key, row in PAPER.items()}
 
 
 @pytest.mark.parametrize("name", BOTH_SIZES)
 def test_recipes_run_on_eight_ranks_in_16_bits_with_balanced_work(name):
-    one = recipe(name)
-    assert one.data.packs_per_step % (8 * one.data.micro_packs) == 0
-    assert one.data.balance and one.model.activation_checkpointing
-    assert one.run.precision == "bf16"
+    stage = recipe(name)
+    assert stage.data.packs_per_step % (8 * stage.data.micro_packs) == 0
+    assert stage.data.balance and stage.model.activation_checkpointing
+    assert stage.run.precision == "bf16"
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_the_command_in_a_recipe_makes_the_packs_that_it_trains_on(name):
     text = (RECIPES / f"{name}.toml").read_text()
     (toml,) = re.findall(r"packkit mix resolve recipes/(\S+)", text)
     (out,) = re.findall(r"packkit mix build \S+ --data DATA --out (\S+)", text)
-    one, mixture = recipe(name), read_mixture(RECIPES / toml)
-    assert (out, mixture.pack.image_tokens) == (one.data.packs, one.model.image_tokens)
+    stage, mixture = recipe(name), read_mixture(RECIPES / toml)
+    assert (out, mixture.pack.image_tokens) == (stage.data.packs, stage.model.image_tokens)
     assert (mixture.pack.max_samples == 1) == (name != PRETRAIN)
 
 

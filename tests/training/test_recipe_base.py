@@ -23,31 +23,31 @@ def test_own_keys_win_and_all_others_are_those_of_the_base(tmp_path_factory, dat
     levels = data.draw(st.lists(rates, min_size=1, max_size=4))
     folder = tmp_path_factory.mktemp("bases")
     (folder / "0.toml").write_text(SMALL)
-    for level, own in enumerate(levels, 1):
+    for level, changed in enumerate(levels, 1):
         lines = [f'base = "{level - 1}.toml"', "[optimizer]"]
-        lines += [f"{key} = {value!r}" for key, value in own.items()]
+        lines += [f"{key} = {value!r}" for key, value in changed.items()]
         (folder / f"{level}.toml").write_text("\n".join(lines))
     whole = read_recipe(folder / "0.toml")
     expected = dataclasses.asdict(whole.optimizer)
-    for own in levels:
-        expected |= own
-    found = read_recipe(folder / f"{len(levels)}.toml")
-    assert dataclasses.asdict(found.optimizer) == expected
-    assert (found.run, found.data, found.model) == (whole.run, whole.data, whole.model)
+    for changed in levels:
+        expected |= changed
+    combined = read_recipe(folder / f"{len(levels)}.toml")
+    assert dataclasses.asdict(combined.optimizer) == expected
+    assert (combined.run, combined.data, combined.model) == (whole.run, whole.data, whole.model)
 
 
 def test_a_table_in_a_table_replaces_that_of_the_base(written):
     written(SMALL + "[model.language]\nhidden_size = 32\nhead_dim = 8\n", "base.toml")
-    own = written('base = "base.toml"\n[model.language]\nhidden_size = 64\n')
-    model = read_recipe(own).model
+    path = written('base = "base.toml"\n[model.language]\nhidden_size = 64\n')
+    model = read_recipe(path).model
     assert model.language == {"hidden_size": 64}
     assert model.weights == "random"
 
 
 def test_a_base_lies_beside_the_recipe_wherever_it_is_read_from(written, monkeypatch):
     written(SMALL)
-    own = written('base = "../small.toml"\n[optimizer]\nlr = 7.0', "below/own.toml")
-    monkeypatch.chdir(own.parent.parent)
+    path = written('base = "../small.toml"\n[optimizer]\nlr = 7.0', "below/own.toml")
+    monkeypatch.chdir(path.parent.parent)
     assert read_recipe("below/own.toml").optimizer.lr == 7.0
     assert read_recipe("below/own.toml").data.packs_per_step == 2
 
@@ -55,8 +55,8 @@ def test_a_base_lies_beside_the_recipe_wherever_it_is_read_from(written, monkeyp
 def test_two_recipes_may_share_a_base(written):
     written(SMALL)
     for name in ("a", "b"):
-        own = written(f'base = "small.toml"\n[run]\nout = "runs/{name}"', f"{name}.toml")
-        assert read_recipe(own).run.out == f"runs/{name}"
+        path = written(f'base = "small.toml"\n[run]\nout = "runs/{name}"', f"{name}.toml")
+        assert read_recipe(path).run.out == f"runs/{name}"
 
 
 def test_a_base_that_does_not_exist_is_refused(written):
@@ -72,8 +72,8 @@ def test_a_base_that_is_no_name_is_refused(written, base):
 
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_bases_in_a_circle_are_refused(written, length):
-    for one in range(length):
-        written(f'base = "{(one + 1) % length}.toml"\n' + SMALL, f"{one}.toml")
+    for number in range(length):
+        written(f'base = "{(number + 1) % length}.toml"\n' + SMALL, f"{number}.toml")
     first = written('base = "0.toml"', "first.toml")
     message = refusal(first)
     # It is the last of the circle that must be changed.

@@ -32,7 +32,7 @@ def splice_inputs(case, dtype, device, vocabulary=11):
     features = torch.randn(rows, channels, generator=made)
     slots = torch.tensor(slots, dtype=torch.int32).view(-1, 2)
     weights = torch.randn(total, channels, generator=made).to(device, dtype)
-    floats = (one.to(device, dtype).requires_grad_() for one in (table, features))
+    floats = (tensor.to(device, dtype).requires_grad_() for tensor in (table, features))
     return ids.to(device), *floats, slots.to(device), weights
 
 
@@ -56,15 +56,15 @@ def gradients(out, weights, *leaves):
 @given(splices())
 def test_spliced_as_by_hand(case):
     ids, table, features, slots, weights = splice_inputs(case, torch.float32, "cpu")
-    found = splice_image_tokens(ids, table, features, slots)
+    spliced = splice_image_tokens(ids, table, features, slots)
     expected = spliced_naively(ids, table, features, slots)
-    assert torch.equal(found, expected)
-    for one, other in zip(
-        gradients(found, weights, table, features),
+    assert torch.equal(spliced, expected)
+    for ours, theirs in zip(
+        gradients(spliced, weights, table, features),
         gradients(expected, weights, table, features),
         strict=True,
     ):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 @settings(deadline=None, max_examples=30)
@@ -73,16 +73,16 @@ def test_spliced_as_by_hand(case):
 @example((111, [], 64, 1), torch.float32)
 def test_splice_kernels_equal_their_twins(device, case, dtype):
     *inputs, weights = splice_inputs(case, dtype, device)
-    found, expected = (
+    spliced, expected = (
         splice_image_tokens(*inputs, backend=name) for name in ("triton", "reference")
     )
-    assert torch.equal(found, expected)
+    assert torch.equal(spliced, expected)
     leaves = inputs[1:3]
-    ours, theirs = gradients(found, weights, *leaves), gradients(expected, weights, *leaves)
+    ours, theirs = gradients(spliced, weights, *leaves), gradients(expected, weights, *leaves)
     again = gradients(splice_image_tokens(*inputs, backend="triton"), weights, *leaves)
-    for one, other, repeated in zip(ours, theirs, again, strict=True):
-        torch.testing.assert_close(one, other, rtol=ONE_STEP[dtype], atol=0)
-        assert torch.equal(one, repeated)
+    for our_gradient, their_gradient, repeated in zip(ours, theirs, again, strict=True):
+        torch.testing.assert_close(our_gradient, their_gradient, rtol=ONE_STEP[dtype], atol=0)
+        assert torch.equal(our_gradient, repeated)
 
 
 def test_features_of_another_type_are_converted_and_so_is_their_gradient(device):
@@ -111,8 +111,8 @@ def test_kernel_marks_what_is_not_there(device):
     table, features = torch.ones(4, 3, device=device), torch.ones(2, 3, device=device)
     ids = torch.tensor([0, 4, -1, 3, 0], device=device)
     rows = torch.tensor([-1, -1, -1, 2, 1], dtype=torch.int32, device=device)
-    found = varlen.gather_rows(ids, table, features, rows)
-    assert found.isnan().all(1).tolist() == [False, True, True, True, False]
+    gathered = varlen.gather_rows(ids, table, features, rows)
+    assert gathered.isnan().all(1).tolist() == [False, True, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -149,11 +149,11 @@ def test_pooled_as_torch_pools_and_so_is_the_gradient(side, data):
     target = data.draw(st.integers(1, side)) if data else 12
     made = torch.Generator().manual_seed(side)
     features = torch.randn(2, side * side, 3, generator=made, requires_grad=True)
-    found = pool_image_tokens(features, target * target)
+    pooled = pool_image_tokens(features, target * target)
     expected = pooled_by_torch(features, side, target)
-    torch.testing.assert_close(found, expected)
-    weights = torch.randn(found.shape, generator=made)
-    (ours,), (theirs,) = (gradients(one, weights, features) for one in (found, expected))
+    torch.testing.assert_close(pooled, expected)
+    weights = torch.randn(pooled.shape, generator=made)
+    (ours,), (theirs,) = (gradients(output, weights, features) for output in (pooled, expected))
     torch.testing.assert_close(ours, theirs)
 
 
@@ -164,11 +164,11 @@ def test_pooled_as_torch_pools_and_so_is_the_gradient(side, data):
 def test_pool_kernel_equals_its_twin(device, images, side, target, channels, dtype):
     made = torch.Generator().manual_seed(0)
     features = torch.randn(images, side * side, channels, generator=made).to(device, dtype)
-    found, expected = (
+    pooled, expected = (
         pool_image_tokens(features, target * target, backend=name)
         for name in ("triton", "reference")
     )
-    torch.testing.assert_close(found, expected, rtol=ONE_STEP[dtype] * 4, atol=1e-6)
+    torch.testing.assert_close(pooled, expected, rtol=ONE_STEP[dtype] * 4, atol=1e-6)
 
 
 def test_grids_that_are_none_are_refused():
@@ -188,10 +188,10 @@ def test_normalised_as_hugging_face_does():
     every = torch.arange(256, dtype=torch.uint8).view(1, 16, 16).repeat(3, 1, 1)
     processor = SiglipImageProcessorPil(do_resize=False)
     (expected,) = processor(every.numpy(), input_data_format="channels_first")["pixel_values"]
-    found = normalize_pixels(every, torch.float32)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-7)
+    normalized = normalize_pixels(every, torch.float32)
+    np.testing.assert_allclose(normalized.numpy(), expected, rtol=0, atol=1e-7)
     for dtype in (torch.bfloat16, torch.float16):
-        assert torch.equal(normalize_pixels(every, dtype), found.to(dtype))
+        assert torch.equal(normalize_pixels(every, dtype), normalized.to(dtype))
 
 
 @pytest.mark.parametrize("dtype", ONE_STEP)
@@ -199,11 +199,11 @@ def test_normalised_as_hugging_face_does():
 def test_normalize_kernel_equals_its_twin(device, shape, dtype):
     made = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, shape, generator=made, dtype=torch.uint8).to(device)
-    found, expected = (
+    normalized, expected = (
         normalize_pixels(pixels, dtype, backend=name) for name in ("triton", "reference")
     )
     exact = dtype != torch.bfloat16 or device == "cuda"
-    torch.testing.assert_close(found, expected, rtol=0 if exact else ONE_STEP[dtype], atol=0)
+    torch.testing.assert_close(normalized, expected, rtol=0 if exact else ONE_STEP[dtype], atol=0)
 
 
 def test_pixels_that_are_none_are_refused():

@@ -113,9 +113,9 @@ def test_packed_gradients_are_the_sum_of_those_of_each_sample(model, packed, pat
     targets = pack_tokens(bounds, labels, SAMPLES).targets
     expected = gradients_of(model, loss_of(alone(model, packed), targets))
     logits = packed_logits(model, packed, path, isolate=isolate)
-    found = gradients_of(model, loss_of(logits, targets))
-    norm = torch.cat([one.flatten() for one in expected.values()]).norm()
-    worst = max((found[name] - expected[name]).norm() / norm for name in expected)
+    packed_gradients = gradients_of(model, loss_of(logits, targets))
+    norm = torch.cat([gradient.flatten() for gradient in expected.values()]).norm()
+    worst = max((packed_gradients[name] - expected[name]).norm() / norm for name in expected)
     assert worst < 1e-5 if isolate else worst > 1e-2
 
 

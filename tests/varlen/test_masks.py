@@ -42,9 +42,9 @@ def packed_naively(lengths, labels, real):
 def test_tokens_are_packed_as_by_hand(lengths, seed, data):
     labels = labels_for(sum(lengths), seed)
     real = data.draw(st.integers(0, len(lengths)))
-    found = pack_tokens(cu_seqlens_of(lengths), labels, real)
-    assert [column.tolist() for column in found[:3]] == packed_naively(lengths, labels, real)
-    assert int(found.num_targets) == sum(target != -100 for target in found.targets.tolist())
+    packed = pack_tokens(cu_seqlens_of(lengths), labels, real)
+    assert [column.tolist() for column in packed[:3]] == packed_naively(lengths, labels, real)
+    assert int(packed.num_targets) == sum(target != -100 for target in packed.targets.tolist())
 
 
 @settings(deadline=None, max_examples=40)
@@ -53,9 +53,9 @@ def test_tokens_are_packed_as_by_hand(lengths, seed, data):
 @example(LONG, 1, 200)
 def test_pack_tokens_kernel_equals_its_twin(device, lengths, seed, real):
     inputs = cu_seqlens_of(lengths).to(device), labels_for(sum(lengths), seed).to(device), real
-    found = pack_tokens(*inputs, backend="triton")
-    for one, other in zip(found, pack_tokens(*inputs, backend="reference"), strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    by_triton = pack_tokens(*inputs, backend="triton")
+    for ours, theirs in zip(by_triton, pack_tokens(*inputs, backend="reference"), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
 def block_mask_of_torch(lengths, block_size):
@@ -68,13 +68,13 @@ def block_mask_of_torch(lengths, block_size):
     return create_block_mask(sees, 1, 1, total, total, device="cpu", BLOCK_SIZE=block_size)
 
 
-def assert_same_blocks(found, expected):
-    assert found.shape == expected.shape
-    assert found.BLOCK_SIZE == expected.BLOCK_SIZE
+def assert_same_blocks(made, expected):
+    assert made.shape == expected.shape
+    assert made.BLOCK_SIZE == expected.BLOCK_SIZE
     for name in BLOCK_TENSORS:
-        one, other = getattr(found, name), getattr(expected, name)
-        assert one.is_contiguous()
-        torch.testing.assert_close(one, other, rtol=0, atol=0, msg=lambda text: f"{name}: {text}")  # noqa: B023
+        ours, theirs = getattr(made, name), getattr(expected, name)
+        assert ours.is_contiguous()
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0, msg=lambda text: f"{name}: {text}")  # noqa: B023
 
 
 @settings(deadline=None, max_examples=250)
@@ -82,8 +82,8 @@ def assert_same_blocks(found, expected):
 @example([4095], 128)
 @example(LONG, 128)
 def test_block_mask_is_that_of_torch(lengths, block_size):
-    found = block_mask(cu_seqlens_of(lengths), sum(lengths), block_size)
-    assert_same_blocks(found, block_mask_of_torch(lengths, block_size))
+    made = block_mask(cu_seqlens_of(lengths), sum(lengths), block_size)
+    assert_same_blocks(made, block_mask_of_torch(lengths, block_size))
 
 
 @settings(deadline=None, max_examples=25)
@@ -92,12 +92,12 @@ def test_block_mask_is_that_of_torch(lengths, block_size):
 @example(LONG, 128)
 def test_block_mask_kernel_equals_its_twin(device, lengths, block_size):
     inputs = cu_seqlens_of(lengths).to(device), sum(lengths), block_size
-    found, expected = (block_mask(*inputs, backend=name) for name in ("triton", "reference"))
-    assert_same_blocks(found, expected)
+    by_triton, expected = (block_mask(*inputs, backend=name) for name in ("triton", "reference"))
+    assert_same_blocks(by_triton, expected)
     tokens = torch.arange(sum(lengths), device=device)
     for query in (tokens, tokens.flip(0)):
-        one, other = (mask.mask_mod(0, 0, query, tokens) for mask in (found, expected))
-        assert torch.equal(one, other)
+        ours, theirs = (mask.mask_mod(0, 0, query, tokens) for mask in (by_triton, expected))
+        assert torch.equal(ours, theirs)
 
 
 @given(segment_lengths())
@@ -120,8 +120,8 @@ def test_not_isolated_is_plainly_causal(total):
     cu_seqlens = cu_seqlens_of([1] * total)
     causal = torch.ones(total, total, dtype=torch.bool).tril()
     assert torch.equal(dense_mask(cu_seqlens, total, isolate=False)[0, 0], causal)
-    found = block_mask(cu_seqlens, total, 32, isolate=False)
-    assert_same_blocks(found, block_mask_of_torch([total], 32))
+    made = block_mask(cu_seqlens, total, 32, isolate=False)
+    assert_same_blocks(made, block_mask_of_torch([total], 32))
 
 
 @settings(deadline=None, max_examples=20)
@@ -129,8 +129,8 @@ def test_not_isolated_is_plainly_causal(total):
 def test_dense_mask_kernel_equals_its_twin(device, lengths, dtype):
     dtype = torch.bfloat16 if dtype == "bf16" else dtype
     inputs = cu_seqlens_of(lengths).to(device), sum(lengths), dtype
-    found, expected = (dense_mask(*inputs, backend=name) for name in ("triton", "reference"))
-    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    by_triton, expected = (dense_mask(*inputs, backend=name) for name in ("triton", "reference"))
+    torch.testing.assert_close(by_triton, expected, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ def test_a_compiled_step_is_the_same_and_is_compiled_once():
     for lengths in ([3, 1, 5], [1, 1, 7], [4, 4, 1]):
         inputs = LABELS, LABELS, cu_seqlens_of(lengths), weight, vision, SLOTS, PIXELS
         expected = torch.autograd.grad(step(*inputs), (weight, vision))
-        found = torch.autograd.grad(compiled(*inputs), (weight, vision))
-        torch.testing.assert_close(found, expected)
+        by_compiled = torch.autograd.grad(compiled(*inputs), (weight, vision))
+        torch.testing.assert_close(by_compiled, expected)
     assert counter.frame_count == 1
 
 
@@ -91,9 +91,9 @@ def test_compiled_attention_is_compiled_once_for_packs_of_any_segments():
     query, key, value = torch.randn(3, 1, 2, 300, 16)
     for lengths in ([300], [1] * 300, [100, 199, 1]):
         bounds = cu_seqlens_of(lengths)
-        found = attend(query, key, value, block_mask=block_mask(bounds, 300))
+        attended = attend(query, key, value, block_mask=block_mask(bounds, 300))
         expected = scaled_dot_product_attention(query, key, value, dense_mask(bounds, 300))
-        torch.testing.assert_close(found, expected)
+        torch.testing.assert_close(attended, expected)
     assert counter.frame_count == 1
 
 
@@ -107,4 +107,4 @@ def test_shapes_do_not_depend_on_the_number_of_segments():
         )
         for lengths in ([300], [1] * 300, [100, 199, 1])
     }
-    assert [len(one) for one in shapes] == [8]
+    assert [len(shape) for shape in shapes] == [8]

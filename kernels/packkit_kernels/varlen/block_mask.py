@@ -22,7 +22,20 @@ _CHUNK = 128
 
 @triton.jit
 def _store_ordered(counts, indices, kind, row, blocks, a0, a1, b0, b1, CHUNK: tl.constexpr):
-    """Stores blocks of [a0, a1) and [b0, b1), a1 <= b0, then all others, in rising order."""
+    """Stores blocks of [a0, a1) and [b0, b1), a1 <= b0, then all others, in rising order.
+
+    Args:
+        counts: Pointer to int32 [4, B], written: blocks of both ranges.
+        indices: Pointer to int32 [4, B, B], written: all blocks in the order stored.
+        kind: Number of the set of blocks, 0..3.
+        row: Number of the row in its set, 0..B-1.
+        blocks: Number of blocks along the tokens, B.
+        a0: Int32, first block of the first range.
+        a1: Int32, end of the first range.
+        b0: Int32, first block of the second range.
+        b1: Int32, end of the second range.
+        CHUNK: Blocks stored at once, a power of two.
+    """
     first, both = a1 - a0, (a1 - a0) + (b1 - b0)
     line = kind * blocks + row
     tl.store(counts + line, both)
@@ -49,6 +62,20 @@ def block_ranges_kernel(
     BLOCK_SIZE: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
+    """Writes the blocks and positions of one row of blocks a program.
+
+    Args:
+        cu_seqlens: Pointer to int32 [N+1], where each segment begins; the last entry is T.
+        counts: Pointer to int32 [4, B], written: blocks of each set in each row.
+        indices: Pointer to int32 [4, B, B], written: blocks of each row, those of the set first.
+        position_ids: Pointer to int32 [T], written: place of each token in its segment.
+        segments: Number of segments, N.
+        steps: Loads of the search, `search_steps(segments)`.
+        total: Number of tokens, T.
+        blocks: Number of blocks along the tokens, B.
+        BLOCK_SIZE: Tokens of a block.
+        CHUNK: Tokens or blocks handled at once, a power of two.
+    """
     block = tl.program_id(0)
     first = block * BLOCK_SIZE
     last = tl.minimum(first + BLOCK_SIZE, total) - 1

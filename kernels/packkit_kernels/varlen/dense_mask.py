@@ -25,6 +25,19 @@ def dense_mask_kernel(
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
+    """Writes one tile of the mask a program.
+
+    Args:
+        cu_seqlens: Pointer to int32 [N+1], where each segment begins; the last entry is T.
+        mask: Pointer to bool or floating point [T, T], written: queries by keys.
+        segments: Number of segments, N.
+        steps: Loads of the search, `search_steps(segments)`.
+        total: Number of tokens, T.
+        closed: Float that is written where a query does not see a key; unused where IS_BOOL.
+        IS_BOOL: Whether the mask is bool.
+        ROWS: Queries of a tile, a power of two.
+        COLUMNS: Keys of a tile, a power of two.
+    """
     queries = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     keys = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     segment = segment_at(cu_seqlens, segments, steps, queries)

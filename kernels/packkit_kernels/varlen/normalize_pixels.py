@@ -14,6 +14,14 @@ _BLOCK = 1024
 
 @triton.jit
 def normalize_pixels_kernel(pixels, out, size, BLOCK: tl.constexpr):
+    """Normalises one block of pixels a program.
+
+    Args:
+        pixels: Pointer to uint8 [size].
+        out: Pointer to floating point [size], written: pixels in [-1, 1].
+        size: Number of values.
+        BLOCK: Values of a program, a power of two.
+    """
     # One address in int64 a program: int32 offsets from it take half the registers.
     start = tl.program_id(0).to(tl.int64) * BLOCK
     offset = tl.arange(0, BLOCK)

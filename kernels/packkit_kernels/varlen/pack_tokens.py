@@ -29,6 +29,21 @@ def pack_tokens_kernel(
     total,
     BLOCK: tl.constexpr,
 ):
+    """Writes position, segment and target of one block of tokens a program.
+
+    Args:
+        cu_seqlens: Pointer to int32 [N+1], where each segment begins; the last entry is T.
+        labels: Pointer to int64 [T], unshifted; -100 where a token is not trained.
+        position_ids: Pointer to int64 [T], written: place of each token in its segment.
+        segment_ids: Pointer to int32 [T], written: 1 for the first sample; 0 in padding.
+        targets: Pointer to int64 [T], written: label of the next token of the segment, or -100.
+        num_targets: Pointer to int64 [], added to: targets that are trained.
+        segments: Number of segments, N.
+        real_segments: Number of segments, from the first, that are samples and not padding.
+        steps: Loads of the search, `search_steps(segments)`.
+        total: Number of tokens, T.
+        BLOCK: Tokens of a program, a power of two.
+    """
     tokens = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     is_token = tokens < total
     segment = segment_at(cu_seqlens, segments, steps, tokens)

@@ -15,6 +15,16 @@ _CHANNELS = 512
 def pool_image_tokens_kernel(
     features, out, channels, IN: tl.constexpr, OUT: tl.constexpr, BLOCK: tl.constexpr
 ):
+    """Averages one block of channels of one cell a program.
+
+    Args:
+        features: Pointer to floating point [M, IN * IN, C].
+        out: Pointer to floating point [M, OUT * OUT, C], written: means of the cells.
+        channels: Number of channels, C.
+        IN: Tokens along an edge of the grid given.
+        OUT: Tokens along an edge of the grid returned.
+        BLOCK: Channels of a program, a power of two.
+    """
     image = (tl.program_id(0) // (OUT * OUT)).to(tl.int64)
     cell = tl.program_id(0) % (OUT * OUT)
     row, column = cell // OUT, cell % OUT

@@ -15,8 +15,8 @@ def segment_at(starts, segments, steps, tokens):
 
     Args:
         starts: Pointer to int32 [segments], where each segment starts, never falling.
-        segments: Their number; may be 0.
-        steps: `search_steps(segments)`.
+        segments: Number of segments; may be 0.
+        steps: Loads of the search, `search_steps(segments)`.
         tokens: Int32 block or scalar.
     """
     segment = tokens * 0

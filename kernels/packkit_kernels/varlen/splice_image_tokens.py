@@ -23,6 +23,18 @@ _CHANNELS = 1024
 def feature_rows_kernel(
     slot_starts, slot_tokens, offsets, rows, images, steps, total, BLOCK: tl.constexpr
 ):
+    """Writes the row of the features that each token of one block takes.
+
+    Args:
+        slot_starts: Pointer to int32 [M], first token of each image.
+        slot_tokens: Pointer to int32 [M], tokens of each image.
+        offsets: Pointer to int32 [M], row of the features at which each image begins.
+        rows: Pointer to int32 [T], written: row of the features; -1 for a token of text.
+        images: Number of images, M; may be 0.
+        steps: Loads of the search, `search_steps(images)`.
+        total: Number of tokens, T.
+        BLOCK: Tokens of a program, a power of two.
+    """
     tokens = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     image = segment_at(slot_starts, images, steps, tokens)
     has_image = image < images
@@ -63,6 +75,19 @@ def gather_rows_kernel(
     channels,
     BLOCK: tl.constexpr,
 ):
+    """Copies one block of channels of one token, from the table or the features, a program.
+
+    Args:
+        input_ids: Pointer to int64 [T], token ids.
+        embedding: Pointer to floating point [V, D], the table.
+        features: Pointer to floating point [K, D], rows of all images.
+        rows: Pointer to int32 [T], row of the features; -1 for a token of text.
+        out: Pointer to the type of `embedding` [T, D], written: NaN where a row is missing.
+        vocabulary: Number of rows of the table, V.
+        num_rows: Number of rows of the features, K.
+        channels: Number of channels, D.
+        BLOCK: Channels of a program, a power of two.
+    """
     token = tl.program_id(0).to(tl.int64)
     channel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     row = tl.load(rows + token).to(tl.int64)
@@ -100,6 +125,16 @@ def gather_rows(input_ids: Tensor, embedding: Tensor, features: Tensor, rows: Te
 
 @triton.jit(do_not_specialize=["num_rows"])
 def scatter_rows_kernel(grad, rows, grad_features, num_rows, channels, BLOCK: tl.constexpr):
+    """Copies one block of channels of one image token's gradient a program.
+
+    Args:
+        grad: Pointer to floating point [T, D], gradient of the output.
+        rows: Pointer to int32 [T], no row twice; -1 for a token of text.
+        grad_features: Pointer to floating point [K, D], zeros; written: gradient of the features.
+        num_rows: Number of rows of the features, K.
+        channels: Number of channels, D.
+        BLOCK: Channels of a program, a power of two.
+    """
     token = tl.program_id(0).to(tl.int64)
     channel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     row = tl.load(rows + token).to(tl.int64)
