@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import orjson
-
+from packkit.base.append_log import AppendLog, read_lines
 from packkit.base.errors import FormatError
 
-# Of the number of a rank in the name of its file.
+# A rank's number in the name of its file has at least these.
 _DIGITS = 5
+
+# A line is a start or a step.
+_FIRST_FIELDS = ("start", "epoch")
 
 EpochPosition = tuple[int, int]
 """An epoch, and the places of its order that are consumed."""
@@ -90,12 +92,12 @@ class LedgerStep(NamedTuple):
 class LedgerWriter:
     """Appends what one rank consumes to its ledger.
 
-    A line is handed to the system before the batch is handed out, so a killed process leaves a
-    whole ledger behind, but perhaps for a torn last line, which is cut off at the next start.
+    A line is handed to the system before the batch is handed out, so that a killed process leaves a
+    whole ledger behind, except perhaps for an unfinished last line, which the next start mends.
 
     Args:
-        folder: Of the ledger; made where it is missing.
-        rank: Whose ledger.
+        folder: Folder of the ledger; made where it is missing.
+        rank: Number of the rank that consumes.
     """
 
     def __init__(self, folder: str | Path, rank: int) -> None:
@@ -106,19 +108,20 @@ class LedgerWriter:
         """Notes a step.
 
         Args:
-            start: The run, were it to start at this step.
-            step: What is consumed.
-            end: Epoch and position afterwards.
+            start: Where and how the run starts, should it start at this step.
+            step: What the rank consumes in the step.
+            end: Epoch and position after the step.
+
+        Raises:
+            FormatError: The file of the rank ends in something that is not of a ledger.
+            OSError: The step cannot be written; the next one is noted as a new start.
         """
-        lines = orjson.dumps(step._asdict()) + b"\n"
-        if step.cursor != self._next:
-            _cut_torn_line(self.path)
-            lines = orjson.dumps({"start": start._asdict()}) + b"\n" + lines
-        # What fails here, on a full disk perhaps, may have left a torn line.
-        self._next = None
-        # Opened anew each time: a step is long, and nothing is left open when a loader is dropped.
-        with open(self.path, "ab") as file:
-            file.write(lines)
+        is_start, self._next = step.cursor != self._next, None
+        if is_start:
+            self._log = AppendLog(self.path, _FIRST_FIELDS)
+            self._log.append({"start": start._asdict()}, step._asdict())
+        else:
+            self._log.append(step._asdict())
         self._next = end
 
 
@@ -151,19 +154,17 @@ def read_ranks(folder: str | Path) -> list[list[RankRun]]:
 
 def _read_runs(path: Path) -> list[RankRun]:
     runs: list[RankRun] = []
-    # What follows the last line end is a line that was torn when the process was killed.
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1]):
+    for number, record in read_lines(path, _FIRST_FIELDS):
         try:
-            record = orjson.loads(line)
             if "start" in record:
                 runs.append(RankRun(LedgerStart(**record["start"]), []))
                 continue
             step = LedgerStep(**record)
-        except (ValueError, TypeError) as error:
-            raise FormatError(path, f"line {number + 1} is not of a ledger ({error})") from None
+        except TypeError as error:
+            raise FormatError(f"{path}: line {number}", f"is not of a ledger ({error})") from None
         if not runs or not _follows(step, runs[-1]):
             raise FormatError(
-                path, f"line {number + 1} is a step that follows no other, nor a start"
+                f"{path}: line {number}", "is a step that follows no other, nor a start"
             )
         runs[-1].steps.append(step)
     return runs
@@ -182,12 +183,3 @@ def _rank(path: Path) -> int:
 
 def _path(folder: str | Path, rank: int) -> Path:
     return Path(folder) / f"rank-{rank:0{_DIGITS}d}.jsonl"
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Cuts off what follows the last line end, and makes the file where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+b") as file:
-        file.seek(0)
-        data = file.read()
-        file.truncate(data.rfind(b"\n") + 1)

@@ -9,8 +9,11 @@ from typing import Any, Self
 
 import orjson
 
+from packkit.base.append_log import AppendLog, read_lines
 from packkit.base.errors import FormatError, MissingExtraError
 from packkit.base.files import write_atomically
+
+_FIRST_FIELDS = ("step",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,17 +21,17 @@ class StepMetrics:
     """A line of metrics.jsonl: one step of the optimizer, over all ranks.
 
     Attributes:
-        step: Which, from 1.
-        epoch: In which it began.
-        loss: Mean over targets, nats.
+        step: Number of the step, from 1.
+        epoch: Epoch in which the step began.
+        loss: Mean loss over the targets, nats.
         lr: Learning rate.
-        grad_norm: Of the gradients, before they are clipped.
-        tokens: Of samples, without padding.
-        targets: Tokens that are trained.
-        images: Images.
-        efficiency: Tokens / (packs x capacity).
-        seconds: Wall time.
-        data_seconds: Of it, what ranks waited for data, on average.
+        grad_norm: Norm of all gradients before they are clipped.
+        tokens: Tokens of samples, without padding.
+        targets: Tokens that the loss is taken of.
+        images: Number of images.
+        efficiency: Tokens / (packs x capacity), in [0, 1].
+        seconds: Wall time of the step.
+        data_seconds: Seconds of the step that a rank waited for data, mean over the ranks.
         tokens_per_second: Tokens / seconds.
         targets_per_second: Targets / seconds.
         images_per_second: Images / seconds.
@@ -56,19 +59,20 @@ class MetricsLog:
     """Writes metrics.jsonl, and the same for TensorBoard where it is asked for.
 
     Args:
-        folder: Of the run.
-        step: After which it goes on; lines of later steps, which a stop undid, are dropped.
-        tensorboard: Whether to write for TensorBoard too.
+        folder: Folder of the run; made where it is missing.
+        step: Last step that counts, or 0; lines of later steps, which a stop undid, are dropped.
+        tensorboard: Whether to write the folder ``tensorboard`` too.
 
     Raises:
+        FormatError: The folder's metrics.jsonl holds something else than metrics of steps.
         MissingExtraError: TensorBoard is not installed.
     """
 
     def __init__(self, folder: Path, *, step: int, tensorboard: bool = False) -> None:
         path = folder / "metrics.jsonl"
-        kept = [orjson.dumps(one) for one in read_metrics(path) if one["step"] <= step]
-        write_atomically(path, b"".join(line + b"\n" for line in kept))
-        self._file = open(path, "ab")  # noqa: SIM115
+        kept = [line for line in read_metrics(path) if line["step"] <= step]
+        write_atomically(path, b"".join(orjson.dumps(line) + b"\n" for line in kept))
+        self._log = AppendLog(path, _FIRST_FIELDS)
         self._board: Any = None
         if tensorboard:
             try:
@@ -80,8 +84,7 @@ class MetricsLog:
     def write(self, metrics: StepMetrics) -> None:
         """Appends a step."""
         fields = dataclasses.asdict(metrics)
-        self._file.write(orjson.dumps(fields) + b"\n")
-        self._file.flush()
+        self._log.append(fields)
         if self._board is not None:
             for name, value in fields.items():
                 if value is not None and name != "step":
@@ -92,8 +95,7 @@ class MetricsLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes its files."""
-        self._file.close()
+        """Closes the event file of TensorBoard."""
         if self._board is not None:
             self._board.close()
 
@@ -101,23 +103,20 @@ class MetricsLog:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Reads metrics.jsonl; a last line that a killed run left half written is left out.
 
+    Args:
+        path: The file; where it is missing, no step has been made.
+
     Raises:
-        FormatError: Another line is not the metrics of a step.
+        FormatError: A line is not the metrics of a step.
     """
     if not path.exists():
         return []
-    *lines, _ = path.read_bytes().split(b"\n")
-    return [_parsed(path, number, line) for number, line in enumerate(lines, 1)]
-
-
-def _parsed(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    try:
-        metrics = orjson.loads(line)
-    except ValueError as error:
-        raise FormatError(path, f"line {number}: not JSON: {error}") from error
-    if not isinstance(metrics, dict) or not isinstance(metrics.get("step"), int):
-        raise FormatError(path, f"line {number}: must be an object with a step")
-    return metrics
+    steps = []
+    for number, metrics in read_lines(path, _FIRST_FIELDS):
+        if not isinstance(metrics.get("step"), int):
+            raise FormatError(f"{path}: line {number}", "must be an object with a step")
+        steps.append(metrics)
+    return steps
 
 
 def plot_loss(metrics: Path, out: Path) -> None:
@@ -133,6 +132,6 @@ def plot_loss(metrics: Path, out: Path) -> None:
     steps = read_metrics(metrics)
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel="loss, nats a target")
-    axes.plot([one["step"] for one in steps], [one["loss"] for one in steps], linewidth=1)
+    axes.plot([line["step"] for line in steps], [line["loss"] for line in steps], linewidth=1)
     axes.grid(alpha=0.3)
     figure.savefig(out, dpi=120)

@@ -76,8 +76,8 @@ def test_zeros_at_the_end_are_what_a_power_cut_leaves(tmp_path):
         (b'{"request":"r1"}\n[1]\n', "line 2: must be a JSON object"),
         (b'{"id":"r1"}\n', "line 1: must hold request"),
         (b'{"request":["r1"]}\n', "line 1: must hold request"),
-        (b"\x89PNG some other file", "line 1: is no line of answers"),
-        (b'{"id": "somebody\'s data', "line 1: is no line of answers"),
+        (b"\x89PNG some other file", r'line 1: must begin with {"request":'),
+        (b'{"id": "somebody\'s data', r'line 1: must begin with {"request":'),
     ],
 )
 def test_damage_is_an_error_with_its_line_and_nothing_is_cut(tmp_path, damage, place):
