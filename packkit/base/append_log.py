@@ -81,7 +81,7 @@ class AppendLog:
                 os.fsync(file.fileno())
 
 
-def read_lines(path: Path, first_fields: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_log(path: Path, first_fields: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields every finished line of an `AppendLog`, which may be written meanwhile.
 
     Args:

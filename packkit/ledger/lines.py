@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from packkit.base.append_log import AppendLog, read_lines
+from packkit.base.append_log import AppendLog, read_log
 from packkit.base.errors import FormatError
 
 # A rank's number in the name of its file has at least these.
@@ -154,7 +154,7 @@ def read_ranks(folder: str | Path) -> list[list[RankRun]]:
 
 def _read_runs(path: Path) -> list[RankRun]:
     runs: list[RankRun] = []
-    for number, record in read_lines(path, _FIRST_FIELDS):
+    for number, record in read_log(path, _FIRST_FIELDS):
         try:
             if "start" in record:
                 runs.append(RankRun(LedgerStart(**record["start"]), []))

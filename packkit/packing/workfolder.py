@@ -7,8 +7,6 @@ run that was killed goes on where it stopped, and ends with the same bytes.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +16,9 @@ from typing import Any, Self
 import orjson
 import pyarrow as pa
 
-from packkit.base.errors import LockedError, OutputExistsError
+from packkit.base.errors import OutputExistsError
 from packkit.base.files import write_atomically
+from packkit.base.lock import FileLock
 from packkit.packing.span import Reject, SpanResult
 from packkit.shards import MANIFEST, REJECTS, ShardEntry
 
@@ -41,16 +40,7 @@ class WorkFolder:
     def __init__(self, out: Path) -> None:
         self._out = out
         self.path = out / _NAME
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The last holder may have removed the file after we opened it: then this lock is void.
-            if os.stat(self.path / "lock").st_ino != os.fstat(self._lock).st_ino:
-                raise BlockingIOError
-        except (BlockingIOError, FileNotFoundError):
-            os.close(self._lock)
-            raise LockedError(out) from None
+        self._lock = FileLock(self.path / "lock", f"pack set {out}")
 
     @property
     def staging(self) -> Path:
@@ -121,7 +111,7 @@ class WorkFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._lock)
+        self._lock.release()
 
     def _refuse(self, *, has_other_run: bool) -> None:
         if has_other_run:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import orjson
 
-from packkit.base.append_log import AppendLog, read_lines
+from packkit.base.append_log import AppendLog, read_log
 from packkit.base.errors import FormatError, MissingExtraError
 from packkit.base.files import write_atomically
 
@@ -112,7 +112,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     steps = []
-    for number, metrics in read_lines(path, _FIRST_FIELDS):
+    for number, metrics in read_log(path, _FIRST_FIELDS):
         if not isinstance(metrics.get("step"), int):
             raise FormatError(f"{path}: line {number}", "must be an object with a step")
         steps.append(metrics)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packkit.base import append_log
-from packkit.base.append_log import AppendLog, read_lines
+from packkit.base.append_log import AppendLog, read_log
 from packkit.base.errors import FormatError
 
 FIELDS = ("id", "start")
@@ -32,7 +32,7 @@ records = st.builds(
 
 
 def objects(path):
-    return [record for _, record in read_lines(path, FIELDS)]
+    return [record for _, record in read_log(path, FIELDS)]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_lines_come_back_with_their_numbers(tmp_path):
     log = AppendLog(path, FIELDS)
     log.append({"id": 1, "text": "a\nb"})
     log.append({"start": {}}, {"id": 2})
-    assert list(read_lines(path, FIELDS)) == [
+    assert list(read_log(path, FIELDS)) == [
         (1, {"id": 1, "text": "a\nb"}),
         (2, {"start": {}}),
         (3, {"id": 2}),

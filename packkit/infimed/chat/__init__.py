@@ -21,7 +21,7 @@ from packkit.infimed.chat.chat_model import (
 )
 from packkit.infimed.chat.gate import LimitName
 from packkit.infimed.chat.json_text import find_json, without_thoughts
-from packkit.infimed.chat.log import AnswerLog, LogInUseError, read_answers
+from packkit.infimed.chat.log import AnswerLog, read_answers
 from packkit.infimed.chat.openai_chat import OpenAIChat
 from packkit.infimed.chat.runner import TasksProgress, TasksReport, run_tasks
 from packkit.infimed.chat.sent_images import data_url, sent_size
@@ -38,7 +38,6 @@ __all__ = [
     "FilteredError",
     "LimitName",
     "Limits",
-    "LogInUseError",
     "Messages",
     "OpenAIChat",
     "Prices",

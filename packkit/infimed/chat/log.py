@@ -7,29 +7,16 @@ identity the last one holds. `packkit.base.append_log` says how an unfinished la
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from packkit.base.append_log import AppendLog, read_lines
-from packkit.base.errors import FormatError, PackkitError
+from packkit.base.append_log import AppendLog, read_log
+from packkit.base.errors import FormatError
+from packkit.base.lock import FileLock
 
 Identity = tuple[Any, ...]
-
-
-class LogInUseError(PackkitError, BlockingIOError):
-    """Another process writes to this file of answers.
-
-    Attributes:
-        path: The file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path}: another process is writing answers here")
-        self.path = str(path)
 
 
 class AnswerLog:
@@ -46,16 +33,14 @@ class AnswerLog:
         torn_bytes: Number of bytes of an unfinished last line that were cut off.
 
     Raises:
-        LogInUseError: Another process has the file open.
+        LockedError: Another process has the file open.
         FormatError: The file holds something else than such lines.
     """
 
     def __init__(self, path: Path, identity: Sequence[str]) -> None:
         self.path, self._identity = path, tuple(identity)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._lock = FileLock(path, "these answers")
         try:
-            self._lock(path)
             # Read before it is mended: what is not ours stays as it is.
             self.records = _last_records(path, self._identity)
             self._log = AppendLog(path, self._identity[:1], fsync=True)
@@ -80,7 +65,7 @@ class AnswerLog:
 
     def close(self) -> None:
         """Closes the file, and lets others write to it."""
-        os.close(self._file)
+        self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -92,12 +77,6 @@ class AnswerLog:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _lock(self, path: Path) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LogInUseError(path) from None
 
 
 def read_answers(path: Path, identity: Sequence[str]) -> list[dict[str, Any]]:
@@ -118,7 +97,7 @@ def read_answers(path: Path, identity: Sequence[str]) -> list[dict[str, Any]]:
 
 def _last_records(path: Path, identity: tuple[str, ...]) -> dict[Identity, dict[str, Any]]:
     records = {}
-    for number, record in read_lines(path, identity[:1]):
+    for number, record in read_log(path, identity[:1]):
         try:
             records[tuple(record[name] for name in identity)] = record
         except (KeyError, TypeError):

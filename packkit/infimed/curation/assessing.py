@@ -122,7 +122,7 @@ def assess(
     Raises:
         InputError: Inputs or options make no sense, or a data set holds no sample.
         AccessError: The judge answers no request at all.
-        LogInUseError: Another run writes to `out`.
+        LockedError: Another run writes to `out`.
         FormatError: An input or `out` is not what it should be.
         MissingExtraError: The package openai is not installed.
         KeyboardInterrupt: Ctrl-C ended the run; the results hold what came before.

@@ -101,7 +101,7 @@ class Judgements:
         model: The judge that is asked.
 
     Raises:
-        LogInUseError: Another process has it open.
+        LockedError: Another process has it open.
         FormatError: It holds something else.
     """
 

@@ -131,7 +131,7 @@ def run_benchmarks(
         FormatError: A benchmark or a file in the folder is not what it should be.
         SampleError: An image is broken, and of which question.
         AccessError: An endpoint answers no request.
-        LogInUseError: Another run writes to the folder.
+        LockedError: Another run writes to the folder.
         KeyboardInterrupt: Ctrl-C ended the run; what was answered is kept.
     """
     results = Results(out)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packkit.base.errors import FormatError
-from packkit.infimed.chat import AnswerLog, LogInUseError, read_answers
+from packkit.base.errors import FormatError, LockedError
+from packkit.infimed.chat import AnswerLog, read_answers
 
 
 def line(number, **fields):
@@ -93,7 +93,7 @@ def test_one_writer_a_file(tmp_path):
     path = tmp_path / "answers.jsonl"
     with AnswerLog(path, ["request"]) as log:
         log.append(line(1))
-        with pytest.raises(LogInUseError, match="another process"):
+        with pytest.raises(LockedError, match=r"answers\.jsonl: .* lock of these answers"):
             AnswerLog(path, ["request"])
         assert read_answers(path, ["request"]) == [line(1)]
     AnswerLog(path, ["request"]).close()

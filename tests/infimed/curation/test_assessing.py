@@ -7,8 +7,8 @@ import pytest
 from loopback_server import failure, reply, serving
 from packing_inputs import write_lines
 
-from packkit.base.errors import InputError
-from packkit.infimed.chat import AccessError, AnswerLog, LogInUseError, OpenAIChat
+from packkit.base.errors import InputError, LockedError
+from packkit.infimed.chat import AccessError, AnswerLog, OpenAIChat
 from packkit.infimed.curation import AssessConfig, assess, estimate, read_assessments
 
 PRICES = {"price_in": 1.0, "price_out": 4.0}
@@ -161,7 +161,7 @@ def test_dry_run_sends_and_writes_nothing(tmp_path, cases, run, grade):
 def test_two_runs_do_not_write_to_one_file(tmp_path, cases, run, grade):
     data = cases(tmp_path / "a.jsonl", range(2))
     with serving(grade()) as server, AnswerLog(tmp_path / "scores.jsonl", ["request"]):
-        with pytest.raises(LogInUseError):
+        with pytest.raises(LockedError):
             run(server, [data])
         assert server.log == []
 

@@ -1,0 +1,41 @@
+"""A file that only one process at a time may hold."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from packkit.base.errors import LockedError
+
+
+class FileLock:
+    """An exclusive lock on a file, held until it is released or its process ends.
+
+    Args:
+        path: File to lock; it and its folder are made where they are missing. The holder may remove
+            them before it releases the lock.
+        locked: What the file stands for, such as ``pack set packs``; for the message.
+
+    Raises:
+        LockedError: Another process holds the lock; there is no waiting for it.
+        OSError: The file cannot be made, or its file system has no locks.
+    """
+
+    def __init__(self, path: Path, locked: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The last holder may have removed the file after we opened it: then this lock is void.
+            if not os.path.samestat(os.stat(path), os.fstat(self._file)):
+                raise BlockingIOError
+        except OSError as error:
+            self.release()
+            if isinstance(error, (BlockingIOError, FileNotFoundError)):
+                raise LockedError(path, locked) from None
+            raise
+
+    def release(self) -> None:
+        """Lets others lock the file."""
+        os.close(self._file)
