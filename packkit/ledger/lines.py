@@ -15,25 +15,25 @@ _DIGITS = 5
 _FIRST_FIELDS = ("start", "epoch")
 
 EpochPosition = tuple[int, int]
-"""An epoch, and the places of its order that are consumed."""
+"""Number of an epoch, and how many places of its order are consumed."""
 
 
 class LedgerStart(NamedTuple):
-    """Where a run starts, and how.
+    """Where and how a run starts.
 
-    It is where the run before it stood. A run that makes no step there, since it drops what is left
-    of the epoch, makes its first at the beginning of the next.
+    It starts where the run before it stood. A run that drops what is left of the epoch makes its
+    first step at the beginning of the next.
 
     Attributes:
-        epoch: Number of the epoch.
-        position: Places of its order that are consumed.
+        epoch: Number of the epoch, from 0.
+        position: Number of places of the epoch's order that are consumed.
         world_size: Number of ranks.
-        packs_per_step: Packs of a step, over all ranks.
-        tail: ``fill`` or ``drop``.
-        packs_of_set: Packs that an epoch takes from each set.
-        has_shares: Whether those are shares of the sets, not all of them.
-        split: ``train`` or ``validation``.
-        validation_fraction: How much of each set is held out.
+        packs_per_step: Number of packs of a step, over all ranks.
+        tail: ``fill`` or ``drop``, the treatment of the last step of an epoch.
+        packs_of_set: Number of packs that an epoch takes from each set.
+        has_shares: Whether an epoch takes shares of the sets, not all of their packs.
+        split: ``train`` or ``validation``, the part of each set that is consumed.
+        validation_fraction: Share of each set that is held out, in [0, 1).
         contents: `PackReader.content_hash` of each set.
     """
 
@@ -50,12 +50,12 @@ class LedgerStart(NamedTuple):
 
     @property
     def cursor(self) -> EpochPosition:
-        """Where it starts."""
+        """Epoch and position of the start."""
         return self.epoch, self.position
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """The run's name in messages."""
         return f"run from epoch {self.epoch} position {self.position}"
 
     def normal(self, cursor: EpochPosition) -> EpochPosition:
@@ -70,11 +70,11 @@ class LedgerStep(NamedTuple):
     """What one rank consumed in one step.
 
     Attributes:
-        epoch: Number of the epoch.
-        step: Number of the step in it.
-        position: Place of its order at which the step begins.
+        epoch: Number of the epoch, from 0.
+        step: Number of the step in the epoch, from 0.
+        position: Place of the epoch's order at which the step begins.
         packs: Ids of the packs; -1 for fillers.
-        masked: A line for each sample that was ignored for an image that cannot be decoded.
+        masked: One message for each sample ignored because an image of it cannot be decoded.
     """
 
     epoch: int
@@ -85,7 +85,7 @@ class LedgerStep(NamedTuple):
 
     @property
     def cursor(self) -> EpochPosition:
-        """Where it begins."""
+        """Epoch and position at which the step begins."""
         return self.epoch, self.position
 
 
@@ -129,8 +129,8 @@ class RankRun(NamedTuple):
     """What one rank noted of one run.
 
     Attributes:
-        start: Where the run starts.
-        steps: Its steps, in order.
+        start: Where and how the run starts.
+        steps: Steps of the run, in order.
     """
 
     start: LedgerStart
@@ -140,11 +140,14 @@ class RankRun(NamedTuple):
 def read_ranks(folder: str | Path) -> list[list[RankRun]]:
     """Reads what the ranks, from 0 to the last, noted.
 
+    Args:
+        folder: Folder of the ledger.
+
     Returns:
         For each rank every run that it started, in order of time; none where its file is missing.
 
     Raises:
-        FormatError: There is no file of a rank, or a line is not of a ledger.
+        FormatError: The folder holds no file of a rank, or a line is not of a ledger.
     """
     paths = {_rank(path): path for path in Path(folder).glob("rank-*.jsonl")}
     if not paths:

@@ -1,4 +1,4 @@
-"""What a run says of itself, step by step: metrics.jsonl, TensorBoard, a plot of the loss."""
+"""Metrics of a training run, step by step: metrics.jsonl, TensorBoard, a plot of the loss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIRST_FIELDS = ("step",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepMetrics:
-    """A line of metrics.jsonl: one step of the optimizer, over all ranks.
+    """One line of metrics.jsonl: a step of the optimizer, over all ranks.
 
     Attributes:
         step: Number of the step, from 1.
@@ -65,7 +65,7 @@ class MetricsLog:
 
     Raises:
         FormatError: The folder's metrics.jsonl holds something else than metrics of steps.
-        MissingExtraError: TensorBoard is not installed.
+        MissingExtraError: The package tensorboard is not installed.
     """
 
     def __init__(self, folder: Path, *, step: int, tensorboard: bool = False) -> None:
@@ -104,7 +104,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Reads metrics.jsonl; a last line that a killed run left half written is left out.
 
     Args:
-        path: The file; where it is missing, no step has been made.
+        path: File to read; where it is missing, no step was made.
 
     Raises:
         FormatError: A line is not the metrics of a step.
@@ -120,10 +120,15 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def plot_loss(metrics: Path, out: Path) -> None:
-    """Draws the loss over the steps as PNG.
+    """Draws the loss over the steps.
+
+    Args:
+        metrics: The metrics.jsonl to read.
+        out: PNG to write.
 
     Raises:
-        MissingExtraError: Matplotlib is not installed.
+        FormatError: The file holds something else than metrics of steps.
+        MissingExtraError: The package matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
