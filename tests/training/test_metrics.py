@@ -100,10 +100,21 @@ def test_a_line_is_whole_or_left_out_wherever_it_is_torn(tmp_path):
     for end in range(first, len(whole) - 1):
         path.write_bytes(whole[:end])
         assert steps_in(tmp_path) == [1]
+    # Without its line break alone, a line is whole.
     for end in (len(whole) - 1, len(whole)):
-        # All that is missing is the line break.
         path.write_bytes(whole[:end])
         assert steps_in(tmp_path) == [1, 2]
+        write(tmp_path, [3], after=2)
+        assert steps_in(tmp_path) == [1, 2, 3]
+
+
+def test_a_file_that_is_not_of_metrics_is_refused_and_stays(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b"my notes")
+    for read in (lambda: read_metrics(path), lambda: MetricsLog(tmp_path, step=0)):
+        with pytest.raises(FormatError, match="line 1: must begin with"):
+            read()
+    assert path.read_bytes() == b"my notes"
 
 
 def test_a_run_goes_on_after_a_torn_line(tmp_path):
