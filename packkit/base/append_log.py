@@ -8,6 +8,7 @@ other end is damage: an error, and the file stays as it is.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -112,18 +113,22 @@ def _split(path: Path, data: bytes, first_fields: Sequence[str]) -> tuple[list[b
     # A power cut can leave zeros where the file grew before its bytes were on disk.
     written = tail.rstrip(b"\0")
     heads = [b"{%b:" % orjson.dumps(name) for name in first_fields]
-    if _is_whole(written, first_fields):
+    if (end := _object_end(written)) is None:
+        # No beginning of an object is an object: the line is unfinished, or not of this log.
+        if any(written.startswith(head) or head.startswith(written) for head in heads):
+            return lines, len(tail)
+    elif end == len(written) and written.startswith(tuple(heads)):
         return [*lines, written], len(tail) - len(written)
-    if any(written.startswith(head) or head.startswith(written) for head in heads):
-        return lines, len(tail)
     expected = " or ".join(head.decode() for head in heads)
-    raise FormatError(f"{path}: line {len(lines) + 1}", f"must begin with {expected}")
+    raise FormatError(
+        f"{path}: line {len(lines) + 1}", f"must begin with {expected} and hold one object"
+    )
 
 
-def _is_whole(line: bytes, first_fields: Sequence[str]) -> bool:
-    """Whether a last line misses only its break: no beginning of an object is an object."""
+def _object_end(line: bytes) -> int | None:
+    """Returns where the JSON value ends that a line begins with, in bytes; None where it does not."""
     try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(record, dict) and next(iter(record), None) in first_fields
+        # Byte by byte as characters: places stay places, and a torn character is no error.
+        return json.JSONDecoder().raw_decode(line.decode("latin-1"))[1]
+    except json.JSONDecodeError:
+        return None
