@@ -126,9 +126,9 @@ def _split(path: Path, data: bytes, first_fields: Sequence[str]) -> tuple[list[b
 
 
 def _object_end(line: bytes) -> int | None:
-    """Returns where the JSON value ends that a line begins with, in bytes; None where it does not."""
+    """Returns how many bytes of a line its first JSON value takes, or None where it has no end."""
     try:
-        # Byte by byte as characters: places stay places, and a torn character is no error.
+        # Latin-1 has a character for each byte, so that half of a UTF-8 character is no error.
         return json.JSONDecoder().raw_decode(line.decode("latin-1"))[1]
     except json.JSONDecodeError:
         return None

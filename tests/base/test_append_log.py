@@ -102,11 +102,16 @@ def test_a_foreign_end_is_an_error_and_stays(path, lines, end):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "end",
-    [b'{"name": 1}', b"[1]", b"3", b'"id"', b"{}", b'{"id" :', b"\0x"]
-    + [b'{"id":1}{"id":2', b'{"id":1} {"id":2}', b'{"id":1}\0\0x'],
-)
+@pytest.mark.parametrize("end", [b'{"id":1}{"id":2', b'{"id":1} {"id":2}', b'{"id":1}\0\0x'])
+def test_an_object_that_something_else_follows_is_damage(tmp_path, end):
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b'{"id":0}\n' + end)
+    with pytest.raises(FormatError, match="line 2: .* hold one object"):
+        AppendLog(path, FIELDS)
+    assert path.read_bytes() == b'{"id":0}\n' + end
+
+
+@pytest.mark.parametrize("end", [b'{"name": 1}', b"[1]", b"3", b'"id"', b"{}", b'{"id" :', b"\0x"])
 def test_json_of_another_kind_is_a_foreign_end(tmp_path, end):
     path = tmp_path / "lines.jsonl"
     path.write_bytes(b'{"id":0}\n' + end)
