@@ -169,7 +169,7 @@ def _set(tables: dict[str, Any], change: str) -> None:
     name, equals, text = change.partition("=")
     *path, key = name.strip().split(".")
     if not equals or not path:
-        raise InputError(f"--set must be table.key=value, got {change!r}")
+        raise InputError(f"a change must be table.key=value, got {change!r}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except ValueError:
@@ -178,5 +178,5 @@ def _set(tables: dict[str, Any], change: str) -> None:
     for depth, part in enumerate(path, 1):
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            raise InputError(f"--set {change}: {'.'.join(path[:depth])} is no table")
+            raise InputError(f"change {change}: {'.'.join(path[:depth])} is no table")
     table[key] = value
