@@ -106,7 +106,7 @@ def test_a_foreign_end_is_an_error_and_stays(path, lines, end):
 def test_an_object_that_something_else_follows_is_damage(tmp_path, end):
     path = tmp_path / "lines.jsonl"
     path.write_bytes(b'{"id":0}\n' + end)
-    with pytest.raises(FormatError, match="line 2: .* hold one object"):
+    with pytest.raises(FormatError, match=r"line 2: .* hold one object"):
         AppendLog(path, FIELDS)
     assert path.read_bytes() == b'{"id":0}\n' + end
 

@@ -16,10 +16,8 @@ from training_cases import on_ranks, train_for
 
 from packkit import PackWriter, check_ledger
 from packkit.base.errors import (
-    CheckpointError,
     DivergedError,
     FingerprintError,
-    FormatError,
     InputError,
     OutputExistsError,
 )
@@ -276,24 +274,6 @@ def test_a_full_disk_keeps_the_last_checkpoint(make_recipe, write_recipe, packki
     assert after == before
     train(recipe)
     assert len(losses(recipe)) == STEPS
-
-
-def test_a_torn_checkpoint_is_refused(make_recipe):
-    recipe = make_recipe()
-    run_until(recipe, 3)
-    (state,) = (checkpoints(recipe) / "step-00000002" / "state").glob("*.distcp")
-    state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match="step-00000002: cannot load it"):
-        train(recipe)
-
-
-def test_a_checkpoint_of_another_version_is_refused(make_recipe):
-    recipe = make_recipe()
-    run_until(recipe, 3)
-    path = checkpoints(recipe) / "step-00000002" / "run.json"
-    path.write_bytes(orjson.dumps({**orjson.loads(path.read_bytes()), "format_version": 2}))
-    with pytest.raises(FormatError, match=r"run\.json: format_version must be 1, got 2"):
-        train(recipe)
 
 
 def test_other_packs_or_another_seed_are_refused(make_recipe):
