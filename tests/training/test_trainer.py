@@ -37,7 +37,7 @@ class StoppedError(Exception):
 
 
 def losses(recipe):
-    return [one["loss"] for one in read_metrics(Path(recipe.run.out) / "metrics.jsonl")]
+    return [line["loss"] for line in read_metrics(Path(recipe.run.out) / "metrics.jsonl")]
 
 
 def weights(recipe):
@@ -156,7 +156,7 @@ def test_a_stage_starts_from_the_last_one_with_more_image_tokens(
     with start_ranks("cpu") as ranks:
         start = dict(Trainer(recipe, ranks).model.llava.named_parameters())
         expected = weights(unbroken)
-        assert all(torch.equal(whole(start[name]), one) for name, one in expected.items())
+        assert all(torch.equal(whole(start[name]), weight) for name, weight in expected.items())
     train(recipe)
     assert losses(recipe)[0] < losses(unbroken)[0]
 
@@ -204,7 +204,7 @@ def test_bfloat16_trains_over_master_weights_in_float32(make_recipe, unbroken):
         if not torch.equal(weight, start.get_parameter(name))
     }
     assert all(weight.dtype == torch.float32 for weight in final.values())
-    assert any(not torch.equal(one, one.bfloat16().float()) for one in changed.values())
+    assert any(not torch.equal(weight, weight.bfloat16().float()) for weight in changed.values())
 
 
 def test_a_resumed_run_heeds_its_recipe_as_it_is_now(make_recipe):
@@ -223,13 +223,15 @@ def test_metrics_are_sums_over_the_step(unbroken, samples, small_encoder):
     first_epoch = read_metrics(Path(unbroken.run.out) / "metrics.jsonl")[:6]
     everything = [sample for pack in samples for sample in pack]
     encoded = [small_encoder.encode(sample) for sample in everything]
-    assert sum(one["tokens"] for one in first_epoch) == sum(one.length for one in encoded)
-    assert sum(one["targets"] for one in first_epoch) == sum(
-        int((one.labels != -100).sum()) for one in encoded
+    assert sum(step["tokens"] for step in first_epoch) == sum(step.length for step in encoded)
+    assert sum(step["targets"] for step in first_epoch) == sum(
+        int((sample.labels != -100).sum()) for sample in encoded
     )
-    assert sum(one["images"] for one in first_epoch) == sum(len(one.images) for one in everything)
-    assert all(0 < one["data_seconds"] < one["seconds"] for one in first_epoch)
-    assert all(one["mfu"] is None for one in first_epoch)
+    assert sum(step["images"] for step in first_epoch) == sum(
+        len(step.images) for step in everything
+    )
+    assert all(0 < step["data_seconds"] < step["seconds"] for step in first_epoch)
+    assert all(step["mfu"] is None for step in first_epoch)
 
 
 def test_only_the_newest_checkpoints_are_kept(unbroken):
