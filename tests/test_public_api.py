@@ -58,7 +58,7 @@ def test_every_error_is_a_packkit_error_and_is_drawn_in_the_tree():
         (errors.ChecksumError("shard-00000.jsonl", "differs"), ValueError),
         (errors.SourceChangedError("a.jsonl", "grew"), RuntimeError),
         (errors.OutputExistsError("packs", "holds packs"), FileExistsError),
-        (errors.LockedError("packs"), BlockingIOError),
+        (errors.LockedError("packs/.work/lock", "pack set packs"), BlockingIOError),
         (errors.MissingExtraError("torch", "torch"), ImportError),
     ],
 )

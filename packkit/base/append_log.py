@@ -1,14 +1,16 @@
-"""JSON lines that are only ever appended, and whose end is mended after a kill.
+"""A file of JSON lines that only grows, and goes on where its writer was killed.
 
-A process that is killed can leave its last line unfinished. A whole object that misses only its
-line break is kept, and the beginning of a line, or the zeros that a power cut leaves, is cut off.
-Anything else is damage, or somebody else's file: an error, and nothing is cut.
+Every line is an object that begins with one of a few fields, which the owner of the file names. A
+killed process or a power cut can leave the last line unfinished. Opening the file to append mends
+that: an object that misses only its line break gets it, the beginning of a line is cut off. Any
+other end is damage: an error, and the file stays as it is.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,102 +21,114 @@ from packkit.base.files import sync_folder
 
 
 class AppendLog:
-    """A file of JSON objects, one a line; the file is opened anew for every append.
+    """A file of JSON lines, mended and ready for more; it may have one writer at a time.
+
+    No descriptor stays open between two appends, so that nothing needs to be closed.
 
     Args:
-        path: Path of the file; made, with its folder, by the first append where it is missing.
-        first_keys: Keys of which one stands first in every line; they tell a torn line of this log
-            from another file.
-        sync: Whether an append returns only once its lines are on disk.
+        path: File to append to; it and its folder are made where they are missing.
+        first_fields: Names of the fields that a line can begin with.
+        fsync: Whether a line is on disk once `append` returns, so that a power cut spares it too.
+
+    Attributes:
+        path: File to append to.
+        torn_bytes: Number of bytes of an unfinished last line that were cut off.
+
+    Raises:
+        FormatError: The file ends in something else than a line or the beginning of one.
+        OSError: The file cannot be read or written.
     """
 
-    def __init__(self, path: Path, first_keys: Sequence[str], *, sync: bool) -> None:
-        self.path = path
-        self._heads = [b'{"%b":' % key.encode() for key in first_keys]
-        self._sync = sync
-        self._is_mended = False
-
-    def read(self) -> list[dict[str, Any]]:
-        """Returns every finished line, in order; none where there is no file.
-
-        The file may be read while it is written: an unfinished last line is left out.
-
-        Raises:
-            FormatError: A line is no object; its number is named.
-        """
-        whole, tail = self._split()
-        lines = whole.split(b"\n")[:-1]
-        return [self._parsed(*line) for line in enumerate(lines + [tail] * _is_object(tail), 1)]
-
-    def mend(self) -> int:
-        """Ends the last line, or cuts it off where it is unfinished; returns the bytes cut off.
-
-        Raises:
-            FormatError: The end of the file is not of this log.
-        """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        whole, tail = self._split()
-        is_object = _is_object(tail)
-        with open(self.path, "ab") as file:
-            if is_object:
-                # All that its writer could not write any more is the line break.
-                file.write(b"\n")
-            elif tail:
-                file.truncate(len(whole))
-            self._flush(file.fileno())
-        if self._sync:
-            sync_folder(self.path.parent)
-        self._is_mended = True
-        return 0 if is_object else len(tail)
+    def __init__(self, path: Path, first_fields: Sequence[str], *, fsync: bool = False) -> None:
+        self.path, self._fsync = path, fsync
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        data = path.read_bytes()
+        _, self.torn_bytes = _split(path, data, first_fields)
+        size = len(data) - self.torn_bytes
+        if self.torn_bytes:
+            os.truncate(path, size)
+        if size and data[size - 1 : size] != b"\n":
+            self._write(b"\n")
+        if fsync:
+            self._write(b"")
+            sync_folder(path.parent)
 
     def append(self, *records: Mapping[str, Any]) -> None:
-        """Adds lines, once the end of the file is mended.
+        """Appends one line for each record; after an error the file is as it was before.
 
         Args:
-            records: Objects, one of the log's first keys first in each.
+            records: Objects that begin with one of the first fields of the log.
 
         Raises:
-            FormatError: The end of the file is not of this log.
-            OSError: The lines cannot be written; the next append mends what was.
+            OSError: The lines cannot be written.
         """
-        if not self._is_mended:
-            self.mend()
-        # What fails here, on a full disk perhaps, may leave a torn line.
-        self._is_mended = False
-        with open(self.path, "ab") as file:
-            file.write(b"".join(orjson.dumps(record) + b"\n" for record in records))
-            file.flush()
-            self._flush(file.fileno())
-        self._is_mended = True
+        self._write(
+            b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records)
+        )
 
-    def _flush(self, descriptor: int) -> None:
-        if self._sync:
-            os.fsync(descriptor)
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        with open(self.path, "ab", buffering=0) as file:
+            size = file.tell()
+            try:
+                while left:
+                    left = left[file.write(left) :]
+            except BaseException:
+                # The next line must not be glued to half of this one.
+                file.truncate(size)
+                raise
+            if self._fsync:
+                os.fsync(file.fileno())
 
-    def _split(self) -> tuple[bytes, bytes]:
-        """Returns the finished lines and what comes after the last line break, if it is ours."""
-        data = self.path.read_bytes() if self.path.exists() else b""
-        end = data.rfind(b"\n") + 1
-        tail = data[end:]
-        begins_ours = any(tail.startswith(head[: len(tail)]) for head in self._heads)
-        if not begins_ours and not _is_object(tail) and tail.strip(b"\0"):
-            number = data.count(b"\n") + 1
-            raise FormatError(f"{self.path}: line {number}", "is no line of this log")
-        return data[:end], tail
 
-    def _parsed(self, number: int, line: bytes) -> dict[str, Any]:
+def read_log(path: Path, first_fields: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields every finished line of an `AppendLog`, which may be written meanwhile.
+
+    Args:
+        path: File to read.
+        first_fields: Names of the fields that a line can begin with.
+
+    Yields:
+        Number of the line, from 1, and its object.
+
+    Raises:
+        FormatError: A line is not a JSON object, or the end is no beginning of a line.
+        OSError: The file cannot be read.
+    """
+    lines, _ = _split(path, path.read_bytes(), first_fields)
+    for number, line in enumerate(lines, 1):
         try:
             record = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            raise FormatError(f"{self.path}: line {number}", f"not JSON: {error}") from None
+            raise FormatError(f"{path}: line {number}", f"not JSON: {error}") from None
         if not isinstance(record, dict):
-            raise FormatError(f"{self.path}: line {number}", "must be a JSON object")
-        return record
+            raise FormatError(f"{path}: line {number}", "must be a JSON object")
+        yield number, record
 
 
-def _is_object(tail: bytes) -> bool:
-    """Whether a last line misses nothing but its line break: no part of an object is an object."""
+def _split(path: Path, data: bytes, first_fields: Sequence[str]) -> tuple[list[bytes], int]:
+    """Returns the finished lines without their breaks, and how many bytes after them to cut off."""
+    *lines, tail = data.split(b"\n")
+    # A power cut can leave zeros where the file grew before its bytes were on disk.
+    written = tail.rstrip(b"\0")
+    heads = [b"{%b:" % orjson.dumps(name) for name in first_fields]
+    if (end := _object_end(written)) is None:
+        # No beginning of an object is an object: the line is unfinished, or not of this log.
+        if any(written.startswith(head) or head.startswith(written) for head in heads):
+            return lines, len(tail)
+    elif end == len(written) and written.startswith(tuple(heads)):
+        return [*lines, written], len(tail) - len(written)
+    expected = " or ".join(head.decode() for head in heads)
+    raise FormatError(
+        f"{path}: line {len(lines) + 1}", f"must begin with {expected} and hold one object"
+    )
+
+
+def _object_end(line: bytes) -> int | None:
+    """Returns how many bytes of a line its first JSON value takes, or None where it has no end."""
     try:
-        return isinstance(orjson.loads(tail), dict)
-    except orjson.JSONDecodeError:
-        return False
+        # Latin-1 has a character for each byte, so that half of a UTF-8 character is no error.
+        return json.JSONDecoder().raw_decode(line.decode("latin-1"))[1]
+    except json.JSONDecodeError:
+        return None

@@ -1,4 +1,4 @@
-"""Files in TOML that a person writes: read, and checked key by key against a dataclass."""
+"""TOML files written by hand: read, and checked key by key against a dataclass."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ T = TypeVar("T")
 def read_tables(path: Path) -> dict[str, Any]:
     """Reads a TOML file.
 
+    Args:
+        path: File to read, UTF-8.
+
     Raises:
         InputError: The file cannot be read, or is not TOML.
     """
@@ -28,20 +31,20 @@ def read_tables(path: Path) -> dict[str, Any]:
 
 
 def check_tables(kind: type[T], tables: Mapping[str, Any], place: str | Path, *, extra: str) -> T:
-    """Makes a dataclass, and those it holds, from the tables of a TOML file.
+    """Makes a dataclass, and the dataclasses in its fields, from the tables of a TOML file.
 
-    A dataclass whose ``__pydantic_config__`` forbids extra keys refuses unknown ones; what its
-    ``__post_init__`` raises is an error of the table that it stands for.
+    A dataclass whose ``__pydantic_config__`` forbids extra keys refuses unknown ones; a
+    ValueError from its ``__post_init__`` is reported as an error of its table.
 
     Args:
-        kind: The dataclass.
-        tables: What the file holds.
-        place: Where they come from, for messages.
-        extra: The extra of packkit that brings pydantic for this caller.
+        kind: Dataclass to make.
+        tables: Parsed content of the file.
+        place: Name of the file, for messages.
+        extra: Extra of packkit that installs pydantic for this caller.
 
     Raises:
-        InputError: A key is unknown, missing or not legal; all such keys are named.
-        MissingExtraError: Pydantic is not installed.
+        InputError: A key is unknown, missing or has an illegal value; all such keys are named.
+        MissingExtraError: The package pydantic is not installed.
     """
     try:
         from pydantic import TypeAdapter, ValidationError
@@ -56,7 +59,7 @@ def check_tables(kind: type[T], tables: Mapping[str, Any], place: str | Path, *,
 
 def _describe(errors: Sequence[Any]) -> Iterator[str]:
     """Yields a line for each key with what is wrong with it."""
-    # A value that fits no branch of a union comes once for each.
+    # A value that fits no branch of a union has an error for each branch.
     by_key: dict[tuple[int | str, ...], list[Any]] = {}
     for error in errors:
         by_key.setdefault(_key(error["loc"]), []).append(error)
@@ -78,7 +81,7 @@ def _describe(errors: Sequence[Any]) -> Iterator[str]:
 
 
 def _key(place: Sequence[int | str]) -> tuple[int | str, ...]:
-    """Returns the table and the key of an error; what follows is a branch of a union, or inside."""
+    """Returns the table and the key of an error, without what lies inside the value."""
     names = 0
     for depth, part in enumerate(place, 1):
         names += isinstance(part, str)

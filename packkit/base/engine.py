@@ -1,7 +1,7 @@
-"""Where tasks run.
+"""Engines that run tasks.
 
-A job is a list of pure, restartable tasks; an engine only schedules them. Payloads never travel
-through it: a task reads what it needs and writes what it makes.
+A job is a list of pure, restartable tasks; an engine only schedules them. Data never passes
+through it: a task reads its input from files and writes its output to files.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 from packkit.base.errors import InputError
 
 Progress = Callable[[str, int, int], None]
-"""Is told how far a job has come: the phase, its tasks done, its tasks in all."""
+"""Is called with the progress of a job: the phase, its tasks done, its tasks in all."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,10 +29,10 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Threads in this process. What they call into releases the interpreter's lock.
+    """Threads in this process, for tasks that release the interpreter's lock.
 
     Args:
-        workers: Tasks that run at the same time.
+        workers: Number of tasks that run at the same time.
 
     Raises:
         InputError: `workers` is less than 1.
@@ -53,7 +53,7 @@ class LocalEngine:
             try:
                 for task in tasks:
                     pending.append(threads.submit(function, task))
-                    # One task waits for each that runs, so that results do not pile up.
+                    # At most one task waits for each that runs, so that results do not pile up.
                     if len(pending) > 2 * self._workers:
                         yield pending.popleft().result()
                 while pending:
@@ -63,5 +63,5 @@ class LocalEngine:
 
 
 def usable_cpus() -> int:
-    """Returns the processors that this process may use."""
+    """Returns the number of processors that this process may use."""
     return len(os.sched_getaffinity(0))

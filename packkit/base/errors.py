@@ -13,7 +13,7 @@ still catches it, and carries what its message says as fields:
       + RejectRateError(ValueError)       too many samples rejected: rejected, read, limit
       + SourceChangedError(RuntimeError)  an input changed between the two passes: path, detail
       + OutputExistsError(FileExistsError) the output folder already holds something else: path
-      + LockedError(BlockingIOError)      another process writes here: path
+      + LockedError(BlockingIOError)      another process holds a lock: path, locked
       + CheckpointError(OSError)          a checkpoint cannot be saved or loaded: path
       + DivergedError(ArithmeticError)    a loss or gradient is not finite: step, loss, grad_norm
       + MissingExtraError(ImportError)    an optional dependency is not installed: extra
@@ -172,15 +172,17 @@ class OutputExistsError(PackkitError, FileExistsError):
 
 
 class LockedError(PackkitError, BlockingIOError):
-    """Another process writes to this file or folder.
+    """Another process holds the lock of something.
 
     Attributes:
-        path: File or folder that is locked.
+        path: The file that is locked.
+        locked: What the file stands for.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        super().__init__(f"{path}: another process is writing here")
+    def __init__(self, path: str | Path, locked: str) -> None:
+        super().__init__(f"{path}: another process holds the lock of {locked}")
         self.path = str(path)
+        self.locked = locked
 
 
 class CheckpointError(PackkitError, OSError):

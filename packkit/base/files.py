@@ -10,8 +10,8 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Writes a file under a temporary name, flushes it to disk and renames it.
 
     Args:
-        path: Final name of the file; the folder is made where it is missing.
-        data: All of its bytes.
+        path: Final name of the file; its folder is made where it is missing.
+        data: All bytes of the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
@@ -24,7 +24,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flushes a folder, so that a rename in it outlives a power cut."""
+    """Flushes a folder to disk, so that a rename in it survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,44 +1,41 @@
-"""A lock that one process holds at a time, and that ends with its process."""
+"""A file that only one process at a time may hold."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from pathlib import Path
-from typing import Self
 
 from packkit.base.errors import LockedError
 
 
 class FileLock:
-    """A lock on a file, taken at once or not at all.
+    """An exclusive lock on a file, held until it is released or its process ends.
 
     Args:
-        path: File that is locked; made, with its folder, where it is missing.
-        place: What is called locked in the error; by default the file.
+        path: File to lock; it and its folder are made where they are missing. The holder may remove
+            them before it releases the lock.
+        locked: What the file stands for, such as ``pack set packs``; for the message.
 
     Raises:
-        LockedError: Another process, or another lock of this one, holds it.
+        LockedError: Another process holds the lock; there is no waiting for it.
+        OSError: The file cannot be made, or its file system has no locks.
     """
 
-    def __init__(self, path: Path, place: Path | None = None) -> None:
+    def __init__(self, path: Path, locked: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The last holder may have removed the file after we opened it: then this lock is void.
-            if os.stat(path).st_ino != os.fstat(self._descriptor).st_ino:
+            if not os.path.samestat(os.stat(path), os.fstat(self._file)):
                 raise BlockingIOError
-        except (BlockingIOError, FileNotFoundError):
+        except OSError as error:
             self.release()
-            raise LockedError(place or path) from None
+            if isinstance(error, (BlockingIOError, FileNotFoundError)):
+                raise LockedError(path, locked) from None
+            raise
 
     def release(self) -> None:
-        """Lets others take the lock."""
-        os.close(self._descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
+        """Lets others lock the file."""
+        os.close(self._file)

@@ -1,7 +1,7 @@
-"""Orders that a seed alone decides, and nothing that a library may change.
+"""Orders that depend on a seed alone, and not on the version of any library.
 
 Everything is built on splitmix64 (Steele, Lea and Flood, OOPSLA 2014). `seeded_order` sorts hashes,
-O(n log n); `Permutation` gives any place of an order of its own in O(1), so that a loader can start
+O(n log n); `Permutation` computes any place of another order in O(1), so that a loader can start
 anywhere in an epoch of any size at once.
 """
 
@@ -17,8 +17,8 @@ Split = Literal["train", "validation"]
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
-# Each round changes one half of a number by the other; four would do for a cipher of this kind to
-# look random, small domains want more.
+# Each round changes one half of a number by the other. Four rounds make such a cipher look random
+# on large domains; small ones need more.
 _ROUNDS = 8
 
 # Which packs are held out must not depend on the seed of a run.
@@ -30,10 +30,10 @@ def hashes(n: int, key: int) -> NDArray[np.uint64]:
 
     Args:
         n: Number of hashes.
-        key: Where it starts, as `seeded_key` gives it.
+        key: Start of the sequence, a number from `seeded_key`.
 
     Returns:
-        uint64 [n].
+        uint64 [n], the hashes in order.
     """
     return _mix(np.uint64(key) + _STEP * np.arange(1, n + 1, dtype=np.uint64))
 
@@ -42,11 +42,11 @@ def hash_keys(keys: NDArray[np.uint64], key: int) -> NDArray[np.uint64]:
     """Returns a hash of every number: equal ones get the same, different ones never do.
 
     Args:
-        keys: uint64 [n].
-        key: Key of the hash, as `seeded_key` gives it.
+        keys: uint64 [n], numbers to hash.
+        key: Choice of the hash, a number from `seeded_key`.
 
     Returns:
-        uint64 [n].
+        uint64 [n], the hash of each number.
     """
     return _mix(keys ^ np.uint64(key))
 
@@ -55,8 +55,8 @@ def seeded_key(seed: int, *streams: int) -> int:
     """Returns the key of one use of a seed.
 
     Args:
-        seed: The user's seed.
-        streams: Numbers that tell apart the uses of one seed.
+        seed: Seed that the user chose.
+        streams: Numbers that distinguish the uses of one seed.
 
     >>> seeded_key(7, 0) == seeded_key(7, 1)
     False
@@ -68,15 +68,15 @@ def seeded_key(seed: int, *streams: int) -> int:
 
 
 def seeded_order(n: int, seed: int, *streams: int) -> NDArray[np.int64]:
-    """Returns a permutation of 0..n-1 that only the arguments decide.
+    """Returns a permutation of 0..n-1 that depends on the arguments alone.
 
     Args:
-        n: Number of things to order.
-        seed: The user's seed.
-        streams: Numbers that tell apart several orders of one seed.
+        n: Length of the permutation.
+        seed: Seed that the user chose.
+        streams: Numbers that distinguish several orders of one seed.
 
     Returns:
-        int64 [n].
+        int64 [n], every number once.
 
     >>> sorted(seeded_order(5, 1, 0).tolist())
     [0, 1, 2, 3, 4]
@@ -87,16 +87,16 @@ def seeded_order(n: int, seed: int, *streams: int) -> NDArray[np.int64]:
 def hold_out(packs: int, fraction: float, split: Split) -> NDArray[np.int64]:
     """Returns the numbers of the packs of a set that belong to a split.
 
-    A pack is held out by the hash of its number: whatever the seed of a run, its ranks or its
-    shuffle, the same packs are, and a larger fraction holds out the same ones and more.
+    Whether a pack is held out depends on the hash of its number alone, not on the seed, ranks or
+    shuffle of a run. A larger fraction holds out the same packs and more.
 
     Args:
-        packs: Packs of the set.
-        fraction: About how much of it is held out, in [0, 1).
-        split: ``train``, or ``validation`` for what is held out.
+        packs: Number of packs in the set.
+        fraction: Share of the set that is held out, approximately, in [0, 1).
+        split: ``validation`` for the packs held out, ``train`` for the others.
 
     Returns:
-        int64 [n], ascending.
+        int64 [n], numbers of the packs, ascending.
 
     >>> train, validation = (hold_out(1000, 0.1, split) for split in ("train", "validation"))
     >>> len(train) + len(validation), 70 < len(validation) < 130
@@ -110,15 +110,15 @@ def hold_out(packs: int, fraction: float, split: Split) -> NDArray[np.int64]:
 
 
 class Permutation:
-    """A permutation of 0..n-1 of which any place can be asked for, without a table.
+    """A permutation of 0..n-1 that computes any of its places without a table.
 
     A Feistel network of eight rounds over the smallest domain of 2^b numbers, at least 64, that
-    holds n. Where it leads outside of 0..n-1 it is followed on until it is back (Black and Rogaway,
+    holds n. A number outside of 0..n-1 is permuted again until it is inside (Black and Rogaway,
     CT-RSA 2002), which takes less than two steps on average once n is over 32.
 
     Args:
-        n: Numbers to permute.
-        key: Key of the permutation, as `seeded_key` gives it.
+        n: Size of the range to permute.
+        key: Choice of the permutation, a number from `seeded_key`.
 
     >>> order = Permutation(10, key=3)
     >>> sorted(order(np.arange(10)).tolist())
@@ -137,10 +137,10 @@ class Permutation:
         """Returns what stands at places of the order.
 
         Args:
-            places: int [k], each in 0..n-1.
+            places: int [k], places of the order, each in 0..n-1.
 
         Returns:
-            int64 [k].
+            int64 [k], the number at each place.
         """
         values = self._encrypt(np.asarray(places).astype(np.uint64))
         while (outside := values >= self._n).any():

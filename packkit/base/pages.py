@@ -1,4 +1,4 @@
-"""Pages of HTML that stand alone, from the templates that lie beside their modules."""
+"""Self-contained HTML pages, from templates that lie beside their modules."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from packkit.base.errors import MissingExtraError
 
 
 def render_page(package: str, template: str, *, extra: str, **values: object) -> str:
-    """Returns a page; what is put into it is text, and no markup.
+    """Returns a page; values are put in as text, with markup escaped.
 
     Args:
-        package: Where the template lies, such as ``packkit.infimed.curation``.
-        template: Name of its file.
-        extra: The extra of packkit that brings jinja2 for this caller.
-        values: What the template names.
+        package: Package that holds the template, such as ``packkit.infimed.curation``.
+        template: File name of the template.
+        extra: Extra of packkit that installs jinja2 for this caller.
+        values: Values of the names in the template.
 
     Raises:
-        MissingExtraError: Jinja2 is not installed.
+        MissingExtraError: The package jinja2 is not installed.
     """
     try:
         from jinja2 import Environment, StrictUndefined

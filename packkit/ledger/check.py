@@ -1,4 +1,4 @@
-"""The proof that a ledger gives: see `packkit.ledger`."""
+"""The proof that every pack was consumed once per epoch: see `packkit.ledger`."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class EpochReport:
     """What was consumed of one epoch.
 
     Attributes:
-        epoch: Number of the epoch.
-        steps: Steps that all ranks noted.
-        packs: Packs taken, each counted as often as it was.
-        fillers: Fillers taken.
-        dropped: Packs left out at its end, where the tail is dropped.
-        missing: Packs never taken, of a finished epoch.
-        repeated: Packs taken more than once.
-        masked: Samples ignored.
-        finished: Whether its last step was made.
+        epoch: Number of the epoch, from 0.
+        steps: Number of steps that all ranks noted.
+        packs: Number of packs taken; a pack taken twice counts twice.
+        fillers: Number of fillers taken.
+        dropped: Number of packs left out at the end of the epoch, where the tail is dropped.
+        missing: Number of packs of a finished epoch that were never taken.
+        repeated: Number of packs taken more than once.
+        masked: Number of samples that were ignored.
+        finished: Whether the last step of the epoch was made.
     """
 
     epoch: int
@@ -49,11 +49,11 @@ class LedgerReport:
     """What a ledger proves.
 
     Attributes:
-        runs: Runs that training consists of.
-        steps: Steps that all ranks noted.
-        open_steps: Steps at the end of the last run that not all ranks noted.
-        epochs: One entry an epoch.
-        problems: One line each; empty means that the proof holds.
+        runs: Number of runs that training consists of.
+        steps: Number of steps that all ranks noted.
+        open_steps: Number of steps at the end of the last run that not all ranks noted.
+        epochs: One report for each epoch, in order.
+        problems: One message for each fault; empty means that the proof holds.
     """
 
     runs: int = 0
@@ -72,10 +72,10 @@ def check_ledger(folder: str | Path, packs: Sequence[str | Path]) -> LedgerRepor
 
     Args:
         folder: Folder of the ledger.
-        packs: The pack sets that the loader was given, in its order.
+        packs: Folders of the pack sets that the loader was given, in the same order.
 
     Raises:
-        FormatError: There is no ledger, a line of it cannot be read, or a path holds no packs.
+        FormatError: There is no ledger, a line of it cannot be read, or a folder holds no packs.
     """
     runs, problems = join_ranks(read_ranks(folder))
     steps = [step for run in runs for step in run.steps]
@@ -102,7 +102,7 @@ class _Sets:
                 self._contents.append(reader.content_hash)
 
     def compare(self, run: LedgerStart, report: LedgerReport) -> None:
-        """Notes where a run was made with other packs."""
+        """Adds a problem where a run was made with other packs."""
         if run.contents != self._contents:
             report.problems.append(
                 f"{run.name}: made with packs of contents {run.contents}, "
@@ -110,12 +110,12 @@ class _Sets:
             )
 
     def count(self, packs: Sequence[int]) -> NDArray[np.int64]:
-        """Returns how often each pack of all sets stands among ids; fillers are not counted."""
+        """Returns how often each pack of all sets is among ids; int64 [packs], without fillers."""
         ids, total = np.array(packs, np.int64), sum(self._sizes)
         return np.bincount(ids[(ids >= 0) & (ids < total)], minlength=total)
 
     def members(self, run: LedgerStart) -> list[NDArray[np.int64]]:
-        """Returns the ids of the packs of each set that a run goes through."""
+        """Returns the ids of the packs that a run goes through; int64 [n] for each set."""
         split: Split = "validation" if run.split == "validation" else "train"
         firsts = np.cumsum([0, *self._sizes])
         return [
@@ -125,7 +125,7 @@ class _Sets:
 
 
 def _check_steps(steps: Sequence[JoinedStep], report: LedgerReport) -> None:
-    """Sees that each step holds as many packs as it must, and fillers only where none is left."""
+    """Checks that each step holds as many packs as it must, and fillers only where none is left."""
     for step in steps:
         epoch, position = step.cursor
         wanted = min(step.run.packs_per_step, sum(step.run.packs_of_set) - position)
@@ -138,7 +138,7 @@ def _check_steps(steps: Sequence[JoinedStep], report: LedgerReport) -> None:
 
 
 def _check_chain(steps: Sequence[JoinedStep], report: LedgerReport) -> None:
-    """Sees that each step begins where the one before it ended."""
+    """Checks that each step begins where the one before it ended."""
     if not steps:
         return
     wanted = steps[0].run.normal(steps[0].run.cursor)
@@ -169,19 +169,14 @@ def _check_epochs(steps: Sequence[JoinedStep], sets: _Sets, report: LedgerReport
         members = sets.members(run)
         consumed += counts
         dropped += epoch.dropped
-        if strangers := epoch.packs - sum(
-            int(counts[members_of_set].sum()) for members_of_set in members
-        ):
+        if strangers := epoch.packs - sum(int(counts[ids].sum()) for ids in members):
             report.problems.append(
                 f"epoch {epoch.epoch}: {strangers} packs that it does not go through"
             )
         if run.has_shares:
-            taken = [int(counts[members_of_set].sum()) for members_of_set in members]
+            taken = [int(counts[ids].sum()) for ids in members]
             _check_taken(epoch.epoch, taken, run.packs_of_set, report)
-            lags = [
-                _lag(consumed[members_of_set], begins_late=steps[0].cursor[0] > 0)
-                for members_of_set in members
-            ]
+            lags = [_lag(consumed[ids], begins_late=steps[0].cursor[0] > 0) for ids in members]
             _check_lags(epoch.epoch, lags, dropped, report)
         else:
             _check_counts(epoch, counts, np.concatenate(members), report)
@@ -212,7 +207,7 @@ def _check_counts(
     members: NDArray[np.int64],
     report: LedgerReport,
 ) -> None:
-    """Sees that no pack was taken twice, and in a finished epoch each once."""
+    """Checks that no pack was taken twice, and in a finished epoch each once."""
     epoch.repeated = int(np.count_nonzero(counts > 1))
     if epoch.finished:
         epoch.missing = int(np.count_nonzero(counts[members] == 0)) - epoch.dropped
@@ -226,7 +221,7 @@ def _check_counts(
 def _check_taken(
     epoch: int, taken: Sequence[int], wanted: Sequence[int], report: LedgerReport
 ) -> None:
-    """Sees that an epoch takes no more packs of a set than its share."""
+    """Checks that an epoch takes no more packs of a set than its share."""
     for number, (packs, share) in enumerate(zip(taken, wanted, strict=False)):
         if packs > share:
             report.problems.append(
@@ -237,14 +232,14 @@ def _check_taken(
 def _lag(counts: NDArray[np.int64], *, begins_late: bool) -> int:
     """Returns how often packs of a set were passed over: were taken two times less than another.
 
-    Passes over a set run on across epochs. Where a ledger begins with a later epoch, its first pass
-    may have begun before, so that there packs may lag one further behind.
+    Passes over a set continue across epochs. Where a ledger begins with a later epoch, its first
+    pass may have begun before it, so that packs may be behind by one more.
     """
     return int(np.maximum(counts.max(initial=0) - 1 - begins_late - counts, 0).sum())
 
 
 def _check_lags(epoch: int, lags: Sequence[int], dropped: int, report: LedgerReport) -> None:
-    """Sees that no packs were passed over but those that were dropped."""
+    """Checks that no packs were passed over but those that were dropped."""
     for number, lag in enumerate(lags):
         if lag > dropped:
             report.problems.append(

@@ -1,4 +1,4 @@
-"""The ledgers of all ranks joined to one history of training."""
+"""One history of training, joined from the ledgers of all ranks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class JoinedStep(NamedTuple):
     """A step with what all ranks of its run noted of it.
 
     Attributes:
-        run: Where its run starts.
-        cursor: Where it begins.
+        run: Where and how the run of the step starts.
+        cursor: Epoch and position at which the step begins.
         packs: Ids of the packs of all ranks; -1 for fillers.
-        masked: Samples that were ignored.
+        masked: Number of samples that were ignored.
     """
 
     run: LedgerStart
@@ -28,7 +28,7 @@ class JoinedStep(NamedTuple):
 
     @property
     def end(self) -> EpochPosition:
-        """Where it ends."""
+        """Epoch and position at which the step ends."""
         epoch, position = self.cursor
         return epoch, position + self.run.packs_per_step
 
@@ -37,10 +37,10 @@ class JoinedRun(NamedTuple):
     """A run with what all its ranks noted of it.
 
     Attributes:
-        start: Where it starts.
+        start: Where and how the run starts.
         steps: Steps that all ranks noted, in order.
-        open_steps: Steps after those, that only some noted.
-        problems: One line each, where ranks do not agree.
+        open_steps: Number of later steps that only some ranks noted.
+        problems: One message for each disagreement of the ranks.
     """
 
     start: LedgerStart
@@ -53,8 +53,8 @@ class History(NamedTuple):
     """What led to the weights that training ended with.
 
     Attributes:
-        runs: Runs of the rank, each as far as the next one went on from it.
-        problems: One line each, where ranks do not agree.
+        runs: Runs in order, each up to where the next one started.
+        problems: One message for each disagreement of the ranks.
     """
 
     runs: list[JoinedRun]
@@ -65,12 +65,12 @@ def join_ranks(ranks: _Ranks) -> History:
     """Joins what every rank noted.
 
     Args:
-        ranks: Every run that each started, as `read_ranks` gives them; at least one rank.
+        ranks: Runs of each rank, from `read_ranks`; at least one rank.
     """
     problems = [
         f"{run.start.name}: rank {rank} made it, rank 0 did not start it"
-        for rank, runs_of_rank in enumerate(ranks)
-        for run in runs_of_rank
+        for rank, runs in enumerate(ranks)
+        for run in runs
         if len(run.steps) > 1 and not _runs_from(ranks[0], run.start)
     ]
     if not ranks[0]:
@@ -87,8 +87,8 @@ def _runs_from(runs: Sequence[RankRun], start: LedgerStart) -> list[RankRun]:
 def _absent(start: LedgerStart, ranks: _Ranks) -> list[int]:
     """Returns the ranks that did not start a run."""
     missing = range(len(ranks), start.world_size)
-    numbered = enumerate(ranks[: start.world_size])
-    return [*(rank for rank, runs in numbered if not _runs_from(runs, start)), *missing]
+    present = enumerate(ranks[: start.world_size])
+    return [*(rank for rank, runs in present if not _runs_from(runs, start)), *missing]
 
 
 def _join(run: RankRun, ranks: _Ranks) -> JoinedRun:
@@ -100,9 +100,9 @@ def _join(run: RankRun, ranks: _Ranks) -> JoinedRun:
     if absent := _absent(start, ranks):
         lines = [f"{start.name}: rank {rank} did not start it" for rank in absent]
         return JoinedRun(start, [], 0, lines if len(run.steps) > 1 else [])
-    # A rank may have started in the same place more than once, perhaps once more than another. Its
-    # steps are the same each time, so that any that it noted will do.
-    others = [_runs_from(runs_of_rank, start) for runs_of_rank in ranks[1 : start.world_size]]
+    # A rank may have started in the same place more often than another. Its steps are the same each
+    # time, so it does not matter in which run it noted them.
+    others = [_runs_from(runs, start) for runs in ranks[1 : start.world_size]]
     noted = [_by_cursor([run]), *map(_by_cursor, others)]
     everywhere, somewhere = set.intersection(*map(set, noted)), set.union(*map(set, noted))
     last = max(everywhere or noted[0], default=start.cursor)
@@ -110,12 +110,13 @@ def _join(run: RankRun, ranks: _Ranks) -> JoinedRun:
         f"{start.name}: rank {rank} has no step at epoch {epoch} position {position}"
         for rank, steps in enumerate(noted)
         for epoch, position in sorted(somewhere - set(steps))
-        # A kill stops one rank sooner than another, but at the very end alone.
+        # Only at the very end can a kill have stopped one rank sooner than another.
         if (epoch, position) < last
     ]
     latest = [_by_cursor(runs[-1:]) for runs in ([run], *others)]
     steps = [
-        _join_step(start, [steps_at[cursor] for steps_at in noted]) for cursor in sorted(everywhere)
+        _join_step(start, [by_cursor[cursor] for by_cursor in noted])
+        for cursor in sorted(everywhere)
     ]
     return JoinedRun(start, steps, len(set.union(*map(set, latest)) - everywhere), problems)
 
@@ -130,18 +131,18 @@ def _join_step(start: LedgerStart, steps: Sequence[LedgerStep]) -> JoinedStep:
 
 
 def _history(runs: Sequence[JoinedRun]) -> list[JoinedRun]:
-    """Returns the runs that led to the last one, each as far as the next went on from it."""
+    """Returns the runs that led to the last one, each up to where the next one started."""
     histories: list[list[JoinedRun]] = [[]]
     for run in runs:
         before = (_cut(history, run.start.cursor) for history in reversed(histories))
-        # It went on from the latest time that training stood in the place where it starts.
-        fitting = (history for history in before if history and _end(history) == run.start.cursor)
+        # It continues the latest history that reached the place where it starts.
+        fitting = (cut for cut in before if cut and _end(cut) == run.start.cursor)
         histories.append([*next(fitting, _cut(histories[-1], run.start.cursor)), run])
     return histories[-1]
 
 
 def _cut(history: Sequence[JoinedRun], cursor: EpochPosition) -> list[JoinedRun]:
-    """Returns a history as far as to a cursor."""
+    """Returns the part of a history before a cursor."""
     left = [run for run in history if run.start.cursor < cursor]
     if left:
         last = left[-1]

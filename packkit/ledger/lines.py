@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from packkit.base.append_log import AppendLog
+from packkit.base.append_log import AppendLog, read_log
 from packkit.base.errors import FormatError
 
-# Of the number of a rank in the name of its file.
+# A rank's number in the name of its file has at least these.
 _DIGITS = 5
 
+# A line is a start or a step.
+_FIRST_FIELDS = ("start", "epoch")
+
 EpochPosition = tuple[int, int]
-"""An epoch, and the places of its order that are consumed."""
+"""Number of an epoch, and how many places of its order are consumed."""
 
 
 class LedgerStart(NamedTuple):
-    """Where a run starts, and how.
+    """Where and how a run starts.
 
-    It is where the run before it stood. A run that makes no step there, since it drops what is left
-    of the epoch, makes its first at the beginning of the next.
+    It starts where the run before it stood. A run that drops what is left of the epoch makes its
+    first step at the beginning of the next.
 
     Attributes:
-        epoch: Number of the epoch.
-        position: Places of its order that are consumed.
+        epoch: Number of the epoch, from 0.
+        position: Number of places of the epoch's order that are consumed.
         world_size: Number of ranks.
-        packs_per_step: Packs of a step, over all ranks.
-        tail: ``fill`` or ``drop``.
-        packs_of_set: Packs that an epoch takes from each set.
-        has_shares: Whether those are shares of the sets, not all of them.
-        split: ``train`` or ``validation``.
-        validation_fraction: How much of each set is held out.
+        packs_per_step: Number of packs of a step, over all ranks.
+        tail: ``fill`` or ``drop``, the treatment of the last step of an epoch.
+        packs_of_set: Number of packs that an epoch takes from each set.
+        has_shares: Whether an epoch takes shares of the sets, not all of their packs.
+        split: ``train`` or ``validation``, the part of each set that is consumed.
+        validation_fraction: Share of each set that is held out, in [0, 1).
         contents: `PackReader.content_hash` of each set.
     """
 
@@ -47,12 +50,12 @@ class LedgerStart(NamedTuple):
 
     @property
     def cursor(self) -> EpochPosition:
-        """Where it starts."""
+        """Epoch and position of the start."""
         return self.epoch, self.position
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """The run's name in messages."""
         return f"run from epoch {self.epoch} position {self.position}"
 
     def normal(self, cursor: EpochPosition) -> EpochPosition:
@@ -67,11 +70,11 @@ class LedgerStep(NamedTuple):
     """What one rank consumed in one step.
 
     Attributes:
-        epoch: Number of the epoch.
-        step: Number of the step in it.
-        position: Place of its order at which the step begins.
+        epoch: Number of the epoch, from 0.
+        step: Number of the step in the epoch, from 0.
+        position: Place of the epoch's order at which the step begins.
         packs: Ids of the packs; -1 for fillers.
-        masked: A line for each sample that was ignored for an image that cannot be decoded.
+        masked: One message for each sample ignored because an image of it cannot be decoded.
     """
 
     epoch: int
@@ -82,40 +85,43 @@ class LedgerStep(NamedTuple):
 
     @property
     def cursor(self) -> EpochPosition:
-        """Where it begins."""
+        """Epoch and position at which the step begins."""
         return self.epoch, self.position
 
 
 class LedgerWriter:
     """Appends what one rank consumes to its ledger.
 
-    A line is handed to the system before the batch is handed out, so a killed process leaves a
-    whole ledger behind, but perhaps for a torn last line, which is cut off at the next start.
+    A line is handed to the system before the batch is handed out, so that a killed process leaves a
+    whole ledger behind, except perhaps for an unfinished last line, which the next start mends.
 
     Args:
         folder: Folder of the ledger; made where it is missing.
-        rank: Number of the rank that notes.
+        rank: Number of the rank that consumes.
     """
 
     def __init__(self, folder: str | Path, rank: int) -> None:
         self.path = _path(folder, rank)
-        self._log = _open_log(self.path)
         self._next: EpochPosition | None = None
 
     def write(self, start: LedgerStart, step: LedgerStep, end: EpochPosition) -> None:
         """Notes a step.
 
         Args:
-            start: The run, were it to start at this step.
-            step: What is consumed.
-            end: Epoch and position afterwards.
+            start: Where and how the run starts, should it start at this step.
+            step: What the rank consumes in the step.
+            end: Epoch and position after the step.
+
+        Raises:
+            FormatError: The file of the rank ends in something that is not of a ledger.
+            OSError: The step cannot be written; the next one is noted as a new start.
         """
-        lines: list[dict[str, Any]] = [step._asdict()]
-        if step.cursor != self._next:
-            lines.insert(0, {"start": start._asdict()})
-        # A step that could not be noted is the start of what follows.
-        self._next = None
-        self._log.append(*lines)
+        is_start, self._next = step.cursor != self._next, None
+        if is_start:
+            self._log = AppendLog(self.path, _FIRST_FIELDS)
+            self._log.append({"start": start._asdict()}, step._asdict())
+        else:
+            self._log.append(step._asdict())
         self._next = end
 
 
@@ -123,7 +129,7 @@ class RankRun(NamedTuple):
     """What one rank noted of one run.
 
     Attributes:
-        start: Where the run starts.
+        start: Where and how the run starts.
         steps: Steps of the run, in order.
     """
 
@@ -134,11 +140,14 @@ class RankRun(NamedTuple):
 def read_ranks(folder: str | Path) -> list[list[RankRun]]:
     """Reads what the ranks, from 0 to the last, noted.
 
+    Args:
+        folder: Folder of the ledger.
+
     Returns:
         For each rank every run that it started, in order of time; none where its file is missing.
 
     Raises:
-        FormatError: There is no file of a rank, or a line is not of a ledger.
+        FormatError: The folder holds no file of a rank, or a line is not of a ledger.
     """
     paths = {_rank(path): path for path in Path(folder).glob("rank-*.jsonl")}
     if not paths:
@@ -148,23 +157,20 @@ def read_ranks(folder: str | Path) -> list[list[RankRun]]:
 
 def _read_runs(path: Path) -> list[RankRun]:
     runs: list[RankRun] = []
-    for number, record in enumerate(_open_log(path).read(), 1):
+    for number, record in read_log(path, _FIRST_FIELDS):
         try:
             if "start" in record:
                 runs.append(RankRun(LedgerStart(**record["start"]), []))
                 continue
             step = LedgerStep(**record)
         except TypeError as error:
-            raise FormatError(path, f"line {number} is not of a ledger ({error})") from None
+            raise FormatError(f"{path}: line {number}", f"is not of a ledger ({error})") from None
         if not runs or not _follows(step, runs[-1]):
-            raise FormatError(path, f"line {number} is a step that follows no other, nor a start")
+            raise FormatError(
+                f"{path}: line {number}", "is a step that follows no other, nor a start"
+            )
         runs[-1].steps.append(step)
     return runs
-
-
-def _open_log(path: Path) -> AppendLog:
-    # A line is handed to the system, not to the disk: a kill loses nothing, a power cut may.
-    return AppendLog(path, ("epoch", "start"), sync=False)
 
 
 def _follows(step: LedgerStep, run: RankRun) -> bool:

@@ -31,22 +31,22 @@ def build_mixture(
     """Packs exactly the samples that a lock states.
 
     In the pack set a sample's origin is its source in the mixture and its number among the samples
-    taken of that source, so that a sample taken twice is two. Records that are not legal samples
-    are in the lock, not in the set: all of its samples are packed. Where an earlier run has done
-    that already, nothing is looked at again.
+    taken of that source, so that a sample taken twice counts as two. Records that are not legal
+    samples are in the lock, not in the set: all of its samples are packed. Where an earlier run has
+    done that already, no data are read again.
 
     Args:
-        lock: What is packed.
+        lock: Lock of the mixture to pack.
         out: Folder of the pack set.
         data: Folder that the lock's paths are relative to.
-        encoder: Decides the lengths; by default as the lock says.
-        engine: Runs the tasks; by default threads of this process.
-        workers: Threads; by default one for each processor.
-        overwrite: Replace a pack set that stands in the output folder.
-        on_progress: Is told how far the run has come.
+        encoder: Encoder that decides the lengths; by default the one that the lock states.
+        engine: Engine that runs the tasks; by default threads of this process.
+        workers: Number of threads; by default one for each processor.
+        overwrite: Whether a pack set in the output folder is replaced.
+        on_progress: Called with the progress of the run.
 
     Raises:
-        InputError: A file is missing.
+        InputError: A file of the mixture is missing.
         FingerprintError: The encoder is not the one that the lock was made with.
         SourceChangedError: The data are not those that the lock was made from.
         OutputExistsError: `out` already holds the packs of another job, or other files.

@@ -1,4 +1,4 @@
-"""From what there is to what is taken: the sources of a mixture, counted and chosen."""
+"""The choice of samples: all sources of a mixture are counted, then samples are taken of each."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Choice(NamedTuple):
     """What a mixture takes of one source.
 
     Attributes:
-        rows: int64 [k], rows of the measured samples; one taken several times stands there as
-            often.
-        locked: What a lock says of it.
+        rows: int64 [k], rows of the measured samples; a sample taken several times has as many
+            entries.
+        locked: Entry of the source in the lock.
     """
 
     rows: NDArray[np.int64]
@@ -41,12 +41,12 @@ class Choice(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """A mixture once all of its samples were looked at.
+    """A mixture all of whose samples were examined.
 
     Attributes:
-        sources: Every file.
-        pass1: What pass 1 found in them.
-        choices: What is taken of each of the mixture's sources.
+        sources: All files of the mixture.
+        pass1: Result of pass 1 over the files.
+        choices: Choice for each of the mixture's sources, in order.
     """
 
     sources: Sequence[Source]
@@ -55,13 +55,13 @@ class Survey(NamedTuple):
 
 
 class LocatedMixture(NamedTuple):
-    """A mixture whose files and filters are known, before any sample is looked at.
+    """A mixture whose files and filters are known, before any sample is examined.
 
     Attributes:
-        mixture: The mixture as it was asked for.
-        data: Folder that its paths are relative to.
-        files: Files of all its sources.
-        filters: Filters of each of its sources.
+        mixture: Mixture as its recipe states it.
+        data: Folder that the mixture's paths are relative to.
+        files: Files of all of the mixture's sources.
+        filters: Filters of each of the mixture's sources.
     """
 
     mixture: Mixture
@@ -85,8 +85,8 @@ def locate_mixture(mixture: Mixture, data: Path) -> LocatedMixture:
     """Finds the files of a mixture and makes its filters.
 
     Args:
-        mixture: The mixture as it was asked for.
-        data: Folder that its paths are relative to.
+        mixture: Mixture as its recipe states it.
+        data: Folder that the mixture's paths are relative to.
 
     Raises:
         InputError: A path names nothing, or two sources share a file.
@@ -98,14 +98,14 @@ def locate_mixture(mixture: Mixture, data: Path) -> LocatedMixture:
 
 
 def survey_mixture(run: PackRun, located: LocatedMixture) -> Survey:
-    """Looks at every sample of a mixture, and chooses.
+    """Examines every sample of a mixture, and chooses.
 
     Args:
-        run: The packing run whose first pass looks at them; its job has begun.
-        located: The mixture and its files.
+        run: Packing run whose first pass examines the samples; its job has begun.
+        located: Mixture with its files and filters.
 
     Raises:
-        InputError: The mixture does not fit its data; the source is named.
+        InputError: The mixture asks for what its data do not have; the source is named.
     """
     opened = open_mixture(
         located.mixture, located.filters, located.files, located.data, run.work.staging
@@ -122,9 +122,9 @@ class _Chooser:
     """Chooses source by source.
 
     Attributes:
-        opened: The mixture and its files.
+        opened: Mixture with its opened files.
         measured: All samples of all sources.
-        rejects: Reasons of each source, counted.
+        rejects: Number of rejected records of each source, by reason.
     """
 
     opened: OpenMixture
@@ -176,7 +176,7 @@ class _Chooser:
 
 
 def _rejects_of(opened: OpenMixture, rejects: Sequence[Reject]) -> list[Mapping[str, int]]:
-    """Returns the reasons of each of the mixture's sources, counted."""
+    """Returns the number of rejected records of each of the mixture's sources, by reason."""
     owner = {
         source.name: number for source, number in zip(opened.sources, opened.owners, strict=True)
     }

@@ -17,11 +17,11 @@ def plot_shares(shares: Mapping[str, Count], path: str | Path, title: str) -> No
 
     Args:
         shares: Samples and tokens of each source or modality; drawn in this order, from the top.
-        path: The PNG.
+        path: PNG to write.
         title: Title of the picture.
 
     Raises:
-        MissingExtraError: Matplotlib is not installed.
+        MissingExtraError: The package matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ def plot_shares(shares: Mapping[str, Count], path: str | Path, title: str) -> No
         percent = [100 * count / max(1, sum(counts)) for count in counts]
         bars = axes.barh([row + offset for row in rows], percent, 0.38, color=color, label=unit)
         axes.bar_label(bars, [f"{value:.1f} %" for value in percent], padding=3, fontsize=7)
-    # Names come from files: a dollar sign in one is no formula.
+    # Names come from files: a dollar sign must not start a formula.
     axes.set_yticks(rows, list(shares), parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel("share, %")

@@ -18,7 +18,7 @@ from packkit.samples import Sample
 
 
 class Filter(Protocol):
-    """Decides on samples."""
+    """Decides which samples a mixture may take."""
 
     name: ClassVar[str]
     version: ClassVar[int]
@@ -27,18 +27,18 @@ class Filter(Protocol):
     """Dataclass of what a mixture may set, checked by `packkit.base.checked_toml.check_tables`."""
 
     def __init__(self, options: Any, data: Path) -> None:  # noqa: ANN401
-        """Takes its options, and the folder under which a mixture's files stand."""
+        """Makes the filter of its options and the folder under which a mixture's files lie."""
 
     def drops(self, sample: Sample, key: int) -> bool:
         """Whether the sample is left out; safe to call from several threads.
 
         Args:
-            sample: The sample.
+            sample: Sample to decide on.
             key: `sample_key` of the sample.
         """
 
     def describe(self) -> Mapping[str, Any]:
-        """Returns what its decisions depend on, as JSON values."""
+        """Returns the options and inputs that its decisions depend on, as JSON values."""
 
 
 def label(filter_: Filter) -> str:
@@ -57,12 +57,12 @@ def make_filters(specs: Sequence[str | Mapping[str, Any]], data: Path) -> list[F
     """Makes the filters of a source.
 
     Args:
-        specs: Names, as ``no-refusal`` or ``no-refusal@1``, or tables with ``name`` and options.
-        data: Folder under which a mixture's files stand.
+        specs: Names, as ``no-refusal`` or ``no-refusal@1``, or tables of a name and options.
+        data: Folder under which a mixture's files lie.
 
     Raises:
-        InputError: None of that name or version is installed, its options are not legal, or a
-            filter is named twice.
+        InputError: No filter of that name or version is installed, its options are not legal, or
+            it is named twice.
     """
     filters = [_make(spec, data) for spec in specs]
     labels = [label(filter_) for filter_ in filters]

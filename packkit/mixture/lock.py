@@ -1,4 +1,4 @@
-"""The lock of a mixture: what exactly one stage of training is fed, and what was left out.
+"""The lock of a mixture: which samples exactly a stage of training takes, and what was left out.
 
 It is a pure function of the mixture and its data: no times, no absolute paths. ``mix build`` reads
 nothing else, and refuses data that have changed since.
@@ -26,11 +26,11 @@ _VERSION = 2
 
 
 class Count(NamedTuple):
-    """Some samples.
+    """A number of samples and of their tokens.
 
     Attributes:
-        samples: How many.
-        tokens: Tokens of all samples counted.
+        samples: Number of samples.
+        tokens: Number of tokens of the samples.
     """
 
     samples: int
@@ -42,22 +42,22 @@ class LockedSource:
     """One source of a locked mixture.
 
     Attributes:
-        name: What it is called in the mixture.
-        use: Name of its data set.
-        files: Name and bytes of each file.
-        layouts: Layout of each file.
-        read: Records found.
-        rejected: How many of them are not legal samples, by reason.
-        available: The others.
-        filters: What the decisions of each filter depend on, by name and version.
-        dropped: How many samples each filter left out.
-        asked: How much the mixture asks for.
-        taken: Samples taken, repeats counted.
-        distinct: Different samples among them.
-        text_tokens: Text tokens of the samples taken.
-        image_tokens: Image tokens of the samples taken.
-        images: Images of the samples taken.
-        modalities: Samples taken of each modality.
+        name: Name of the source in the mixture.
+        use: Name of the data set.
+        files: Name and size in bytes of each file.
+        layouts: Layout of the records of each file.
+        read: Number of records read.
+        rejected: Number of records that are not legal samples, by reason.
+        available: Number of records that are legal samples, before any filter.
+        filters: Options and inputs of each filter, by name and version.
+        dropped: Number of samples that each filter left out.
+        asked: Quantity that the mixture asks for.
+        taken: Number of samples taken; a sample taken twice counts twice.
+        distinct: Number of different samples taken.
+        text_tokens: Number of text tokens of the samples taken.
+        image_tokens: Number of image tokens of the samples taken.
+        images: Number of images of the samples taken.
+        modalities: Samples taken and their tokens, by modality.
         content: `content_hash` of the samples taken.
     """
 
@@ -90,9 +90,9 @@ class Lock:
     """A locked mixture.
 
     Attributes:
-        mixture: What was asked for.
-        encoder: `SampleEncoder.describe()`, which the tokens come from.
-        sources: What it came to, in the mixture's order.
+        mixture: Mixture as its recipe states it.
+        encoder: Description of the encoder that counted the tokens, from `SampleEncoder.describe`.
+        sources: Sources with the samples taken, in the mixture's order.
     """
 
     mixture: Mixture

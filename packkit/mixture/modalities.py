@@ -1,4 +1,4 @@
-"""What modality a sample is counted under, told by catalogs that other packages bring.
+"""Modalities that samples are counted under, from catalogs that other packages install.
 
 A catalog is an object that keeps the protocol `ModalityCatalog`, named under the entry points
 ``packkit.modalities``.
@@ -20,7 +20,7 @@ class ModalityCatalog(Protocol):
 
     @property
     def modalities(self) -> Sequence[str]:
-        """What a sample's modality may be."""
+        """Modalities that a sample can have."""
 
     def modality_of(self, data_set: str, meta: Mapping[str, Any]) -> str | None:
         """Returns the modality of a sample, where it can be told.

@@ -1,4 +1,4 @@
-"""How much of a source a mixture takes."""
+"""Quantities that a mixture takes of its sources."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _COUNT = re.compile(r"(\d+(?:\.\d+)?)([KMB]?)")
 
 
 class Quantity(NamedTuple):
-    """How much is taken.
+    """A quantity of samples.
 
     Attributes:
-        kind: ``samples`` or ``tokens``: at most that many; ``repeat``: so many times all of it.
-        value: The number.
+        kind: Meaning of `value`: a number of ``samples``, a largest number of ``tokens``, or how
+            many times the whole source is taken, ``repeat``.
+        value: Number of samples, tokens or repeats.
     """
 
     kind: Literal["samples", "tokens", "repeat"]

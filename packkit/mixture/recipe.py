@@ -1,4 +1,4 @@
-"""What a mixture is, as TOML that is checked when it is read."""
+"""The recipe of a mixture: TOML that is checked when it is read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class PackTable:
 
     @property
     def given(self) -> dict[str, Any]:
-        """What is not left at the default of `PackConfig`."""
+        """Options that differ from the default of `PackConfig`."""
         values = {name: getattr(self, name) for name in self.__slots__}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -48,22 +48,22 @@ class PackTable:
 class MixtureSource:
     """One ``[[sources]]`` table.
 
-    How much is taken is said by at most one of `take`, `repeat`, `tokens` and `weight`; without
-    any, all is.
+    At most one of `take`, `repeat`, `tokens` and `weight` says how much is taken; without any of
+    them, all is.
 
     Attributes:
         use: Name of a data set, one of ``packkit catalog`` or any other.
-        name: What it is called in the mixture; by default `use`.
+        name: Name of the source in the mixture; by default `use`.
         path: Files, folders or globs, relative to the data folder.
         images: Folder of image paths, relative to the data folder; by default that of each file.
         layout: Layout of the records, or ``auto``.
         columns: Role in the layout -> name of the field.
         filters: Filters that decide which samples may be taken; see `make_filters`.
-        take: Samples, as 180000 or ``"180K"``.
-        repeat: How often all of it is taken; 1.5 is all of it and half of it once more.
-        tokens: At most so many tokens, as ``"5B"``.
+        take: Number of samples to take, as 180000 or ``"180K"``.
+        repeat: Number of times the whole source is taken; 1.5 is all of it and half once more.
+        tokens: Largest number of tokens to take, as ``"5B"``.
         weight: Share of the mixture's `total` that the source gets.
-        shortage: What happens where there is less; by default as the mixture says.
+        shortage: Treatment of a source that has less than is asked for; by default the mixture's.
         modality: Modality of all samples whose own the catalog does not tell.
         max_reject_rate: Share of records that may be rejected, in [0, 1].
     """
@@ -105,17 +105,17 @@ class MixtureSource:
 
     @property
     def label(self) -> str:
-        """What it is called in the mixture."""
+        """Name of the source in the mixture."""
         return self.name or self.use
 
     @property
     def paths(self) -> list[str]:
-        """Files, folders or globs."""
+        """Files, folders or globs that hold the records."""
         return [self.path] if isinstance(self.path, str) else self.path
 
     @property
     def quantity(self) -> Quantity:
-        """How much is taken, where it has no weight."""
+        """Quantity to take, where the source has no weight."""
         if self.take is not None:
             return Quantity("samples", parse_count(self.take))
         if self.tokens is not None:
@@ -125,17 +125,17 @@ class MixtureSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mixture:
-    """A mixture of sources: what one stage of training is fed.
+    """A mixture of sources: the data of one stage of training.
 
     Attributes:
         version: Version of the notation, 1.
         name: Name of the stage.
-        seed: Decides which samples are taken, and the order of packs.
-        total: What weights are shares of, as ``"1M"``.
+        seed: Seed of the choice of samples and of the order of packs.
+        total: Quantity that weights are shares of, as ``"1M"``.
         unit: Whether `total` counts samples or tokens.
-        shortage: What happens where a source has less than is asked of it.
-        pack: How lengths are counted and packs made.
-        sources: In order.
+        shortage: Treatment of a source that has less than is asked for.
+        pack: Options of counting lengths and making packs.
+        sources: Sources of the mixture, in order.
     """
 
     __pydantic_config__ = _STRICT
@@ -167,14 +167,14 @@ class Mixture:
 
     @property
     def quantities(self) -> list[Quantity]:
-        """How much of each source is taken."""
+        """Quantity to take of each source."""
         if self.total is None:
             return [source.quantity for source in self.sources]
         shares = apportion(parse_count(self.total), [source.weight or 0 for source in self.sources])
         return [Quantity(self.unit, share) for share in shares]
 
     def shortage_of(self, source: MixtureSource) -> Shortage:
-        """Returns what happens where a source has less than is asked of it."""
+        """Returns the treatment of a source that has less than is asked for."""
         return source.shortage or self.shortage
 
     def encoder(self, tokenizer: str | None = None) -> SampleEncoder:
@@ -196,7 +196,7 @@ def read_mixture(path: str | Path) -> Mixture:
 
     Raises:
         InputError: The file cannot be read, or a key is unknown, missing or not legal.
-        MissingExtraError: Pydantic is not installed.
+        MissingExtraError: The package pydantic is not installed.
     """
     return check_mixture(read_tables(Path(path)), path)
 
@@ -205,12 +205,12 @@ def check_mixture(tables: Mapping[str, Any], place: str | Path) -> Mixture:
     """Makes a mixture from its JSON form.
 
     Args:
-        tables: What a file holds.
-        place: The file, for messages.
+        tables: Content of the recipe, as JSON values.
+        place: Name of the file, for messages.
 
     Raises:
         InputError: A key is unknown, missing or not legal; the key is named.
-        MissingExtraError: Pydantic is not installed.
+        MissingExtraError: The package pydantic is not installed.
     """
     mixture = check_tables(Mixture, tables, place, extra="mix")
     mixture.pack_config()

@@ -1,4 +1,4 @@
-"""The filter ``no-refusal``: answers that are none."""
+"""The filter ``no-refusal``, which drops answers that refuse to answer."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class NoRefusal:
         )
 
     def describe(self) -> Mapping[str, Any]:
-        """Returns nothing: it has no options."""
+        """Returns an empty object: the filter has no options."""
         return {}
 
 

@@ -1,4 +1,4 @@
-"""From a mixture to its lock."""
+"""Makes the lock of a mixture."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def resolve_mixture(
     engine: Engine | None = None,
     on_progress: Progress | None = None,
 ) -> Lock:
-    """Looks at every sample of a mixture, chooses, and writes the lock.
+    """Examines every sample of a mixture, chooses, and writes the lock.
 
     Beside the lock, ``NAME.rejects.jsonl`` lists every record that is no legal sample. A run that
     was killed goes on where it stopped; until then its state is in the folder ``NAME.work``.
 
     Args:
-        mixture: What is asked for.
-        lock_path: The lock to write.
+        mixture: Mixture to resolve.
+        lock_path: Path of the lock to write.
         data: Folder that the mixture's paths are relative to.
-        encoder: Decides the lengths; by default as the mixture says.
-        engine: Runs the tasks; by default threads of this process.
-        on_progress: Is told how far the run has come.
+        encoder: Encoder that decides the lengths; by default the one that the mixture names.
+        engine: Engine that runs the tasks; by default threads of this process.
+        on_progress: Called with the progress of the run.
 
     Returns:
-        The lock.
+        Lock that was written.
 
     Raises:
         InputError: A path names nothing, a source is named twice or has less than is asked of it.

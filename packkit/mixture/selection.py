@@ -1,4 +1,4 @@
-"""Which samples of a source a mixture takes: those of the smallest hashes.
+"""Chooses the samples of a source that a mixture takes: those of the smallest hashes.
 
 The hash is of (seed, source, sample), so the choice depends neither on the order of samples nor on
 how they are cut into files, is the same every time, and a smaller count is a subset of a larger
@@ -18,15 +18,15 @@ from packkit.base.orders import hash_keys, seeded_key
 from packkit.mixture.quantities import Quantity
 
 Shortage = Literal["error", "all", "repeat"]
-"""What happens where a source has less than is asked of it: it is an error, all of it is taken, or
-it is taken again from the start."""
+"""Treatment of a source that has less than is asked for: an error, taking all of it, or taking
+it again from the start."""
 
-# The use of the seed: other orders of the same seed must have nothing to do with this one.
+# Keeps this use of the seed independent of other orders of the same seed.
 _STREAM = 0x313
 
 
 class _Asked(NamedTuple):
-    """What is asked of a source, in the unit in which it is measured."""
+    """The amount asked of a source, and the amount it has, in one unit."""
 
     amount: int
     available: int
@@ -37,7 +37,7 @@ def ranks_of(keys: NDArray[np.uint64], seed: int, source: str) -> NDArray[np.uin
     """Returns the hash by which each sample is chosen.
 
     Args:
-        keys: uint64 [n], `sample_key` of each.
+        keys: uint64 [n], `sample_key` of each sample.
         seed: Seed of the mixture.
         source: Name of the source.
 
@@ -57,16 +57,16 @@ def take(
     """Chooses samples.
 
     Args:
-        ranks: uint64 [n], as `ranks_of` gives them.
-        lengths: int32 [n], tokens.
-        quantity: How much; of tokens, as many samples as stay within it.
-        shortage: What happens where there is less.
+        ranks: uint64 [n], rank of each sample, from `ranks_of`.
+        lengths: int32 [n], tokens of each sample.
+        quantity: Quantity to take; of tokens, as many samples as stay within it.
+        shortage: Treatment of a source that has less than is asked for.
 
     Returns:
-        int64 [k], which samples, ascending; one that is taken several times stands there as often.
+        int64 [k], numbers of the samples, ascending; one taken several times stands there as often.
 
     Raises:
-        InputError: There is less than is asked for, and `shortage` is ``error``; or nothing at all.
+        InputError: The source has less than is asked for and `shortage` is ``error``, or nothing.
     """
     n, tokens = len(ranks), int(lengths.sum(dtype=np.int64))
     if quantity.kind == "repeat":

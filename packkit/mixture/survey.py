@@ -1,4 +1,4 @@
-"""What is looked at before a mixture is chosen: every sample of every source, once."""
+"""Examines every sample of every source of a mixture once, before any is chosen."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class OpenMixture:
     """A mixture whose files have been found; also what pass 1 notes of every sample.
 
     Attributes:
-        mixture: What it is.
-        sources: Every file.
+        mixture: Mixture as its recipe states it.
+        sources: All files of the mixture.
         owners: Number of the mixture's source that each file belongs to.
         filters: Filters of each of the mixture's sources.
     """
@@ -49,10 +49,10 @@ class OpenMixture:
     def __call__(
         self, source: int, sample: Sample, stamps: Sequence[ImageStamp]
     ) -> Mapping[str, Any]:
-        """Notes what decides whether a sample is taken, and what it will be counted as.
+        """Computes the columns that decide whether a sample is taken and how it is counted.
 
         Raises:
-            InputError: A filter cannot decide.
+            InputError: A filter cannot decide on the sample.
         """
         owner = self.owners[source]
         key = sample_key(sample, stamps)
@@ -63,7 +63,7 @@ class OpenMixture:
         }
 
     def parts(self, pass1: Pass1Result) -> list[SourcePart]:
-        """Returns what pass 1 found of each of the mixture's sources."""
+        """Returns the records that pass 1 counted in each of the mixture's sources."""
         owner = np.asarray(self.owners, np.int32)[pass1.measured.source]
         return [self._part(number, pass1, owner) for number in range(len(self.mixture.sources))]
 
@@ -93,8 +93,8 @@ class MixtureFile(NamedTuple):
     """One file of a mixture.
 
     Attributes:
-        owner: Number of the mixture's source that it belongs to.
-        file: Where it stands.
+        owner: Number of the mixture's source that the file belongs to.
+        file: Location of the file.
     """
 
     owner: int
@@ -102,13 +102,13 @@ class MixtureFile(NamedTuple):
 
 
 class SourcePart(NamedTuple):
-    """What there is of one of a mixture's sources.
+    """Records of one of a mixture's sources, counted.
 
     Attributes:
         files: Files of the source.
-        read: Their records.
-        available: Samples that can be packed.
-        dropped: How many of them each filter leaves out.
+        read: Number of records in the files.
+        available: Number of samples that can be packed, before any filter.
+        dropped: Number of samples that each filter leaves out.
         rows: int64 [n], rows of the measured samples that may be taken.
     """
 
@@ -123,8 +123,8 @@ def find_files(mixture: Mixture, data: Path) -> list[MixtureFile]:
     """Lists the files of a mixture, in the order of its sources.
 
     Args:
-        mixture: What it is.
-        data: Folder that its paths are relative to.
+        mixture: Mixture as its recipe states it.
+        data: Folder that the mixture's paths are relative to.
 
     Raises:
         InputError: A path names nothing, or two sources share a file.
@@ -148,17 +148,17 @@ def open_mixture(
     data: Path,
     staging: Path,
 ) -> OpenMixture:
-    """Makes the files of a mixture readable by offset, and tells their layouts.
+    """Makes the files of a mixture readable by offset, and detects their layouts.
 
     Args:
-        mixture: What it is.
+        mixture: Mixture as its recipe states it.
         filters: Filters of each of the mixture's sources.
         files: Files of the source.
-        data: Folder that its paths are relative to.
+        data: Folder that the mixture's paths are relative to.
         staging: Folder for copies of files that cannot be read by offset.
 
     Raises:
-        InputError: A layout cannot be told.
+        InputError: The layout of a file cannot be detected.
         FormatError: A file cannot be read as its name says.
     """
     sources = []

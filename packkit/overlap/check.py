@@ -1,4 +1,4 @@
-"""Reads an evaluation set into memory, streams the training data past it, and notes what meets."""
+"""Reads an evaluation set into memory, streams the training data past it, and notes matches."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Hit(NamedTuple):
     """An image of the training data that the evaluation set has too.
 
     Attributes:
-        kind: Whether the question is the same as well.
-        train: Where it stands in the training data.
-        eval: Where it stands in the evaluation set.
+        kind: Whether the image alone or image and question are the same.
+        train: Place of the image in the training data.
+        eval: Place of the image in the evaluation set.
         is_exact: Whether the files have the same bytes.
-        distance: Bits of 64 in which the perceptual hashes differ.
+        distance: Number of bits, of 64, in which the perceptual hashes differ.
         correlation: Correlation of the small grey versions, -1 to 1.
     """
 
@@ -45,16 +45,16 @@ class OverlapReport:
     """What two sets share.
 
     Attributes:
-        train_samples: Samples of the training data that could be read.
-        eval_samples: Samples of the evaluation set that could be read.
-        train_unreadable: Records that could not, by reason.
-        eval_unreadable: Records that could not, by reason.
-        eval_images: Images of the evaluation set.
-        leaked_images: How many of them stand in the training data.
-        leaked_pairs: How many of them with the same question.
-        same_questions: Samples of the training data that ask a question of the evaluation set,
-            whatever their images.
-        hits: Every pair of images.
+        train_samples: Number of samples of the training data that could be read.
+        eval_samples: Number of samples of the evaluation set that could be read.
+        train_unreadable: Number of unreadable records of the training data, by reason.
+        eval_unreadable: Number of unreadable records of the evaluation set, by reason.
+        eval_images: Number of images of the evaluation set.
+        leaked_images: Number of images of the evaluation set that the training data have too.
+        leaked_pairs: Number of images that the training data have with the same question.
+        same_questions: Number of samples of the training data that ask a question of the
+            evaluation set, whatever their images.
+        hits: All pairs of images that match.
     """
 
     train_samples: int
@@ -75,21 +75,21 @@ class OverlapReport:
 def find_overlap(
     train: OverlapSide, against: OverlapSide, *, max_distance: int = MAX_DISTANCE
 ) -> OverlapReport:
-    """Looks for the images and questions of an evaluation set in training data.
+    """Searches training data for the images and questions of an evaluation set.
 
     Memory: about 4 KiB an image of the evaluation set, and every hit; the training data are
     streamed.
 
     Args:
-        train: The training data.
-        against: The evaluation set.
-        max_distance: Bits of 64 in which the perceptual hashes of near images differ at most.
+        train: Inputs of the training data.
+        against: Inputs of the evaluation set.
+        max_distance: Largest number of bits, of 64, in which the hashes of near images differ.
 
     Raises:
         InputError: An input names nothing, no sample of a side can be read, or `max_distance` is
             out of range.
         FormatError: A file cannot be read as its name says.
-        MissingExtraError: Imagehash is not installed.
+        MissingExtraError: The package imagehash is not installed.
     """
     if not 0 <= max_distance <= 64:
         raise InputError(f"max_distance must be in 0..64, got {max_distance}")

@@ -1,8 +1,8 @@
-"""What tells an image from others after it was encoded anew or made smaller.
+"""Recognizes an image after it was encoded again or made smaller.
 
 Two images are near if their perceptual hashes differ in few bits and their small grey versions
 correlate, the more strictly the more bits differ. The hash alone finds candidates cheaply; among
-slices of one volume it is not enough. docs/overlap.md has what the limits were measured on.
+slices of one volume it is not enough. docs/overlap.md says on what the limits were measured.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Picture(NamedTuple):
     """An image as it is compared.
 
     Attributes:
-        digest: Xxh3_128 of the file's bytes.
-        phash: uint64, perceptual hash.
+        digest: Hash (xxh3_128) of the file's bytes.
+        phash: uint64, perceptual hash of the image.
         grey: float32 [1024], the image in 32 x 32 pixels, of mean 0 and length 1.
     """
 
@@ -54,7 +54,7 @@ class Match(NamedTuple):
     Attributes:
         number: Number of the image in the index.
         is_exact: Whether the files have the same bytes.
-        distance: Bits in which the hashes differ, 0 to 64.
+        distance: Number of bits in which the hashes differ, 0 to 64.
         correlation: Correlation of the grey versions, -1 to 1.
     """
 
@@ -68,18 +68,18 @@ def is_near(distance: int, correlation: float) -> bool:
     """Returns whether two images whose hashes are close enough to be compared look the same.
 
     Args:
-        distance: Bits of 64 in which their perceptual hashes differ.
+        distance: Number of bits, of 64, in which their perceptual hashes differ.
         correlation: Correlation of their grey versions, -1 to 1.
     """
     return correlation >= (_CLOSE_CORRELATION if distance <= _CLOSE_DISTANCE else _FAR_CORRELATION)
 
 
 def describe(data: bytes) -> Picture:
-    """Returns what an image file is compared by.
+    """Returns the features by which an image file is compared.
 
     Raises:
         SampleError: The image cannot be decoded.
-        MissingExtraError: Imagehash is not installed.
+        MissingExtraError: The package imagehash is not installed.
     """
     try:
         import imagehash
@@ -103,8 +103,8 @@ class PictureIndex:
     """Images that others are looked up in, about 4 KiB each.
 
     Args:
-        pictures: The images, numbered from 0.
-        max_distance: Bits in which the hashes of near images differ at most.
+        pictures: Images to look up, numbered from 0.
+        max_distance: Largest number of bits in which the hashes of near images differ.
     """
 
     def __init__(self, pictures: Sequence[Picture], max_distance: int = MAX_DISTANCE) -> None:

@@ -1,4 +1,4 @@
-"""Reads one side of the comparison: what can be read, in order, and how much cannot."""
+"""Reads one side of the comparison: readable samples in order, and counts of unreadable records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BATCH = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlapSide:
-    """What one side is read from.
+    """Inputs of one side.
 
     Attributes:
         paths: Files, folders or globs, pack sets included.
@@ -40,10 +40,10 @@ class OverlapSide:
 
 
 class Place(NamedTuple):
-    """Where an image stands.
+    """Place of an image.
 
     Attributes:
-        source: File.
+        source: File that holds the record.
         position: Number of the record, from 0.
         id: Id of the sample, if it has one.
         image: Number of the image in the sample, from 0.
@@ -59,8 +59,8 @@ class Described(NamedTuple):
     """One sample as it is compared.
 
     Attributes:
-        places: Where its images stand.
-        questions: What its user asks, normalized.
+        places: Place of each image.
+        questions: Questions of the user, normalized.
         pictures: Images of the sample.
     """
 
@@ -73,11 +73,11 @@ class Side:
     """One side, read once.
 
     Args:
-        name: What messages call it.
-        inputs: What it is read from.
+        name: Name of the side in messages.
+        inputs: Inputs of the side.
 
     Attributes:
-        samples: Samples that could be read so far.
+        samples: Number of samples read so far.
     """
 
     def __init__(self, name: str, inputs: OverlapSide) -> None:
@@ -87,7 +87,7 @@ class Side:
         self._unreadable: Counter[str] = Counter()
 
     def read(self) -> Iterator[Described]:
-        """Yields what can be read, in order, and counts what cannot.
+        """Yields the readable samples in order, and counts the unreadable records.
 
         Raises:
             InputError: Nothing can be read, as with a wrong folder of images.
@@ -100,12 +100,12 @@ class Side:
                     self.samples += 1
                     yield sample
         if not self.samples:
-            # Nothing was compared, which must not pass for nothing being shared.
+            # Nothing was compared, which must not look like nothing shared.
             raise InputError(f"no sample of {self._name} can be read: {self._losses()}")
 
     @property
     def unreadable(self) -> dict[str, int]:
-        """Records that could not be read so far, by reason in alphabetical order."""
+        """Number of unreadable records so far, by reason in alphabetical order."""
         return dict(sorted(self._unreadable.items()))
 
     def _losses(self) -> str:

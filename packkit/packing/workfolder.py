@@ -48,7 +48,7 @@ class WorkFolder:
     def __init__(self, out: Path) -> None:
         self._out = out
         self.path = out / _NAME
-        self._lock = FileLock(self.path / "lock", out)
+        self._lock = FileLock(self.path / "lock", f"pack set {out}")
 
     @property
     def staging(self) -> Path:

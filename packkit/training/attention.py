@@ -1,7 +1,8 @@
 """Attention in which samples of a pack do not see each other, for a language model of transformers.
 
 transformers' own attention keeps packed samples apart only as long as it is given neither a mask
-nor a cache, and says nothing where it does not (docs/attention.md). Here it is always told.
+nor a cache, and gives no warning where it does not (docs/attention.md). Here the
+segments are always passed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def choose_attention(attention: Attention, device: torch.device, dtype: torch.dt
 
     Args:
         attention: ``auto`` is ``varlen`` wherever that can be: on a CPU, and on a GPU in 16 bits.
-        device: Where the model runs.
+        device: Device on which the model runs.
         dtype: Floating point type in which the model runs.
     """
     if attention == "auto":
@@ -42,10 +43,10 @@ def attention_inputs(batch: PackBatch, implementation: str, *, isolate: bool) ->
     """Returns what a language model takes beside embeddings to attend inside samples alone.
 
     Args:
-        batch: T tokens on one axis.
-        implementation: What `choose_attention` gave; the model must be set to the same.
-        isolate: False lets every token see all before it, and positions run on: so do trainers
-            that only put an end token between samples.
+        batch: Batch whose T tokens lie on one axis.
+        implementation: Name from `choose_attention`; the model must be set to the same.
+        isolate: Whether samples are kept apart. If not, every token sees all before it and
+            positions run on, as in trainers that only put an end token between samples.
 
     Returns:
         ``position_ids`` int64 [1, T], ``attention_mask``, and for ``varlen`` the segments.
@@ -79,14 +80,14 @@ def _attend(
     """Attends causally inside segments; transformers calls it in every layer.
 
     Args:
-        module: The layer.
-        query: Queries, [1, heads, T, channels].
-        key: Keys, [1, key heads, T, channels].
-        value: Values, [1, key heads, T, channels].
-        attention_mask: None.
-        scaling: Factor of the scores.
+        module: Attention layer that calls.
+        query: Floating point [1, heads, T, channels].
+        key: Floating point [1, key heads, T, channels].
+        value: Floating point [1, key heads, T, channels].
+        attention_mask: Always None: the segments take its place.
+        scaling: Factor that the scores are multiplied by.
         cu_seqlens: int32 [N+1], where each segment begins.
-        max_seqlen: Tokens of the longest segment.
+        max_seqlen: Number of tokens of the longest segment.
 
     Returns:
         [1, T, heads, channels], and no weights.
@@ -146,7 +147,7 @@ def _attend_in_turn(
 
 
 def _no_mask(*_: Any, **__: Any) -> None:  # noqa: ANN401
-    """Makes no mask: segments say it all."""
+    """Makes no mask: the segments take its place."""
 
 
 AttentionInterface.register(_VARLEN, _attend)

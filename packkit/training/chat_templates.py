@@ -70,6 +70,6 @@ def chat_template(name: str, image_slot: str) -> str:
 
     Args:
         name: ``chatml`` or ``qwen3``.
-        image_slot: The token that stands for an image.
+        image_slot: Token that stands for an image.
     """
     return (_CONTENT + _TEMPLATES[name]).replace("IMAGE_SLOT", image_slot)

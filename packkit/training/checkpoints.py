@@ -46,12 +46,12 @@ _NAME = re.compile(r"step-(\d{8,})")
 
 @dataclass(frozen=True, slots=True)
 class CheckpointInfo:
-    """What a checkpoint says beside its tensors.
+    """Content of a checkpoint besides its tensors.
 
     Attributes:
-        step: Steps that were made.
-        loader: State of the loader.
-        recipe: The recipe of the run.
+        step: Number of steps made.
+        loader: State of the loader, as its `state_dict` gives it.
+        recipe: Recipe of the run, as JSON values.
     """
 
     step: int
@@ -60,7 +60,7 @@ class CheckpointInfo:
 
     @property
     def image_tokens(self) -> int:
-        """Tokens an image takes."""
+        """Number of tokens that an image takes."""
         tokens: int = self.recipe["model"]["image_tokens"]
         return tokens
 
@@ -97,13 +97,13 @@ def save_checkpoint(
 
     Args:
         folder: Folder that holds the checkpoints.
-        info: What it says beside tensors.
-        model: Sharded or not.
-        optimizer: Optimizer of the model.
-        config: Config of the model.
+        info: Content besides the tensors.
+        model: Model to save, sharded or not.
+        optimizer: Optimizer of the model, whose moments are saved.
+        config: Config of the model, as transformers reads it.
         encoder: Encoder of the packs.
-        ranks: The processes, which all must call this.
-        keep: How many of the newest are kept.
+        ranks: Processes of the run, which all must call this.
+        keep: Number of the newest checkpoints that are kept.
 
     Raises:
         CheckpointError: The checkpoint cannot be written; those before it are as they were.
@@ -139,7 +139,7 @@ def load_checkpoint(
 ) -> CheckpointInfo:
     """Loads weights, optimizer and this rank's random generators, in place.
 
-    Of the optimizer its moments are loaded; its options stay those of the recipe at hand.
+    The moments of the optimizer are loaded; its options stay those of the current recipe.
 
     Raises:
         CheckpointError: The checkpoint cannot be read, or is of another model.
@@ -181,10 +181,10 @@ def read_weights(path: Path) -> LlavaForConditionalGeneration:
 
 
 def read_info(path: Path) -> CheckpointInfo:
-    """Reads run.json.
+    """Reads the run.json of a checkpoint.
 
     Raises:
-        FormatError: The run cannot be read, or is of another version.
+        FormatError: The run.json cannot be read, or is of another version.
     """
     place = path / "run.json"
     try:
@@ -257,14 +257,14 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _cause(error: BaseException) -> str:
-    """Returns what went wrong, out of what torch gathered from all ranks."""
+    """Returns the reason of a failure, the first that torch gathered from the ranks."""
     failures = getattr(error, "failures", None)
     return str(next(iter(failures.values()))[0]) if failures else str(error)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Leaves out what torch warns of its own doing when a process is alone."""
+    """Hides warnings about torch's internals that a single process gets."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="torch.distributed")
         warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")

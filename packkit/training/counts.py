@@ -1,4 +1,4 @@
-"""What a step holds: tokens, targets, images and arithmetic, over all ranks."""
+"""Counts of a step over all ranks: tokens, targets, images and arithmetic."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from packkit.training.parallel import Ranks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCounts:
-    """Sums over the batches of all ranks.
+    """Counts of a step, summed over the batches of all ranks.
 
     Attributes:
-        targets: Tokens that are trained.
-        tokens: Tokens of samples, without padding.
-        images: Images.
-        capacity: Tokens that the packs could hold; fillers are none.
-        flops: Floating point operations of the model.
+        targets: Number of tokens that the loss is taken of.
+        tokens: Number of tokens of samples, without padding.
+        images: Number of images.
+        capacity: Number of tokens that the packs could hold; fillers do not count.
+        flops: Number of floating point operations of the model.
         peak: FLOP/s of all devices, or None where it is not known.
-        data_seconds: What ranks waited for data, on average.
+        data_seconds: Seconds that a rank waited for data, mean over the ranks.
     """
 
     targets: int
@@ -68,15 +68,15 @@ def count_step(
     waited: float,
     ranks: Ranks,
 ) -> StepCounts:
-    """Counts what a step holds; all ranks must call it.
+    """Counts the tokens, images and operations of a step; all ranks must call it.
 
     Args:
         batches: Batches of this rank, still on the CPU.
         config: Config of the model.
-        image_tokens: Tokens an image takes.
-        capacity: Tokens that a pack can hold.
-        waited: What this rank waited for them, seconds.
-        ranks: The processes.
+        image_tokens: Number of tokens that an image takes.
+        capacity: Number of tokens that a pack can hold.
+        waited: Seconds that this rank waited for its batches.
+        ranks: Processes of the run.
     """
     counted = (
         sum(batch.num_targets for batch in batches),

@@ -1,4 +1,4 @@
-"""A trained model as a Hugging Face folder, for transformers and whatever reads such."""
+"""A trained model as a Hugging Face folder, for transformers and other readers of such folders."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def export(
     """Writes a checkpoint as ``LlavaForConditionalGeneration``: safetensors, tokenizer, processor.
 
     Args:
-        run: A run, whose newest checkpoint is taken, or a checkpoint.
-        out: A new folder.
+        run: Folder of a run, whose newest checkpoint is taken, or of a checkpoint.
+        out: Folder to make; it must not exist.
         precision: Precision of the weights, ``bf16`` or ``fp32``.
 
     Returns:
-        The folder.
+        Path of the new folder.
 
     Raises:
         InputError: There is no checkpoint, or no class of transformers can express the model.
-        CheckpointError: The checkpoint cannot be read.
-        FormatError: The checkpoint cannot be read, or is of another version.
-        OutputExistsError: The folder is there already.
+        CheckpointError: The weights of the checkpoint cannot be read.
+        FormatError: The run.json of the checkpoint cannot be read, or is of another version.
+        OutputExistsError: The folder `out` exists already.
     """
     checkpoint, out = find_checkpoint(Path(run)), Path(out)
     if checkpoint is None:

@@ -1,10 +1,10 @@
-"""How much arithmetic a batch takes, to tell how much of a device's peak is used.
+"""Arithmetic that a batch takes, to tell how much of a device's peak is used.
 
-Counted is what the model needs, forward and backward, as in "PaLM" (Chowdhery et al., 2022,
+The count is of what the model needs, forward and backward, as in "PaLM" (Chowdhery et al., 2022,
 appendix B), with two differences: attention costs the sum of squared lengths of the samples, not
 the square of the pack, and logits are counted for targets alone. The frozen vision encoder runs
-forward. What is run again, for activation checkpointing and for logits that are not kept, is not
-counted.
+forward only. What runs twice, for activation checkpointing or for logits that are not kept, counts
+once.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def batch_flops(config: LlavaConfig, batch: PackBatch, image_tokens: int) -> flo
     width, heads = text.hidden_size, text.num_attention_heads * text.head_dim
     key_heads = text.num_key_value_heads * text.head_dim
     layer = 2 * width * (heads + key_heads) + 3 * width * text.intermediate_size
-    # The first of its matrices has no gradient to hand on: the vision encoder is frozen.
+    # Its first matrix passes no gradient on: the vision encoder is frozen.
     projector = width * (4 * config.vision_config.hidden_size + _TRAINED * width)
     images = len(batch.pixel_values)
     return float(

@@ -1,4 +1,4 @@
-"""Text from a trained model: what it says of images."""
+"""Text that a trained model generates for prompts with images."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from packkit.training.weights import read_llava
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
-    """What a model is to go on from, ready for it.
+    """A prompt as the model takes it.
 
     Attributes:
-        input_ids: int32 [L], token ids.
+        input_ids: int32 [L], token ids of the prompt.
         image_slots: int32 [M, 2], first token and number of tokens of each image.
-        pixels: uint8 [M, 3, S, S].
+        pixels: uint8 [M, 3, S, S], images of the prompt.
     """
 
     input_ids: npt.NDArray[np.int32]
@@ -40,12 +40,12 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a model wrote.
+    """Text that a model generated.
 
     Attributes:
-        text: Without special tokens.
-        tokens: Their number, with the one that ended it.
-        is_cut: Whether it did not come to its end.
+        text: Generated text, without special tokens.
+        tokens: Number of generated tokens, with the one that ended the text.
+        is_cut: Whether the limit of tokens was reached before the text ended.
     """
 
     text: str
@@ -60,8 +60,8 @@ class Written:
 
         Args:
             ids: Generated ids of the row, without its prompt.
-            end_ids: What ends a text.
-            decode: Returns the text of ids, without special tokens.
+            end_ids: Ids of the tokens that end a text.
+            decode: Function that returns the text of ids, without special tokens.
         """
         end = next((place for place, token in enumerate(ids) if token in end_ids), None)
         kept = ids if end is None else ids[: end + 1]
@@ -69,11 +69,11 @@ class Written:
 
 
 class Generator:
-    """A trained model that goes on with what it is given, always with the likeliest token.
+    """A trained model that continues prompts, always with the most probable token.
 
     Args:
-        model: The model.
-        encoder: What turns a prompt into ids.
+        model: Model that generates.
+        encoder: Encoder that turns prompts into ids.
     """
 
     def __init__(self, model: PackModel, encoder: SampleEncoder) -> None:
@@ -88,8 +88,8 @@ class Generator:
         """Loads a run, a checkpoint, or a folder of transformers' LLaVA.
 
         Raises:
-            InputError: There is none.
-            CheckpointError: The checkpoint cannot be read.
+            InputError: The path holds no such model.
+            CheckpointError: The path is a checkpoint that cannot be read.
         """
         is_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
         llava, encoder, tokens = _read(Path(path))
@@ -103,12 +103,12 @@ class Generator:
         *,
         max_new_tokens: int = 512,
     ) -> str:
-        """Returns what the model answers to a prompt, or, without one, writes of images.
+        """Returns the model's answer to a prompt, or, without a prompt, its text about the images.
 
         Args:
-            prompt: See `encode`.
-            images: Encoded images.
-            max_new_tokens: Where it ends at the latest.
+            prompt: Text of the user, or None; see `encode`.
+            images: Bytes of the image files.
+            max_new_tokens: Number of tokens after which the text is cut.
 
         Raises:
             SampleError: An image cannot be decoded, or the prompt is not valid UTF-8.
@@ -118,12 +118,12 @@ class Generator:
         return written.text
 
     def encode(self, prompt: str | None = None, images: Sequence[bytes] = ()) -> Prompt:
-        """Makes what `generate_batch` takes.
+        """Encodes a prompt for `generate_batch`.
 
         Args:
-            prompt: What the user says, after the images; None: a document is to be gone on with
-                that begins with the images, as captions are.
-            images: Encoded images.
+            prompt: Text of the user, which comes after the images. None continues a document that
+                begins with the images, as captions are trained.
+            images: Bytes of the image files.
 
         Raises:
             SampleError: An image cannot be decoded, or the prompt is not valid UTF-8.
@@ -143,15 +143,15 @@ class Generator:
 
     @torch.no_grad()
     def generate_batch(self, prompts: Sequence[Prompt], *, max_new_tokens: int) -> list[Written]:
-        """Returns what the model writes to each of some prompts, all at once.
+        """Generates the texts of several prompts at once.
 
-        In float32 that is the text of each by itself. In bfloat16 the batch decides how products
-        are rounded, and with it, now and then, which of two tokens is the likelier. Prompts of like
-        length waste least on padding.
+        In float32 each text is the one that its prompt gets alone. In bfloat16 the batch decides
+        how products are rounded, and so, now and then, which of two tokens is the more probable.
+        Prompts of similar length waste least on padding.
 
         Args:
-            prompts: At least one, with any number of images each.
-            max_new_tokens: Where each ends at the latest.
+            prompts: Prompts to continue, at least one, with any number of images each.
+            max_new_tokens: Number of tokens after which a text is cut.
         """
         embedded, mask = self._embed(prompts)
         end_ids = self._encoder.end_ids

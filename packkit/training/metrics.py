@@ -1,4 +1,4 @@
-"""What a run says of itself, step by step: metrics.jsonl, TensorBoard, a plot of the loss."""
+"""Metrics of a training run, step by step: metrics.jsonl, TensorBoard, a plot of the loss."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from typing import Any, Self
 
 import orjson
 
-from packkit.base.append_log import AppendLog
+from packkit.base.append_log import AppendLog, read_log
 from packkit.base.errors import FormatError, MissingExtraError
 from packkit.base.files import write_atomically
+
+_FIRST_FIELDS = ("step",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepMetrics:
-    """A line of metrics.jsonl: one step of the optimizer, over all ranks.
+    """One line of metrics.jsonl: a step of the optimizer, over all ranks.
 
     Attributes:
         step: Number of the step, from 1.
-        epoch: Number of the epoch in which the step began.
-        loss: Mean over targets, nats.
+        epoch: Epoch in which the step began.
+        loss: Mean loss over the targets, nats.
         lr: Learning rate.
-        grad_norm: Norm of the gradients, before they are clipped.
+        grad_norm: Norm of all gradients before they are clipped.
         tokens: Tokens of samples, without padding.
-        targets: Tokens that are trained.
-        images: Images.
-        efficiency: Tokens / (packs x capacity).
+        targets: Tokens that the loss is taken of.
+        images: Number of images.
+        efficiency: Tokens / (packs x capacity), in [0, 1].
         seconds: Wall time of the step.
-        data_seconds: Seconds that ranks waited for data, on average.
+        data_seconds: Seconds of the step that a rank waited for data, mean over the ranks.
         tokens_per_second: Tokens / seconds.
         targets_per_second: Targets / seconds.
         images_per_second: Images / seconds.
@@ -57,19 +59,20 @@ class MetricsLog:
     """Writes metrics.jsonl, and the same for TensorBoard where it is asked for.
 
     Args:
-        folder: Folder of the run.
-        step: Step after which the run goes on; lines of later steps, which a stop undid, go.
-        tensorboard: Whether to write for TensorBoard too.
+        folder: Folder of the run; made where it is missing.
+        step: Last step that counts, or 0; lines of later steps, which a stop undid, are dropped.
+        tensorboard: Whether to write the folder ``tensorboard`` too.
 
     Raises:
-        MissingExtraError: TensorBoard is not installed.
+        FormatError: The folder's metrics.jsonl holds something else than metrics of steps.
+        MissingExtraError: The package tensorboard is not installed.
     """
 
     def __init__(self, folder: Path, *, step: int, tensorboard: bool = False) -> None:
         path = folder / "metrics.jsonl"
-        kept = [orjson.dumps(line) for line in read_metrics(path) if line["step"] <= step]
-        write_atomically(path, b"".join(line + b"\n" for line in kept))
-        self._log = _open_log(path)
+        kept = [line for line in read_metrics(path) if line["step"] <= step]
+        write_atomically(path, b"".join(orjson.dumps(line) + b"\n" for line in kept))
+        self._log = AppendLog(path, _FIRST_FIELDS)
         self._board: Any = None
         if tensorboard:
             try:
@@ -92,7 +95,7 @@ class MetricsLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes what TensorBoard has open."""
+        """Closes the event file of TensorBoard."""
         if self._board is not None:
             self._board.close()
 
@@ -100,25 +103,32 @@ class MetricsLog:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Reads metrics.jsonl; a last line that a killed run left half written is left out.
 
+    Args:
+        path: File to read; where it is missing, no step was made.
+
     Raises:
-        FormatError: Another line is not the metrics of a step.
+        FormatError: A line is not the metrics of a step.
     """
-    lines = _open_log(path).read()
-    for number, line in enumerate(lines, 1):
-        if not isinstance(line.get("step"), int):
-            raise FormatError(path, f"line {number}: must be an object with a step")
-    return lines
-
-
-def _open_log(path: Path) -> AppendLog:
-    return AppendLog(path, ("step",), sync=False)
+    if not path.exists():
+        return []
+    steps = []
+    for number, metrics in read_log(path, _FIRST_FIELDS):
+        if not isinstance(metrics.get("step"), int):
+            raise FormatError(f"{path}: line {number}", "must be an object with a step")
+        steps.append(metrics)
+    return steps
 
 
 def plot_loss(metrics: Path, out: Path) -> None:
-    """Draws the loss over the steps as PNG.
+    """Draws the loss over the steps.
+
+    Args:
+        metrics: The metrics.jsonl to read.
+        out: PNG to write.
 
     Raises:
-        MissingExtraError: Matplotlib is not installed.
+        FormatError: The file holds something else than metrics of steps.
+        MissingExtraError: The package matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
@@ -127,6 +137,6 @@ def plot_loss(metrics: Path, out: Path) -> None:
     steps = read_metrics(metrics)
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel="loss, nats a target")
-    axes.plot([step["step"] for step in steps], [step["loss"] for step in steps], linewidth=1)
+    axes.plot([line["step"] for line in steps], [line["loss"] for line in steps], linewidth=1)
     axes.grid(alpha=0.3)
     figure.savefig(out, dpi=120)

@@ -24,7 +24,7 @@ from packkit.varlen import normalize_pixels, pack_tokens, pool_image_tokens, spl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
-    """What is trained; the ``[model]`` table of a recipe.
+    """The model to train: the ``[model]`` table of a recipe.
 
     Attributes:
         language: Qwen3: a folder, a hub id, or the fields of a ``Qwen3Config``.
@@ -32,9 +32,9 @@ class ModelConfig:
         weights: ``pretrained``: those of `language` and `vision`, and a new projector; ``random``;
             or all three of an earlier run, of one of its checkpoints, or of a folder of
             transformers' LLaVA, which bring their configs: `language` and `vision` are left out.
-        image_tokens: Tokens an image takes; as many as the vision encoder has features, or fewer,
-            to which they are pooled.
-        attention: ``auto``, ``varlen``, ``flex`` or ``sdpa``.
+        image_tokens: Number of tokens that an image takes: as many as the vision encoder has
+            features, or fewer, to which these are pooled.
+        attention: Attention to run: ``auto``, ``varlen``, ``flex`` or ``sdpa``.
         isolate: Whether samples of a pack are kept apart.
         activation_checkpointing: Whether layers are run again backward, to save memory.
     """
@@ -55,7 +55,7 @@ class ModelConfig:
 
 
 def count_features(vision: SiglipVisionConfig) -> int:
-    """Returns the features that a vision encoder makes of an image."""
+    """Returns the number of features that a vision encoder makes of an image."""
     features: int = (vision.image_size // vision.patch_size) ** 2
     return features
 
@@ -64,12 +64,13 @@ class PackModel(nn.Module):
     """A vision-language model that takes packs and gives their loss.
 
     Args:
-        llava: The weights. Those of its vision encoder are frozen.
-        image_tokens: Tokens an image takes.
-        attention: See `ModelConfig`.
+        llava: Model of transformers that holds the weights; its vision encoder is frozen.
+        image_tokens: Number of tokens that an image takes.
+        attention: Attention to run; see `ModelConfig`.
         isolate: Whether samples of a pack are kept apart.
-        device: Where it will run, by default where it is; decides what attention can be had.
-        dtype: Floating point type in which it will run; decides the same.
+        device: Device on which the model will run, by default where it is. The attention that
+            ``auto`` chooses depends on it.
+        dtype: Floating point type in which the model will run; ``auto`` depends on it too.
 
     Raises:
         InputError: An image has fewer features than tokens.
@@ -108,7 +109,7 @@ class PackModel(nn.Module):
 
     @property
     def vocab_size(self) -> int:
-        """Ids that the embedding has rows for."""
+        """Number of ids that the embedding has rows for."""
         size: int = self.llava.config.text_config.vocab_size
         return size
 
@@ -116,8 +117,8 @@ class PackModel(nn.Module):
         """Checks that a batch, which is still on the CPU, fits the model.
 
         Raises:
-            InputError: An image has other tokens than those of the model, pixels and slots differ
-                in number, or an id has no embedding.
+            InputError: An image has another number of tokens than the model gives it, pixels and
+                slots differ in number, or an id has no embedding.
         """
         largest = int(batch.input_ids.max())
         if largest >= self.vocab_size:
@@ -158,8 +159,8 @@ class PackModel(nn.Module):
         """Returns token embeddings with images in their slots, [T, H].
 
         Args:
-            input_ids: int64 [T].
-            pixel_values: uint8 [M, 3, S, S].
+            input_ids: int64 [T], token ids.
+            pixel_values: uint8 [M, 3, S, S], images in order.
             image_slots: int32 [M, 2], first token and number of tokens of each image.
         """
         # The projector runs without images too: on many ranks all must use the same weights.
@@ -172,10 +173,10 @@ class PackModel(nn.Module):
         """Returns what the second-to-last layer of the vision encoder makes of images, pooled.
 
         Args:
-            pixel_values: uint8 [M, 3, S, S].
+            pixel_values: uint8 [M, 3, S, S], images in order.
 
         Returns:
-            [M, image_tokens, C].
+            Floating point [M, image_tokens, C], features of each image.
         """
         vision = self.llava.model.vision_tower
         weight = self.llava.model.multi_modal_projector.linear_1.weight

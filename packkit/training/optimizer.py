@@ -1,4 +1,4 @@
-"""AdamW, and how the learning rate rises and falls."""
+"""AdamW and the schedule of its learning rate."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class OptimizerConfig:
     """The ``[optimizer]`` table of a recipe.
 
     Attributes:
-        lr: The highest learning rate.
+        lr: Highest learning rate.
         weight_decay: Weight decay of matrices; vectors (norms, biases) have none.
         warmup: Share of the steps in which the rate rises, in [0, 1].
         betas: Decay rates of the two moments of AdamW.
         eps: Term that AdamW adds to the denominator.
-        max_grad_norm: Gradients are scaled down to this norm; ``inf`` leaves them as they are.
+        max_grad_norm: Norm that gradients are scaled down to; ``inf`` leaves them as they are.
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012
@@ -52,7 +52,7 @@ class OptimizerConfig:
 
         Args:
             step: Number of the step, from 0.
-            steps: How many the run has.
+            steps: Number of steps of the run.
 
         >>> config = OptimizerConfig(lr=1.0, warmup=0.2)
         >>> [round(config.lr_at(step, 10), 2) for step in (0, 1, 2, 6, 9)]

@@ -23,8 +23,8 @@ class Ranks:
 
     Attributes:
         rank: Number of this process.
-        world_size: How many there are.
-        device: Where this one computes.
+        world_size: Number of processes.
+        device: Device on which this process computes.
     """
 
     rank: int
@@ -38,7 +38,7 @@ class Ranks:
 
     def sum(self, numbers: Sequence[float]) -> list[float]:
         """Returns each number summed over all ranks, which all must call it."""
-        # On the CPU, by gloo: the device is not waited for.
+        # On the CPU, by gloo, so that nothing waits for the device.
         total = torch.tensor(numbers, dtype=torch.float64)
         dist.all_reduce(total)
         summed: list[float] = total.tolist()
@@ -54,10 +54,10 @@ def start_ranks(device: Literal["auto", "cpu", "cuda"] = "auto") -> Iterator[Ran
     """Joins the processes that a launcher started, or is the only one; leaves them at the end.
 
     Args:
-        device: ``auto``: a GPU where there is one.
+        device: Device of each process; ``auto`` is a GPU where there is one.
 
     Raises:
-        InputError: There is no GPU, and one was asked for.
+        InputError: A GPU was asked for and there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("run.device must be cpu or auto, got cuda: torch sees no GPU")
@@ -94,9 +94,9 @@ def shard(
 
     Args:
         model: Model with master weights in float32.
-        ranks: The processes.
-        sharding: ``full``: each holds a part; ``none``: each holds all.
-        dtype: In which layers run. Gradients are reduced in float32.
+        ranks: Processes of the run.
+        sharding: Whether each rank holds a part of the model, ``full``, or all of it, ``none``.
+        dtype: Floating point type in which layers run. Gradients are reduced in float32.
     """
     vision = model.llava.model.vision_tower.to(ranks.device, dtype)
     if sharding == "full":

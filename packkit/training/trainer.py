@@ -45,13 +45,13 @@ def train(
     """Trains as a recipe says, on this process or on all that torchrun started.
 
     Args:
-        recipe: The run.
-        resume: ``auto``: from the newest checkpoint of the run, where it has one; ``never``: from
-            the beginning; or from a checkpoint or another run, which must be of the same packs.
+        recipe: Recipe of the run.
+        resume: Where to start: ``auto`` is the newest checkpoint of the run, where it has one,
+            ``never`` the beginning, a path a checkpoint or another run of the same packs.
         on_step: Called on the first rank with the metrics of each step and the number of steps.
 
     Returns:
-        The last checkpoint.
+        Path of the last checkpoint.
 
     Raises:
         InputError: The recipe does not fit packs, model or ranks.
@@ -102,18 +102,18 @@ class Trainer:
     """A run on one rank; iterating makes the steps that are left.
 
     Args:
-        recipe: The run.
-        ranks: The processes.
+        recipe: Recipe of the run.
+        ranks: Processes of the run.
 
     Attributes:
-        step: Steps made.
-        steps: Steps of the whole run.
-        model: What is trained.
+        step: Number of steps made.
+        steps: Number of steps of the whole run.
+        model: Model that is trained.
         loader: Loader of the packs of this rank.
 
     Raises:
         InputError: The recipe does not fit packs, model or ranks.
-        FingerprintError: Weights come from a run with another tokenizer.
+        FingerprintError: The weights come from a run with another tokenizer.
     """
 
     def __init__(self, recipe: Recipe, ranks: Ranks) -> None:

@@ -29,12 +29,12 @@ def starting_llava(config: ModelConfig, seed: int) -> LlavaForConditionalGenerat
     """Makes the model that a run starts with, in float32.
 
     Args:
-        config: The model.
+        config: Model to make: the ``[model]`` table of the recipe.
         seed: Seed of new weights.
 
     Raises:
-        InputError: Config or weights of a part are not to be had, or are of another kind.
-        CheckpointError: Weights are those of a checkpoint that cannot be read.
+        InputError: Config or weights of a part cannot be read, or are of another kind.
+        CheckpointError: The weights are a checkpoint that cannot be read.
     """
     if config.weights in ("random", "pretrained"):
         parts = llava_config(config)
@@ -53,7 +53,7 @@ def llava_config(config: ModelConfig) -> LlavaConfig:
     """Puts the configs of the parts together.
 
     Raises:
-        InputError: A part is not to be had, or is of another kind.
+        InputError: The config of a part cannot be read, or is of another kind.
     """
     language = _part(config.language, "model.language", Qwen3Config)
     vision = _part(config.vision, "model.vision", SiglipVisionConfig)
@@ -78,11 +78,11 @@ def read_llava(folder: str | Path, *, key: str = "model.weights") -> LlavaForCon
     """Reads a run, a checkpoint, or a folder that transformers' LLaVA can be loaded from.
 
     Args:
-        folder: The folder.
-        key: What the user calls it, for messages.
+        folder: Folder of the run, checkpoint or model.
+        key: Name of the option that gave the folder, for messages.
 
     Raises:
-        InputError: There is none, it holds another architecture, or weights are missing.
+        InputError: The folder holds no model, another architecture, or not all weights.
         CheckpointError: The weights are a checkpoint that cannot be read.
     """
     checkpoint = find_checkpoint(Path(folder))
@@ -104,14 +104,14 @@ def read_llava(folder: str | Path, *, key: str = "model.weights") -> LlavaForCon
 def check_tokenizer(weights: str, encoder: SampleEncoder) -> None:
     """Checks that weights were trained on the ids that packs hold, where that is on record.
 
-    Template and tokens of an image may be others: stages differ in them.
+    Template and number of tokens of an image may differ: stages do.
 
     Args:
-        weights: What ``model.weights`` names.
+        weights: Weights that the key ``model.weights`` of the recipe names.
         encoder: Encoder of the packs.
 
     Raises:
-        FingerprintError: The tokenizer was another.
+        FingerprintError: The weights were trained with another tokenizer.
     """
     checkpoint = find_checkpoint(Path(weights))
     path = (Path(weights) if checkpoint is None else checkpoint / "encoder") / "encoder.json"
@@ -156,7 +156,7 @@ def _pretrained(
 
 
 def _part(source: str | dict[str, Any] | None, key: str, kind: type[PretrainedConfig]) -> Any:  # noqa: ANN401
-    """Reads the config of a part, or makes it of its fields."""
+    """Reads the config of a part, or makes it from its fields."""
     if source is None:
         raise InputError(f"{key} is missing")
     if isinstance(source, dict):

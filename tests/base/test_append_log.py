@@ -1,100 +1,188 @@
-"""An append-only log: nothing finished is lost, and nothing foreign is cut."""
+"""Whatever kills the writer of a log, no finished line is lost and nothing foreign destroyed."""
 
-import json
 import os
-import signal
+import random
+import resource
 import subprocess
 import sys
 import time
 
+import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit.base.append_log import AppendLog
+from packkit.base import append_log
+from packkit.base.append_log import AppendLog, read_log
 from packkit.base.errors import FormatError
 
-RECORDS = [{"step": number, "text": '"}\n{中' * number} for number in range(3)]
+FIELDS = ("id", "start")
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+records = st.builds(
+    lambda first, value, rest: {first: value, **rest},
+    st.sampled_from(FIELDS),
+    values,
+    st.dictionaries(st.text("abc{}\"'\n", min_size=1, max_size=4), values, max_size=2),
+)
 
 
-def log_at(path, **options):
-    return AppendLog(path, ["step", "start"], **{"sync": False, **options})
+def objects(path):
+    return [record for _, record in read_log(path, FIELDS)]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The bytes of a log, and a file to scratch on."""
-    path = tmp_path_factory.mktemp("log") / "deep" / "log.jsonl"
-    log_at(path).append(*RECORDS)
-    return path.read_bytes(), path
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("log") / "lines.jsonl"
 
 
-@given(data=st.data(), sync=st.booleans())
-def test_cut_anywhere_it_loses_at_most_the_line_that_was_cut(whole, data, sync):
-    complete, path = whole
-    size = data.draw(st.integers(0, len(complete)))
-    path.write_bytes(complete[:size])
-    kept = [record for record in RECORDS if complete[:size].count(line_of(record))]
-    assert log_at(path).read() == kept
-    log_at(path, sync=sync).append({"start": 1}, {"step": 9})
-    assert log_at(path).read() == [*kept, {"start": 1}, {"step": 9}]
-    assert all(json.loads(line) for line in path.read_bytes().splitlines())
+def test_lines_come_back_with_their_numbers(tmp_path):
+    path = tmp_path / "new" / "folder" / "lines.jsonl"
+    log = AppendLog(path, FIELDS)
+    log.append({"id": 1, "text": "a\nb"})
+    log.append({"start": {}}, {"id": 2})
+    assert list(read_log(path, FIELDS)) == [
+        (1, {"id": 1, "text": "a\nb"}),
+        (2, {"start": {}}),
+        (3, {"id": 2}),
+    ]
+    assert path.read_bytes().count(b"\n") == 3
 
 
-def line_of(record):
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+@settings(max_examples=30)
+@given(st.lists(records, min_size=1, max_size=4))
+def test_cut_at_every_byte_loses_no_finished_line(path, lines):
+    path.unlink(missing_ok=True)
+    AppendLog(path, FIELDS).append(*lines)
+    whole = path.read_bytes()
+    ends = [place for place, byte in enumerate(whole) if byte == ord("\n")]
+    for size in range(len(whole) + 1):
+        path.write_bytes(whole[:size])
+        # A line is finished from the byte before its line break on.
+        kept = sum(end <= size for end in ends)
+        finished = whole[: ends[kept - 1] + 1] if kept else b""
+        assert objects(path) == lines[:kept]
+        log = AppendLog(path, FIELDS)
+        assert log.torn_bytes == max(size - len(finished), 0)
+        assert path.read_bytes() == finished
+        log.append({"id": "next"})
+        assert path.read_bytes() == finished + b'{"id":"next"}\n'
 
 
-@given(foreign=st.binary(max_size=12))
-def test_what_is_not_ours_is_never_cut(whole, foreign):
-    _, path = whole
-    before = b'{"step":1}\n' + foreign
-    path.write_bytes(before)
+@pytest.mark.parametrize("end", [b"", b"{", b'{"i', b'{"id":1', b'{"id":1}'])
+def test_zeros_that_a_power_cut_leaves_are_cut_off(tmp_path, end):
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b'{"id":0}\n' + end + bytes(4096))
+    kept = end.endswith(b"}")
+    assert len(objects(path)) == 1 + kept
+    assert AppendLog(path, FIELDS).torn_bytes == 4096 + (0 if kept else len(end))
+    assert path.read_bytes() == b'{"id":0}\n' + (b'{"id":1}\n' if kept else b"")
+
+
+@settings(max_examples=300)
+@given(st.lists(records, max_size=2), st.binary(min_size=1, max_size=12))
+def test_a_foreign_end_is_an_error_and_stays(path, lines, end):
+    path.unlink(missing_ok=True)
+    AppendLog(path, FIELDS).append(*lines)
+    heads = [b'{"%b":' % name.encode() for name in FIELDS]
+    written = end.rpartition(b"\n")[2].rstrip(b"\0")
+    if any(head.startswith(written) or written.startswith(head) for head in heads):
+        return
+    with open(path, "ab") as file:
+        file.write(end)
+    before = path.read_bytes()
+    with pytest.raises(FormatError, match=r'must begin with {"id": or {"start":'):
+        objects(path)
+    with pytest.raises(FormatError, match=r"lines\.jsonl: line \d+: must begin"):
+        AppendLog(path, FIELDS)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("end", [b'{"id":1}{"id":2', b'{"id":1} {"id":2}', b'{"id":1}\0\0x'])
+def test_an_object_that_something_else_follows_is_damage(tmp_path, end):
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b'{"id":0}\n' + end)
+    with pytest.raises(FormatError, match=r"line 2: .* hold one object"):
+        AppendLog(path, FIELDS)
+    assert path.read_bytes() == b'{"id":0}\n' + end
+
+
+@pytest.mark.parametrize("end", [b'{"name": 1}', b"[1]", b"3", b'"id"', b"{}", b'{"id" :', b"\0x"])
+def test_json_of_another_kind_is_a_foreign_end(tmp_path, end):
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b'{"id":0}\n' + end)
+    for open_it in (lambda: AppendLog(path, FIELDS), lambda: objects(path)):
+        with pytest.raises(FormatError, match="line 2: must begin"):
+            open_it()
+    assert path.read_bytes() == b'{"id":0}\n' + end
+
+
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [(b"", "not JSON"), (b'{"id":', "not JSON"), (b"\xff", "not JSON"), (b"[1]", "JSON object")],
+)
+def test_a_damaged_line_is_named(tmp_path, line, detail):
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b'{"id":0}\n' + line + b'\n{"id":2}\n')
+    with pytest.raises(FormatError, match=rf"lines\.jsonl: line 2: .*{detail}"):
+        objects(path)
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path):
+    log = AppendLog(tmp_path / "lines.jsonl", FIELDS)
+    log.append({"id": 1})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log.path.stat().st_size + 4, before[1]))
     try:
-        log_at(path).append({"step": 2})
-    except FormatError:
-        assert path.read_bytes() == before
-    else:
-        tail = foreign.rpartition(b"\n")[2]
-        ours = any(head.startswith(tail[: len(head)]) for head in (b'{"step":', b'{"start":'))
-        assert ours or not tail.strip(b"\0") or isinstance(json.loads(tail), dict)
-        assert path.read_bytes().startswith(before.removesuffix(tail))
+        with pytest.raises(OSError, match="File too large"):
+            log.append({"id": 2})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert log.path.read_bytes() == b'{"id":1}\n'
+    log.append({"id": 2})
+    assert objects(log.path) == [{"id": 1}, {"id": 2}]
 
 
-def test_a_log_that_is_not_there_has_no_lines(tmp_path):
-    assert log_at(tmp_path / "none.jsonl").read() == []
-    assert not (tmp_path / "none.jsonl").exists()
+@pytest.mark.parametrize("fsync", [False, True])
+def test_a_line_is_flushed_to_disk_where_that_is_asked_for(tmp_path, monkeypatch, fsync):
+    log = AppendLog(tmp_path / "lines.jsonl", FIELDS, fsync=fsync)
+    synced = []
+    monkeypatch.setattr(
+        append_log.os, "fsync", lambda number: synced.append(os.fstat(number).st_size)
+    )
+    log.append({"id": 1})
+    assert synced == ([log.path.stat().st_size] if fsync else [])
 
 
-def test_bytes_cut_off_are_counted_and_an_object_is_none(tmp_path):
-    path = tmp_path / "log.jsonl"
-    for tail, cut in ((b'{"st', 4), (b"\0" * 7, 7), (b'{"step":3}', 0), (b"", 0)):
-        path.write_bytes(b'{"step":1}\n' + tail)
-        assert log_at(path).mend() == cut
-
-
-KILLED = """
+WRITER = """
 import sys
 from pathlib import Path
 from packkit.base.append_log import AppendLog
-log = AppendLog(Path(sys.argv[1]), ["step"], sync=False)
-number = len(log.read())
-while True:
-    log.append({"step": number, "text": "x" * (number % 5000)})
-    number += 1
+
+log = AppendLog(Path(sys.argv[1]), ["id"])
+for number in range(int(sys.argv[2]), 10**9):
+    log.append({"id": number, "text": "x" * (number % 7) * 400_000})
+    print(number, flush=True)
 """
 
 
-def test_a_killed_writer_leaves_a_log_that_goes_on(tmp_path):
-    path = tmp_path / "log.jsonl"
-    seen = 0
-    for _ in range(3):
-        process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)])
-        deadline = time.monotonic() + 30
-        while len(log_at(path).read()) < seen + 50:
-            assert process.poll() is None and time.monotonic() < deadline
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        steps = [record["step"] for record in log_at(path).read()]
-        assert steps == list(range(len(steps))) and len(steps) >= seen + 50
-        seen = len(steps)
+def test_a_log_goes_on_after_its_writer_is_killed(tmp_path):
+    path, draw, lines = tmp_path / "lines.jsonl", random.Random(7), []
+    for _ in range(4):
+        command = [sys.executable, "-c", WRITER, path, str(len(lines))]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            promised = int(writer.stdout.readline())
+            time.sleep(draw.uniform(0, 0.03))
+            writer.kill()
+            promised = max([promised, *map(int, writer.stdout.read().split(b"\n")[:-1])])
+        lines = [record["id"] for record in objects(path)]
+        assert lines == list(range(len(lines)))
+        # One more line may be whole than the writer could tell of.
+        assert promised + 1 <= len(lines) <= promised + 2
+    AppendLog(path, ["id"]).append({"id": len(lines)})
+    assert path.read_bytes().endswith(b'\n{"id":%d}\n' % len(lines))
+    assert all(orjson.loads(line) for line in path.read_bytes().splitlines())

@@ -97,13 +97,13 @@ class Training:
 
     def checkpoints(self):
         """Every place that training ever stood in."""
-        places = {one.checkpoint for branch in self.branches for one in branch}
+        places = {step.checkpoint for branch in self.branches for step in branch}
         return sorted({self.first, *places})
 
     def steps_to(self, checkpoint):
         """The steps of the last branch that led to a checkpoint."""
         for branch in reversed(self.branches):
-            places = [self.first, *(one.checkpoint for one in branch)]
+            places = [self.first, *(step.checkpoint for step in branch)]
             if checkpoint in places:
                 return branch[: places.index(checkpoint)]
 
@@ -122,8 +122,8 @@ class Training:
             taken = [*order, *[-1] * (size - len(order))]
             cursor = self.roll((epoch, position + len(order)), size, tail)
             for rank in range(world_size) if number < steps else last:
-                own = taken[size * rank // world_size : size * (rank + 1) // world_size]
-                noted = LedgerStep(epoch, number, position, own, masked(own))
+                packs_of_rank = taken[size * rank // world_size : size * (rank + 1) // world_size]
+                noted = LedgerStep(epoch, number, position, packs_of_rank, masked(packs_of_rank))
                 writers[rank].write(start, noted, cursor)
             if number < steps:
                 branch = [*branch, Made(start, epoch, position, taken, cursor)]
@@ -168,18 +168,18 @@ def make(training, history, draw):
         training.run(**options)
 
 
-def compare(found, training):
+def compare(report, training):
     """Sees that an epoch holds what training made of it."""
-    own = [one for one in training.steps if one.epoch == found.epoch]
-    taken = [pack for one in own for pack in one.packs]
+    steps = [step for step in training.steps if step.epoch == report.epoch]
+    taken = [pack for step in steps for pack in step.packs]
     real = [pack for pack in taken if pack >= 0]
-    is_last = found.epoch == training.steps[-1].epoch
+    is_last = report.epoch == training.steps[-1].epoch
     assert len(set(real)) == len(real)
-    assert (found.steps, found.packs, found.fillers) == (len(own), len(real), taken.count(-1))
-    assert found.masked == len(masked(taken))
-    assert found.finished == (not is_last or own[-1].checkpoint[0] > found.epoch)
-    assert found.dropped == (training.packs - len(real) if found.finished else 0)
-    assert (found.repeated, found.missing) == (0, 0)
+    assert (report.steps, report.packs, report.fillers) == (len(steps), len(real), taken.count(-1))
+    assert report.masked == len(masked(taken))
+    assert report.finished == (not is_last or steps[-1].checkpoint[0] > report.epoch)
+    assert report.dropped == (training.packs - len(real) if report.finished else 0)
+    assert (report.repeated, report.missing) == (0, 0)
 
 
 def edit(folder, rank, change):

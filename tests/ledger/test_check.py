@@ -29,17 +29,17 @@ def test_a_true_history_is_proven(folder, packs, history, data):
     assert report.problems == ([] if training.has_begun() else ["rank 0 noted nothing"])
     if training.is_clear:
         assert report.steps == len(training.steps)
-        assert len(report.epochs) == len({one.epoch for one in training.steps})
-        for found in report.epochs:
-            compare(found, training)
+        assert len(report.epochs) == len({step.epoch for step in training.steps})
+        for epoch in report.epochs:
+            compare(epoch, training)
 
 
 def take_another(training, step, rank, draw):
-    own = own_packs(step, rank)
-    others = [pack for one in training.steps if one.epoch == step.epoch for pack in one.packs]
-    others = sorted({pack for pack in others if pack >= 0} - {own[0]})
-    assume(own[0] >= 0 and others)
-    changed = [draw(st.sampled_from(others)), *own[1:]]
+    packs = own_packs(step, rank)
+    others = [pack for other in training.steps if other.epoch == step.epoch for pack in other.packs]
+    others = sorted({pack for pack in others if pack >= 0} - {packs[0]})
+    assume(packs[0] >= 0 and others)
+    changed = [draw(st.sampled_from(others)), *packs[1:]]
     edit(training.folder, rank, lambda lines: rewrite(lines, step, changed))
 
 
@@ -53,9 +53,9 @@ def leave_a_pack_out(training, step, rank, draw):
 
 
 def take_a_filler(training, step, rank, draw):
-    own = own_packs(step, rank)
-    assume(own[0] >= 0)
-    edit(training.folder, rank, lambda lines: rewrite(lines, step, [-1, *own[1:]]))
+    packs = own_packs(step, rank)
+    assume(packs[0] >= 0)
+    edit(training.folder, rank, lambda lines: rewrite(lines, step, [-1, *packs[1:]]))
 
 
 def leave_a_step_out(training, step, rank, draw):
@@ -74,15 +74,15 @@ def leave_a_step_out_everywhere(training, step, rank, draw):
 
 
 def leave_a_start_out(training, step, rank, draw):
-    assume(sum(one.start == step.start for one in training.steps) > 1)
+    assume(sum(other.start == step.start for other in training.steps) > 1)
     # Of a rank alone, two runs with the same options can be one.
     assume(step.start.world_size > 1)
     line = {"start": step.start._asdict()}
-    edit(training.folder, rank, lambda lines: [one for one in lines if one != line])
+    edit(training.folder, rank, lambda lines: [kept for kept in lines if kept != line])
 
 
 def lose_a_file(training, step, rank, draw):
-    assume(sum(one.start == step.start for one in training.steps) > 1)
+    assume(sum(other.start == step.start for other in training.steps) > 1)
     (training.folder / f"rank-{rank:05d}.jsonl").unlink()
     assume(any(training.folder.iterdir()))
 

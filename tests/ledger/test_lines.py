@@ -53,18 +53,29 @@ def test_a_jump_of_the_same_writer_is_a_start(tmp_path):
 
 
 @pytest.mark.parametrize("noted", [[0, 4], [0]])
-def test_a_torn_line_is_left_out_and_cut_off_by_the_next_start(tmp_path, noted):
+def test_an_unfinished_line_is_mended_by_the_next_start(tmp_path, noted):
     write(LedgerWriter(tmp_path, 0), noted)
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
     last = whole.rindex(b"\n", 0, -1) + 1
-    # A line that misses nothing but its line break is whole.
-    for end in range(last, len(whole) - 1):
+    for end in range(last, len(whole)):
         path.write_bytes(whole[:end])
-        assert positions(tmp_path) == [(0, noted[:-1])]
+        # A line that misses nothing but its line break is whole.
+        kept = noted if end == len(whole) - 1 else noted[:-1]
+        assert positions(tmp_path) == [(0, kept)]
         write(LedgerWriter(tmp_path, 0), [4, 8])
-        assert positions(tmp_path) == [(0, noted[:-1]), (4, [4, 8])]
+        assert positions(tmp_path) == [(0, kept), (4, [4, 8])]
         assert path.read_bytes().startswith(whole[:last])
+
+
+def test_an_end_that_is_not_of_a_ledger_is_an_error_and_stays(tmp_path):
+    path = tmp_path / "rank-00000.jsonl"
+    path.write_bytes(b"my notes")
+    with pytest.raises(FormatError, match=r"rank-00000\.jsonl: line 1: must begin"):
+        write(LedgerWriter(tmp_path, 0), [0])
+    with pytest.raises(FormatError, match=r"rank-00000\.jsonl: line 1: must begin"):
+        read_ranks(tmp_path)
+    assert path.read_bytes() == b"my notes"
 
 
 def test_zeros_that_a_crash_of_the_machine_leaves_are_a_torn_line(tmp_path):
@@ -133,10 +144,8 @@ def test_a_broken_line_is_named(tmp_path, line):
     write(writer, [0])
     with open(writer.path, "ab") as file:
         file.write(line + b"\n")
-    with pytest.raises(
-        FormatError,
-        match=r"rank-00000\.jsonl: line 3(: not JSON|: must be a JSON object| is not of a ledger)",
-    ):
+    what = "(not JSON|must be a JSON object|is not of a ledger)"
+    with pytest.raises(FormatError, match=rf"rank-00000\.jsonl: line 3: {what}"):
         read_ranks(tmp_path)
 
 
@@ -146,5 +155,5 @@ def test_steps_out_of_order_are_named(tmp_path, order, line):
     write(writer, [0, 4])
     lines = writer.path.read_bytes().splitlines(keepends=True)
     writer.path.write_bytes(b"".join(lines[number] for number in order))
-    with pytest.raises(FormatError, match=f"line {line} is a step that follows no other"):
+    with pytest.raises(FormatError, match=f"line {line}: is a step that follows no other"):
         read_ranks(tmp_path)

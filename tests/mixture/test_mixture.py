@@ -51,11 +51,11 @@ def build(tmp_path, small_encoder):
 
 def samples_by_source(packs):
     """Lengths and images of the samples of a set, by origin."""
-    found = {}
-    for one in PackReader(packs):
-        for sample, length in zip(one.data, one.lengths, strict=True):
-            found.setdefault(sample.origin.source, []).append((sample, length))
-    return found
+    samples = {}
+    for stored in PackReader(packs):
+        for sample, length in zip(stored.data, stored.lengths, strict=True):
+            samples.setdefault(sample.origin.source, []).append((sample, length))
+    return samples
 
 
 def test_every_data_set_goes_through_mix_and_pack_to_a_batch(
@@ -63,25 +63,25 @@ def test_every_data_set_goes_through_mix_and_pack_to_a_batch(
 ):
     folder, data_sets = every_data_set
     sources = []
-    for name, found in data_sets.items():
-        paths = [str(path.relative_to(folder)) for path in found.paths]
-        images = None if found.data_root is None else str(found.data_root.relative_to(folder))
+    for name, records in data_sets.items():
+        paths = [str(path.relative_to(folder)) for path in records.paths]
+        images = None if records.data_root is None else str(records.data_root.relative_to(folder))
         use = name.split(" ")[0]
         sources.append(
             {"use": use, "name": name, "path": paths, "images": images, "max_reject_rate": 1}
         )
     lock = resolve(mixture(*sources), data=folder)
-    for source, (name, found) in zip(lock.sources, data_sets.items(), strict=True):
+    for source, (name, records) in zip(lock.sources, data_sets.items(), strict=True):
         assert source.name == name
-        assert set(source.layouts) == {found.layout}
-        assert source.read == found.samples == source.available + sum(source.rejected.values())
-        assert source.rejected == ({"missing_image": found.missing} if found.missing else {})
-        assert source.taken == source.distinct == found.samples - found.missing
-        assert source.images == found.images and source.image_tokens == 5 * found.images
+        assert set(source.layouts) == {records.layout}
+        assert source.read == records.samples == source.available + sum(source.rejected.values())
+        assert source.rejected == ({"missing_image": records.missing} if records.missing else {})
+        assert source.taken == source.distinct == records.samples - records.missing
+        assert source.images == records.images and source.image_tokens == 5 * records.images
         assert set(source.modalities) <= {*MODALITIES, UNKNOWN}
     packs = build(lock, data=folder)
     read = samples_by_source(packs)
-    assert {name: len(found) for name, found in read.items()} == {
+    assert {name: len(samples) for name, samples in read.items()} == {
         source.name: source.taken for source in lock.sources
     }
     loader = PackLoader(packs, packs_per_step=2, threads=1, image_size=32)
@@ -109,10 +109,10 @@ def test_lock_states_what_the_packs_hold(captions, mixture, resolve, build):
     packs = build(lock)
     assert verify_packs(packs, deep=True).problems == []
     for source in lock.sources:
-        found = samples_by_source(packs)[source.name]
-        assert sorted(sample.origin.position for sample, _ in found) == list(range(source.taken))
-        assert sum(length for _, length in found) == source.tokens
-        counts = Counter(sample.id for sample, _ in found)
+        samples = samples_by_source(packs)[source.name]
+        assert sorted(sample.origin.position for sample, _ in samples) == list(range(source.taken))
+        assert sum(length for _, length in samples) == source.tokens
+        counts = Counter(sample.id for sample, _ in samples)
         assert len(counts) == source.distinct
         assert max(counts.values()) - min(counts.values()) <= 1
     assert Lock.read(packs.parent / "stage.lock.json").to_json() == lock.to_json()
@@ -147,8 +147,8 @@ def test_thirteen_are_a_subset_of_twenty(captions, mixture, resolve, build):
     ids = []
     for count in (13, 20):
         lock = resolve(mixture({**source, "take": count}))
-        found = samples_by_source(build(lock, name=f"packs-{count}"))["slake"]
-        ids.append({sample.id for sample, _ in found})
+        samples = samples_by_source(build(lock, name=f"packs-{count}"))["slake"]
+        ids.append({sample.id for sample, _ in samples})
     assert ids[0] < ids[1]
 
 
@@ -195,8 +195,8 @@ def test_scores_decide(tmp_path, captions, mixture, resolve):
     with pytest.raises(InputError, match=r"sample 'caption/0' has no score in scores.jsonl"):
         resolve(mixture({**source, "filters": [rule]}))
     for unscored, taken in (("keep", 7), ("drop", 6)):
-        one = mixture({**source, "filters": [{**rule, "unscored": unscored}]})
-        assert resolve(one).samples == taken
+        recipe = mixture({**source, "filters": [{**rule, "unscored": unscored}]})
+        assert resolve(recipe).samples == taken
 
 
 def test_the_same_file_in_two_sources_is_an_error(captions, mixture, resolve):
@@ -257,7 +257,7 @@ def test_sets_are_the_same_bytes_whatever_the_workers_and_as_packed_directly(
     packs = build(whole, name="mixed")
     pack(tmp_path / "b", tmp_path / "direct", PackConfig(max_len=512), encoder=small_encoder)
     ids = [
-        sorted(sample.id for one in PackReader(folder) for sample in one.data)
+        sorted(sample.id for stored in PackReader(folder) for sample in stored.data)
         for folder in (packs, tmp_path / "direct")
     ]
     assert ids[0] == ids[1]

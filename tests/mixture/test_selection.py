@@ -90,10 +90,10 @@ def test_seeds_and_sources_choose_apart():
         for seed in (0, 1)
         for source in ("slake", "vqa-rad")
     ]
-    for number, one in enumerate(sets):
+    for number, source in enumerate(sets):
         for other in sets[:number]:
             # Of two independent halves of a thousand a half is shared: 250, sd 8.
-            assert 200 < len(one & other) < 300
+            assert 200 < len(source & other) < 300
 
 
 def test_shortage_is_an_error_unless_said_otherwise():

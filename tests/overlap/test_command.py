@@ -21,9 +21,9 @@ def run(tmp_path):
 def test_an_image_makes_it_fail(run, write, pictures, tmp_path):
     train = write("train", ("What?", pictures[0]), ("Who?", pictures[1]))
     held_out = write("eval", ("what", pictures[0]), ("Where?", pictures[1]))
-    found = run(train, "--against", held_out, "--json", "--out", "hits.jsonl")
-    assert (found.returncode, found.stderr) == (1, "")
-    hits = json.loads(found.stdout)["hits"]
+    done = run(train, "--against", held_out, "--json", "--out", "hits.jsonl")
+    assert (done.returncode, done.stderr) == (1, "")
+    hits = json.loads(done.stdout)["hits"]
     lines = (tmp_path / "hits.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == hits
     assert [hit["kind"] for hit in hits] == ["image+question", "image"]
@@ -50,9 +50,9 @@ def test_options_are_for_their_side(run, write, pictures, tmp_path):
     (tmp_path / "held.csv").write_text("picture,asked,told\na.png,What,This\n")
     columns = "image=picture,question=asked,answer=told"
     options = ("--eval-layout", "vqa", "--eval-columns", columns, "--eval-data-root", data)
-    found = run("train.jsonl", "--against", "held.csv", *options, "--json")
-    assert found.returncode == 1, found.stderr
-    assert json.loads(found.stdout)["leaked_pairs"] == 1
+    done = run("train.jsonl", "--against", "held.csv", *options, "--json")
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["leaked_pairs"] == 1
     wrong = run("train.jsonl", "--against", "held.csv", *options[:-1], tmp_path)
     assert wrong.returncode == 2
     assert "no sample of the evaluation set can be read: missing_image 1" in wrong.stderr

@@ -76,14 +76,14 @@ def test_matches_are_those_of_a_plain_loop(hashes, wanted, limit, block, random)
         return Picture(digest, phash, grey)
 
     known = [picture(phash, bytes([number % 4])) for number, phash in enumerate(hashes)]
-    one = picture(wanted, bytes([0]))
+    image = picture(wanted, bytes([0]))
     expected = []
     for number, other in enumerate(known):
-        distance = (other.phash ^ one.phash).bit_count()
-        is_exact = other.digest == one.digest
-        if distance <= limit and (is_exact or is_near(distance, float(other.grey @ one.grey))):
+        distance = (other.phash ^ image.phash).bit_count()
+        is_exact = other.digest == image.digest
+        if distance <= limit and (is_exact or is_near(distance, float(other.grey @ image.grey))):
             expected.append((number, is_exact, distance))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BLOCK", block)
-        found = PictureIndex(known, limit).matches(one)
-    assert [match[:3] for match in found] == expected
+        matches = PictureIndex(known, limit).matches(image)
+    assert [match[:3] for match in matches] == expected

@@ -223,7 +223,7 @@ def test_folder_with_other_contents_is_refused(tmp_path, run):
 
 def test_one_packer_a_folder(tmp_path, run):
     path = write_lines(tmp_path / "a.jsonl", map(caption, range(5)))
-    with WorkFolder(tmp_path / "packs"), pytest.raises(LockedError, match="another process"):
+    with WorkFolder(tmp_path / "packs"), pytest.raises(LockedError, match="lock of pack set"):
         run(path, tmp_path / "packs")
     assert run(path, tmp_path / "packs").samples_packed == 5
 

@@ -149,8 +149,8 @@ def start_packkit(tmp_path):
     """Starts the command line in a process that need not import torch and transformers anew."""
 
     def start(*words, file_size=resource.RLIM_INFINITY):
-        own = [*map(str, words)], tmp_path / "stdout", tmp_path / "stderr", file_size
-        process = get_context("forkserver").Process(target=run_command, args=own)
+        arguments = [*map(str, words)], tmp_path / "stdout", tmp_path / "stderr", file_size
+        process = get_context("forkserver").Process(target=run_command, args=arguments)
         process.start()
         return process
 

@@ -37,14 +37,14 @@ def test_attention_in_turn_is_that_under_the_dense_mask(lengths, is_grouped, dat
     query = torch.randn(1, 4, total, 8, generator=made)
     key, value = torch.randn(2, 1, 2 if is_grouped else 4, total, 8, generator=made)
     attend = AttentionInterface()["packkit_varlen"]
-    found, weights = attend(
+    output, weights = attend(
         None, query, key, value, None, scaling=0.3, cu_seqlens=bounds, max_seqlen=max(lengths)
     )
     expected = scaled_dot_product_attention(
         query, key, value, attn_mask=dense_mask(bounds, total), scale=0.3, enable_gqa=True
     )
     assert weights is None
-    torch.testing.assert_close(found, expected.transpose(1, 2), rtol=0, atol=1e-5)
+    torch.testing.assert_close(output, expected.transpose(1, 2), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("implementation", ["packkit_varlen", "sdpa", "flex_attention"])

@@ -34,7 +34,7 @@ def in_transformers():
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()))
 
     def write(name, messages, **options):
-        chat = [one.to_dict() for one in messages]
+        chat = [message.to_dict() for message in messages]
         template = chat_template(name, SLOT)
         return tokenizer.apply_chat_template(
             chat, chat_template=template, tokenize=False, **options
@@ -63,8 +63,8 @@ def test_a_conversation_is_the_same_text(in_transformers, name, messages):
 @settings(deadline=None, max_examples=300)
 @given(name=names, messages=conversations)
 def test_a_prompt_is_the_same_text(in_transformers, name, messages):
-    found = in_transformers(name, messages, add_generation_prompt=True)
-    assert found == rendered(name, messages, "render_prompt")
+    written = in_transformers(name, messages, add_generation_prompt=True)
+    assert written == rendered(name, messages, "render_prompt")
 
 
 QUESTION = Message("user", ("Is it normal?",))

@@ -160,12 +160,12 @@ def test_the_processor_makes_the_ids_that_were_trained(processed, encoder, asked
 
 
 def test_the_processor_makes_the_pixels_that_were_trained(processed, asked):
-    found = processed(asked).get("pixel_values")
+    pixels = processed(asked).get("pixel_values")
     if not asked.images:
-        assert found is None
+        assert pixels is None
         return
     expected = normalize_pixels(torch.from_numpy(decoded(asked)), torch.float32)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(pixels, expected, rtol=0, atol=1e-6)
 
 
 @torch.no_grad()
@@ -212,24 +212,24 @@ def test_a_stage_starts_from_an_exported_folder_with_the_same_weights(
     run, exported, make_whole_recipe, tmp_path
 ):
     expected = dict(read_weights(find_checkpoint(run)).named_parameters())
-    found = dict(read_llava(exported).named_parameters())
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(one, expected[name]) for name, one in found.items())
+    weights = dict(read_llava(exported).named_parameters())
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weight, expected[name]) for name, weight in weights.items())
     recipe = make_whole_recipe(tmp_path / "run", weights=str(exported), language=None, vision=None)
     with start_ranks("cpu") as ranks:
         start = dict(Trainer(recipe, ranks).model.llava.named_parameters())
         assert start.keys() == expected.keys()
-        for name, one in start.items():
-            whole = one.full_tensor() if hasattr(one, "full_tensor") else one
+        for name, weight in start.items():
+            whole = weight.full_tensor() if hasattr(weight, "full_tensor") else weight
             assert torch.equal(whole, expected[name]), name
 
 
 def test_its_file_is_that_of_a_fresh_llava(exported, tmp_path):
     LlavaForConditionalGeneration(AutoConfig.from_pretrained(exported)).save_pretrained(tmp_path)
     expected = load_file(tmp_path / "model.safetensors")
-    found = load_file(exported / "model.safetensors")
-    assert {name: one.shape for name, one in found.items()} == {
-        name: one.shape for name, one in expected.items()
+    tensors = load_file(exported / "model.safetensors")
+    assert {name: tensor.shape for name, tensor in tensors.items()} == {
+        name: tensor.shape for name, tensor in expected.items()
     }
     written = json.loads((exported / "config.json").read_text())
     assert written["architectures"] == ["LlavaForConditionalGeneration"]
@@ -245,8 +245,8 @@ def bytes_of_weights(folder):
 def test_bf16_is_half_of_fp32_and_the_same_weights_rounded(run, exported, tmp_path):
     half = export(run, tmp_path / "half")
     assert 2 * bytes_of_weights(half) == bytes_of_weights(exported)
-    found, exact = (load_file(one / "model.safetensors") for one in (half, exported))
-    assert all(torch.equal(one, exact[name].bfloat16()) for name, one in found.items())
+    rounded, exact = (load_file(folder / "model.safetensors") for folder in (half, exported))
+    assert all(torch.equal(weight, exact[name].bfloat16()) for name, weight in rounded.items())
     assert AutoModelForImageTextToText.from_pretrained(half).dtype == torch.bfloat16
 
 
@@ -265,9 +265,11 @@ def test_a_run_that_pools_cannot_be_exported(make_recipe, tmp_path):
     with start_ranks("cpu") as ranks:
         checkpoint = Trainer(make_recipe(), ranks).save()
     out = tmp_path / "out"
-    with pytest.raises(InputError, match=r"4 tokens.*from 9.*no class of transformers can") as one:
+    with pytest.raises(
+        InputError, match=r"4 tokens.*from 9.*no class of transformers can"
+    ) as caught:
         export(checkpoint, out)
-    assert str(checkpoint) in str(one.value)
+    assert str(checkpoint) in str(caught.value)
     assert not out.exists()
 
 

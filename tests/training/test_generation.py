@@ -143,7 +143,9 @@ POOL = [*ASKED, ("What is 9? " * 20, [4]), ("Which?", []), ("What is 3?", [0, 1,
 def one_by_one(generator, pictures):
     """The prompts of the pool, and what is written to each by itself."""
     prompts = [generator.encode(text, [pictures[k] for k in numbers]) for text, numbers in POOL]
-    return prompts, [generator.generate_batch([one], max_new_tokens=LIMIT)[0] for one in prompts]
+    return prompts, [
+        generator.generate_batch([prompt], max_new_tokens=LIMIT)[0] for prompt in prompts
+    ]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -152,17 +154,17 @@ def test_a_batch_writes_what_each_writes_by_itself(generator, one_by_one, seed):
     chance = random.Random(seed)
     chosen = chance.choices(range(len(POOL)), k=chance.randint(2, 9))
     batch = [prompts[number] for number in chosen]
-    found = generator.generate_batch(batch, max_new_tokens=LIMIT)
-    assert found == [alone[number] for number in chosen]
+    answers = generator.generate_batch(batch, max_new_tokens=LIMIT)
+    assert answers == [alone[number] for number in chosen]
 
 
 def test_a_batch_is_cut_where_each_is_cut(generator, encoder, one_by_one):
     prompts, alone = one_by_one
-    limit = sorted(one.tokens for one in alone)[len(alone) // 2]
-    found = generator.generate_batch(prompts, max_new_tokens=limit)
-    assert [one.is_cut for one in found] == [one.tokens > limit for one in alone]
-    assert {one.is_cut for one in found} == {True, False}
-    for short, whole in zip(found, alone, strict=True):
+    limit = sorted(answer.tokens for answer in alone)[len(alone) // 2]
+    answers = generator.generate_batch(prompts, max_new_tokens=limit)
+    assert [answer.is_cut for answer in answers] == [answer.tokens > limit for answer in alone]
+    assert {answer.is_cut for answer in answers} == {True, False}
+    for short, whole in zip(answers, alone, strict=True):
         assert short.tokens == min(limit, whole.tokens)
         assert whole.text.startswith(short.text)
 
@@ -188,9 +190,9 @@ def test_a_caption_ends_with_its_document(generator, encoder, written_by_hand, p
 def test_no_more_tokens_are_written_than_asked_for(generator, encoder, written_by_hand, limit):
     written = written_by_hand("What is 11?", [], limit)
     assert len(written) == limit
-    found = generator.generate("What is 11?", max_new_tokens=limit)
-    assert found == encoder.decode(written)
-    assert len(found) < len(generator.generate("What is 11?", max_new_tokens=limit + 1))
+    answer = generator.generate("What is 11?", max_new_tokens=limit)
+    assert answer == encoder.decode(written)
+    assert len(answer) < len(generator.generate("What is 11?", max_new_tokens=limit + 1))
 
 
 def test_the_same_call_writes_the_same_text(generator, pictures):
@@ -219,9 +221,9 @@ def test_a_folder_that_others_wrote_writes_the_same_text(exported, pictures, tmp
     others = tmp_path / "others"
     shutil.copytree(exported, others)
     (others / "encoder.json").unlink()
-    own, other = (Generator.load(path, device="cpu") for path in (exported, others))
+    generator, other = (Generator.load(path, device="cpu") for path in (exported, others))
     for prompt, images in [("What is 6?", pictures[5:6]), (None, pictures[2:4])]:
-        text = own.generate(prompt, images, max_new_tokens=LIMIT)
+        text = generator.generate(prompt, images, max_new_tokens=LIMIT)
         assert text
         assert other.generate(prompt, images, max_new_tokens=LIMIT) == text
 

@@ -36,11 +36,11 @@ def test_in_bfloat16_gradients_are_off_by_rounding_alone(monkeypatch):
     wanted = torch.autograd.grad(truth.sum(), (hidden, weight))
     losses = ChunkedCrossEntropy.apply(hidden, weight, targets)
     assert losses.dtype == torch.float32
-    for found, expected in zip(
+    for actual, expected in zip(
         torch.autograd.grad(losses.sum(), (hidden, weight)), wanted, strict=True
     ):
         # Half a unit in the last of 8 bits, and as much again for the scores.
-        assert (found - expected).float().norm() < 2**-7 * expected.float().norm()
+        assert (actual - expected).float().norm() < 2**-7 * expected.float().norm()
 
 
 def test_where_torch_has_none_the_chunked_loss_is_taken(monkeypatch):

@@ -42,7 +42,7 @@ def write(folder, steps, *, after=0, **options):
 
 
 def steps_in(folder):
-    return [one["step"] for one in read_metrics(folder / "metrics.jsonl")]
+    return [line["step"] for line in read_metrics(folder / "metrics.jsonl")]
 
 
 def test_a_line_a_step_holds_every_metric(tmp_path):
@@ -82,7 +82,7 @@ def test_steps_made_again_have_their_new_values(tmp_path):
     write(tmp_path, range(1, 6))
     with MetricsLog(tmp_path, step=3) as log:
         log.write(metrics(4, loss=0.125))
-    losses = [one["loss"] for one in read_metrics(tmp_path / "metrics.jsonl")]
+    losses = [line["loss"] for line in read_metrics(tmp_path / "metrics.jsonl")]
     assert losses == [8.0, 4.0, 8.0 / 3, 0.125]
 
 
@@ -100,10 +100,21 @@ def test_a_line_is_whole_or_left_out_wherever_it_is_torn(tmp_path):
     for end in range(first, len(whole) - 1):
         path.write_bytes(whole[:end])
         assert steps_in(tmp_path) == [1]
+    # Without its line break alone, a line is whole.
     for end in (len(whole) - 1, len(whole)):
-        # All that is missing is the line break.
         path.write_bytes(whole[:end])
         assert steps_in(tmp_path) == [1, 2]
+        write(tmp_path, [3], after=2)
+        assert steps_in(tmp_path) == [1, 2, 3]
+
+
+def test_a_file_that_is_not_of_metrics_is_refused_and_stays(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b"my notes")
+    for read in (lambda: read_metrics(path), lambda: MetricsLog(tmp_path, step=0)):
+        with pytest.raises(FormatError, match="line 1: must begin with"):
+            read()
+    assert path.read_bytes() == b"my notes"
 
 
 def test_a_run_goes_on_after_a_torn_line(tmp_path):
@@ -172,7 +183,7 @@ def board_of(folder):
 
 
 def scalars(board, name):
-    return [(one.step, one.value) for one in board.Scalars(name)]
+    return [(event.step, event.value) for event in board.Scalars(name)]
 
 
 def test_tensorboard_shows_every_metric_that_is_known(tmp_path):
@@ -183,10 +194,10 @@ def test_tensorboard_shows_every_metric_that_is_known(tmp_path):
     names = {field.name for field in dataclasses.fields(StepMetrics)} - {"step", "mfu"}
     assert set(board.Tags()["scalars"]) == names
     for name in names:
-        found = scalars(board, name)
-        assert [step for step, _ in found] == list(range(1, 8))
+        events = scalars(board, name)
+        assert [step for step, _ in events] == list(range(1, 8))
         # Event files hold float32.
-        assert [value for _, value in found] == pytest.approx([one[name] for one in lines])
+        assert [value for _, value in events] == pytest.approx([line[name] for line in lines])
 
 
 def test_tensorboard_shows_the_share_of_the_peak_where_it_is_known(tmp_path):

@@ -40,7 +40,7 @@ def alone(packs):
                 tokens.image_slots[:, 0] < start + length
             )
             slots = tokens.image_slots[inside] - [start, 0]
-            own = PackTokens(
+            sample_tokens = PackTokens(
                 number,
                 tokens.input_ids[start : start + length],
                 tokens.labels[start : start + length],
@@ -48,7 +48,7 @@ def alone(packs):
                 slots.astype("int32"),
             )
             pixels = pack.pixel_values[images : images + len(slots)]
-            batches.append(collate_packs([LoadedPack(own, pixels)]))
+            batches.append(collate_packs([LoadedPack(sample_tokens, pixels)]))
             images, start = images + len(slots), start + length
     return batches
 
@@ -145,13 +145,13 @@ def test_a_batch_without_targets_has_no_loss_and_gradients_of_zero(batch_of):
     loss = model(none)
     loss.backward()
     assert loss == 0
-    assert all(not one.any() for one in gradients(model).values())
+    assert all(not gradient.any() for gradient in gradients(model).values())
 
 
 def test_a_filler_is_a_batch_like_any_other(batch_of):
     model = small_model()
     model(batch_of(-1)).backward()
-    assert all(not one.any() for one in gradients(model).values())
+    assert all(not gradient.any() for gradient in gradients(model).values())
 
 
 def test_other_image_slots_are_refused(batch_of):
@@ -199,7 +199,7 @@ SIGLIP = {
 
 
 def parameters(module):
-    return sum(one.numel() for one in module.parameters())
+    return sum(weight.numel() for weight in module.parameters())
 
 
 @pytest.mark.parametrize(

@@ -102,15 +102,15 @@ class Mixed(nn.Module):
 
 def test_decay_shrinks_what_has_two_dimensions_or_more_and_nothing_else():
     model = Mixed()
-    before = {name: one.detach().clone() for name, one in model.named_parameters()}
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     optimizer = make_optimizer(OptimizerConfig(lr=0.1, weight_decay=0.5), model.parameters())
-    for one in model.parameters():
-        one.grad = torch.zeros_like(one)
+    for weight in model.parameters():
+        weight.grad = torch.zeros_like(weight)
     optimizer.step()
     for name, after in model.named_parameters():
         kept = 1 - 0.1 * 0.5 if after.dim() >= 2 else 1.0
         torch.testing.assert_close(after.detach(), kept * before[name])
-    assert {one.dim() for one in before.values()} == {0, 1, 2, 4}
+    assert {weight.dim() for weight in before.values()} == {0, 1, 2, 4}
 
 
 def test_what_is_frozen_is_not_in_the_optimizer():
@@ -118,8 +118,10 @@ def test_what_is_frozen_is_not_in_the_optimizer():
     model.embedding.requires_grad_(False)
     model.norm.bias.requires_grad_(False)
     optimizer = make_optimizer(OptimizerConfig(lr=0.1), model.parameters())
-    held = [id(one) for group in optimizer.param_groups for one in group["params"]]
-    assert sorted(held) == sorted(id(one) for one in model.parameters() if one.requires_grad)
+    held = [id(weight) for group in optimizer.param_groups for weight in group["params"]]
+    assert sorted(held) == sorted(
+        id(weight) for weight in model.parameters() if weight.requires_grad
+    )
     assert len(held) == len(list(model.parameters())) - 2
 
 
@@ -145,11 +147,13 @@ def test_of_a_model_all_but_the_vision_encoder_is_trained_and_tied_weights_once(
     llava = starting_llava(ModelConfig(language=language, vision=vision, weights="random"), 0)
     model = PackModel(llava, image_tokens=4)
     optimizer = make_optimizer(OptimizerConfig(lr=0.1, weight_decay=0.3), model.parameters())
-    matrices, vectors = ({id(one) for one in group["params"]} for group in optimizer.param_groups)
-    names = {id(one): name for name, one in model.named_parameters()}
+    matrices, vectors = (
+        {id(weight) for weight in group["params"]} for group in optimizer.param_groups
+    )
+    names = {id(weight): name for name, weight in model.named_parameters()}
     assert matrices | vectors == {key for key, name in names.items() if "vision_tower" not in name}
-    assert {names[one].rsplit(".", 1)[-1] for one in vectors} == {"weight", "bias"}
-    assert all("norm" in names[one] or names[one].endswith("bias") for one in vectors)
+    assert {names[number].rsplit(".", 1)[-1] for number in vectors} == {"weight", "bias"}
+    assert all("norm" in names[number] or names[number].endswith("bias") for number in vectors)
     assert id(llava.lm_head.weight) in matrices
     assert llava.lm_head.weight is llava.get_input_embeddings().weight
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(matrices | vectors)

@@ -31,7 +31,7 @@ def test_micro_batches_give_the_gradients_of_one_batch(batch_of, big_batch):
 )
 def test_ranks_give_the_gradients_of_one_batch(batch_of, big_batch, world_size, sharding):
     batches = [batch_of(*part) for part in PARTS]
-    weights = {name: one.detach() for name, one in small_model().named_parameters()}
+    weights = {name: weight.detach() for name, weight in small_model().named_parameters()}
     on_ranks(world_size, check_rank, weights, batches, sharding, *big_batch)
 
 

@@ -51,14 +51,14 @@ def entropy(packs):
         encoder = reader.load_encoder()
         for number in range(len(reader)):
             for sample in reader[number].data:
-                counts.update(one for one in encoder.encode(sample).labels.tolist())
+                counts.update(encoder.encode(sample).labels.tolist())
     del counts[IGNORED]
     total = counts.total()
     return -sum(count / total * math.log(count / total) for count in counts.values())
 
 
 def test_loss_falls_below_half_of_the_entropy_of_targets(demo, trained):
-    losses = [one["loss"] for one in read_metrics(demo / "run" / "metrics.jsonl")]
+    losses = [line["loss"] for line in read_metrics(demo / "run" / "metrics.jsonl")]
     bound = entropy(demo / "captions") / 2
     print(f"entropy / 2 {bound:.3f}, losses {losses[0]:.3f} to {losses[-1]:.4f}")
     assert losses[0] > bound
@@ -96,6 +96,6 @@ def test_other_images_make_the_loss_twice_as_high(demo, trained):
     model = PackModel(read_weights(trained), image_tokens=144).eval()
     swapped = dataclasses.replace(batch, pixel_values=batch.pixel_values.roll(1, 0))
     with torch.no_grad():
-        own, other = model(batch).item(), model(swapped).item()
-    print(f"loss of a batch {own:.1f}, with the images of others {other:.1f}")
-    assert other >= 2 * own
+        loss, other = model(batch).item(), model(swapped).item()
+    print(f"loss of a batch {loss:.1f}, with the images of others {other:.1f}")
+    assert other >= 2 * loss

@@ -16,10 +16,8 @@ from training_cases import on_ranks, train_for
 
 from packkit import PackWriter, check_ledger
 from packkit.base.errors import (
-    CheckpointError,
     DivergedError,
     FingerprintError,
-    FormatError,
     InputError,
     OutputExistsError,
 )
@@ -39,7 +37,7 @@ class StoppedError(Exception):
 
 
 def losses(recipe):
-    return [one["loss"] for one in read_metrics(Path(recipe.run.out) / "metrics.jsonl")]
+    return [line["loss"] for line in read_metrics(Path(recipe.run.out) / "metrics.jsonl")]
 
 
 def weights(recipe):
@@ -158,7 +156,7 @@ def test_a_stage_starts_from_the_last_one_with_more_image_tokens(
     with start_ranks("cpu") as ranks:
         start = dict(Trainer(recipe, ranks).model.llava.named_parameters())
         expected = weights(unbroken)
-        assert all(torch.equal(whole(start[name]), one) for name, one in expected.items())
+        assert all(torch.equal(whole(start[name]), weight) for name, weight in expected.items())
     train(recipe)
     assert losses(recipe)[0] < losses(unbroken)[0]
 
@@ -206,7 +204,7 @@ def test_bfloat16_trains_over_master_weights_in_float32(make_recipe, unbroken):
         if not torch.equal(weight, start.get_parameter(name))
     }
     assert all(weight.dtype == torch.float32 for weight in final.values())
-    assert any(not torch.equal(one, one.bfloat16().float()) for one in changed.values())
+    assert any(not torch.equal(weight, weight.bfloat16().float()) for weight in changed.values())
 
 
 def test_a_resumed_run_heeds_its_recipe_as_it_is_now(make_recipe):
@@ -225,13 +223,15 @@ def test_metrics_are_sums_over_the_step(unbroken, samples, small_encoder):
     first_epoch = read_metrics(Path(unbroken.run.out) / "metrics.jsonl")[:6]
     everything = [sample for pack in samples for sample in pack]
     encoded = [small_encoder.encode(sample) for sample in everything]
-    assert sum(one["tokens"] for one in first_epoch) == sum(one.length for one in encoded)
-    assert sum(one["targets"] for one in first_epoch) == sum(
-        int((one.labels != -100).sum()) for one in encoded
+    assert sum(step["tokens"] for step in first_epoch) == sum(step.length for step in encoded)
+    assert sum(step["targets"] for step in first_epoch) == sum(
+        int((sample.labels != -100).sum()) for sample in encoded
     )
-    assert sum(one["images"] for one in first_epoch) == sum(len(one.images) for one in everything)
-    assert all(0 < one["data_seconds"] < one["seconds"] for one in first_epoch)
-    assert all(one["mfu"] is None for one in first_epoch)
+    assert sum(step["images"] for step in first_epoch) == sum(
+        len(step.images) for step in everything
+    )
+    assert all(0 < step["data_seconds"] < step["seconds"] for step in first_epoch)
+    assert all(step["mfu"] is None for step in first_epoch)
 
 
 def test_only_the_newest_checkpoints_are_kept(unbroken):
@@ -276,24 +276,6 @@ def test_a_full_disk_keeps_the_last_checkpoint(make_recipe, write_recipe, packki
     assert after == before
     train(recipe)
     assert len(losses(recipe)) == STEPS
-
-
-def test_a_torn_checkpoint_is_refused(make_recipe):
-    recipe = make_recipe()
-    run_until(recipe, 3)
-    (state,) = (checkpoints(recipe) / "step-00000002" / "state").glob("*.distcp")
-    state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match="step-00000002: cannot load it"):
-        train(recipe)
-
-
-def test_a_checkpoint_of_another_version_is_refused(make_recipe):
-    recipe = make_recipe()
-    run_until(recipe, 3)
-    path = checkpoints(recipe) / "step-00000002" / "run.json"
-    path.write_bytes(orjson.dumps({**orjson.loads(path.read_bytes()), "format_version": 2}))
-    with pytest.raises(FormatError, match=r"run\.json: format_version must be 1, got 2"):
-        train(recipe)
 
 
 def test_other_packs_or_another_seed_are_refused(make_recipe):

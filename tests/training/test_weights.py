@@ -61,7 +61,9 @@ def test_pretrained_parts_are_taken_as_they_are_with_a_new_projector(language, v
     for name, weight in llava.model.language_model.named_parameters():
         assert torch.equal(weight, text.model.get_parameter(name)), name
     assert llava.lm_head.weight is llava.model.language_model.embed_tokens.weight
-    assert all(one.device.type == "cpu" and one.isfinite().all() for one in llava.parameters())
+    assert all(
+        weight.device.type == "cpu" and weight.isfinite().all() for weight in llava.parameters()
+    )
     other = starting_llava(pretrained(language, vision), seed=1)
     first = "model.multi_modal_projector.linear_1.weight"
     assert not torch.equal(llava.get_parameter(first), other.get_parameter(first))

@@ -47,20 +47,22 @@ def small_model(seed=0, image_tokens=IMAGE_TOKENS, **options):
 
 def gradients(model):
     """The gradient of every weight that is trained, whole, by name."""
-    found = {name: one.grad for name, one in model.named_parameters() if one.requires_grad}
-    assert all(one is not None for one in found.values())
+    gradients_by_name = {
+        name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad
+    }
+    assert all(weight is not None for weight in gradients_by_name.values())
     return {
-        name: (one.full_tensor() if hasattr(one, "full_tensor") else one).clone()
-        for name, one in found.items()
+        name: (gradient.full_tensor() if hasattr(gradient, "full_tensor") else gradient).clone()
+        for name, gradient in gradients_by_name.items()
     }
 
 
-def relative_error(found, expected):
+def relative_error(actual, expected):
     """The largest difference of a weight's gradient, as a share of the norm of all."""
-    assert found.keys() == expected.keys()
-    norm = torch.cat([one.flatten() for one in expected.values()]).norm()
+    assert actual.keys() == expected.keys()
+    norm = torch.cat([gradient.flatten() for gradient in expected.values()]).norm()
     assert norm > 1e-3
-    return max((found[name] - expected[name]).norm() / norm for name in expected)
+    return max((actual[name] - expected[name]).norm() / norm for name in expected)
 
 
 def on_ranks(world_size, function, *arguments):
@@ -68,8 +70,8 @@ def on_ranks(world_size, function, *arguments):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    own = (world_size, port, function, arguments)
-    mp.start_processes(_on_rank, own, nprocs=world_size, start_method="forkserver")
+    arguments_of_rank = (world_size, port, function, arguments)
+    mp.start_processes(_on_rank, arguments_of_rank, nprocs=world_size, start_method="forkserver")
 
 
 def _on_rank(rank, world_size, port, function, arguments):
@@ -101,12 +103,15 @@ def accumulate(model, batches, targets):
 def check_rank(ranks, weights, batches, sharding, expected, targets):
     model = small_model(seed=1)
     model.load_state_dict(weights, strict=False)
-    own = batches[ranks.rank :: ranks.world_size]
-    assert ranks.sum([sum(batch.num_targets for batch in own), 1]) == [targets, ranks.world_size]
+    batches_of_rank = batches[ranks.rank :: ranks.world_size]
+    assert ranks.sum([sum(batch.num_targets for batch in batches_of_rank), 1]) == [
+        targets,
+        ranks.world_size,
+    ]
     shard(model, ranks, sharding=sharding)
-    accumulate(model, own, targets)
+    accumulate(model, batches_of_rank, targets)
     assert relative_error(gradients(model), expected) < 1e-5
-    limit = 0.5 * float(torch.cat([one.flatten() for one in expected.values()]).norm())
+    limit = 0.5 * float(torch.cat([gradient.flatten() for gradient in expected.values()]).norm())
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit).full_tensor()
     assert abs(norm.item() / (2 * limit) - 1) < 1e-5
 

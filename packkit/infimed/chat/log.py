@@ -1,17 +1,18 @@
 """Answers kept line by line, so that nothing is paid for twice.
 
-Each line is flushed to disk before the next request of its kind is sent. A line names what it
-answers in its first fields; of several lines for the same thing the last one holds.
+One JSON object a line, only ever appended, each on disk before the next request of its kind is
+sent. A line begins with the fields that identify what it answers; of several lines with the same
+identity the last one holds. `packkit.base.append_log` says how an unfinished last line is mended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from packkit.base.append_log import AppendLog
+from packkit.base.append_log import AppendLog, read_log
 from packkit.base.errors import FormatError
 from packkit.base.lock import FileLock
 
@@ -22,13 +23,14 @@ class AnswerLog:
     """A file of answers, open for more; at most one process has it open.
 
     Args:
-        path: Path of the file; made where it is missing.
-        identity: Fields that tell what a line answers. They stand first in every line.
+        path: File of answers; it and its folder are made where they are missing.
+        identity: Names of the fields that identify what a line answers; every line begins with
+            them.
 
     Attributes:
-        path: Path of the file.
-        records: The last line for each thing, by its identity.
-        torn_bytes: Bytes of an unfinished last line that were cut off.
+        path: File of answers.
+        records: Last line of each identity, by the values of the identity.
+        torn_bytes: Number of bytes of an unfinished last line that were cut off.
 
     Raises:
         LockedError: Another process has the file open.
@@ -37,20 +39,21 @@ class AnswerLog:
 
     def __init__(self, path: Path, identity: Sequence[str]) -> None:
         self.path, self._identity = path, tuple(identity)
-        self._log = AppendLog(path, identity[:1], sync=True)
-        self._lock = FileLock(path)
+        self._lock = FileLock(path, "these answers")
         try:
-            self.records = _last_records(path, self._log.read(), self._identity)
-            self.torn_bytes = self._log.mend()
+            # Read before it is mended: what is not ours stays as it is.
+            self.records = _last_records(path, self._identity)
+            self._log = AppendLog(path, self._identity[:1], fsync=True)
         except BaseException:
-            self._lock.release()
+            self.close()
             raise
+        self.torn_bytes = self._log.torn_bytes
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Adds a line, and returns once it is on disk.
 
         Args:
-            record: Line to add; it holds every field of the identity.
+            record: Fields of the line, with every field of the identity among them.
 
         Raises:
             OSError: The line cannot be written.
@@ -61,7 +64,7 @@ class AnswerLog:
         self.records[tuple(identity.values())] = line
 
     def close(self) -> None:
-        """Lets others write to the file."""
+        """Closes the file, and lets others write to it."""
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -77,28 +80,24 @@ class AnswerLog:
 
 
 def read_answers(path: Path, identity: Sequence[str]) -> list[dict[str, Any]]:
-    """Reads the last line for each thing, in the order in which they first came.
+    """Reads the last line of each identity, in the order in which the identities first came.
 
-    The file may be read while it is written: an unfinished last line is left out.
+    It may be read while it is written: an unfinished last line is left out.
 
     Args:
-        path: Path of the file.
-        identity: Fields that tell what a line answers.
+        path: File of answers.
+        identity: Names of the fields that identify what a line answers.
 
     Raises:
         FormatError: The file holds something else than such lines.
         OSError: The file cannot be read.
     """
-    with open(path, "rb"):
-        lines = AppendLog(path, identity[:1], sync=True).read()
-    return list(_last_records(path, lines, tuple(identity)).values())
+    return list(_last_records(path, tuple(identity)).values())
 
 
-def _last_records(
-    path: Path, lines: Iterable[dict[str, Any]], identity: tuple[str, ...]
-) -> dict[Identity, dict[str, Any]]:
+def _last_records(path: Path, identity: tuple[str, ...]) -> dict[Identity, dict[str, Any]]:
     records = {}
-    for number, record in enumerate(lines, 1):
+    for number, record in read_log(path, identity[:1]):
         try:
             records[tuple(record[name] for name in identity)] = record
         except (KeyError, TypeError):

@@ -76,8 +76,8 @@ def test_zeros_at_the_end_are_what_a_power_cut_leaves(tmp_path):
         (b'{"request":"r1"}\n[1]\n', "line 2: must be a JSON object"),
         (b'{"id":"r1"}\n', "line 1: must hold request"),
         (b'{"request":["r1"]}\n', "line 1: must hold request"),
-        (b"\x89PNG some other file", "line 1: is no line of this log"),
-        (b'{"id": "somebody\'s data', "line 1: is no line of this log"),
+        (b"\x89PNG some other file", r'line 1: must begin with {"request":'),
+        (b'{"id": "somebody\'s data', r'line 1: must begin with {"request":'),
     ],
 )
 def test_damage_is_an_error_with_its_line_and_nothing_is_cut(tmp_path, damage, place):
@@ -93,7 +93,7 @@ def test_one_writer_a_file(tmp_path):
     path = tmp_path / "answers.jsonl"
     with AnswerLog(path, ["request"]) as log:
         log.append(line(1))
-        with pytest.raises(LockedError, match="another process"):
+        with pytest.raises(LockedError, match=r"answers\.jsonl: .* lock of these answers"):
             AnswerLog(path, ["request"])
         assert read_answers(path, ["request"]) == [line(1)]
     AnswerLog(path, ["request"]).close()
