@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packkit.base.errors import FormatError
-from packkit.shards.index_table import index_path
 from packkit.shards.manifest import MANIFEST, Manifest
 
 _FOREIGN = "*_packed.json"
@@ -56,6 +55,21 @@ class Shard:
         """Returns the names of the files of a folder of packs, in order."""
         files = [*self.path.glob("pack-*.json"), *self.path.rglob(_FOREIGN)]
         return sorted(file.relative_to(self.path).as_posix() for file in files)
+
+
+def index_path(shard: Path, *, is_folder: bool) -> Path:
+    """Returns where the index of a shard stands.
+
+    Args:
+        shard: File of packs, or folder of files with one pack each.
+        is_folder: Whether the shard is a folder.
+
+    >>> index_path(Path("packs/shard-00000.jsonl"), is_folder=False).as_posix()
+    'packs/shard-00000.index.arrow'
+    >>> index_path(Path("packs/shard-00000"), is_folder=True).as_posix()
+    'packs/shard-00000/packs.index.arrow'
+    """
+    return shard / "packs.index.arrow" if is_folder else shard.with_suffix(".index.arrow")
 
 
 def locate(path: Path) -> tuple[list[Shard], Manifest | None]:

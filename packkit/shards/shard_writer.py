@@ -22,7 +22,8 @@ import xxhash
 from packkit.base.errors import InputError
 from packkit.base.files import sync_folder, write_atomically
 from packkit.shards.index_columns import MeasuredSample, make_row
-from packkit.shards.index_table import IndexBuilder, index_path
+from packkit.shards.index_table import IndexBuilder
+from packkit.shards.locate import index_path
 from packkit.shards.manifest import ShardEntry
 from packkit.shards.pack_json import encode_pack
 

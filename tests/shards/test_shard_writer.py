@@ -14,7 +14,7 @@ from packkit.base.errors import FormatError, InputError, SampleError
 from packkit.samples import Pack, Sample
 from packkit.shards import PackReader, ShardWriter
 from packkit.shards.index import ShardIndex
-from packkit.shards.index_table import index_path
+from packkit.shards.locate import index_path
 
 _STORAGES = ["shards", "files"]
 
