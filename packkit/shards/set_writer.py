@@ -14,6 +14,7 @@ from packkit.images import image_size
 from packkit.samples import Pack
 from packkit.shards.index_columns import UNKNOWN_TOKENS, MeasuredSample
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
+from packkit.shards.set_encoder import encoder_checksums
 from packkit.shards.shard_writer import ShardWriter
 
 
@@ -140,11 +141,3 @@ class PackWriter:
             rejects_sha256=hashlib.sha256(b"").hexdigest(),
             encoder_sha256=encoder_checksums(self._out),
         )
-
-
-def encoder_checksums(folder: Path) -> dict[str, str]:
-    """Returns the sha256 of every file of the encoder kept in a set, by name."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((folder / "encoder").glob("*.json"))
-    }

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from packkit.base.engine import Progress
-from packkit.base.errors import FingerprintError, PackkitError
+from packkit.base.errors import PackkitError
 from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.shards.conservation import Conservation
 from packkit.shards.index import ShardIndex
@@ -24,6 +24,7 @@ from packkit.shards.index_columns import UNKNOWN_TOKENS, IndexRow, MeasuredSampl
 from packkit.shards.locate import Shard
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
 from packkit.shards.reader import PackReader
+from packkit.shards.set_encoder import check_encoder
 
 _BLOCK_BYTES = 1 << 20
 
@@ -84,9 +85,7 @@ def verify_packs(
 def _encoder(reader: PackReader, encoder: SampleEncoder | None) -> SampleEncoder:
     if encoder is None:
         return reader.load_encoder()
-    stored = None if reader.manifest is None else reader.manifest.encoder
-    if stored is not None and (differences := encoder.differences(stored)):
-        raise FingerprintError(f"{reader.path}: made with another encoder", differences)
+    check_encoder(reader.path, reader.manifest, encoder)
     return encoder
 
 
