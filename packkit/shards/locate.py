@@ -1,4 +1,4 @@
-"""Where the packs of a set stand: shards of our own, a bare file of packs, or a foreign folder."""
+"""Where the packs of a set stand: shards with a manifest, a bare file, or a foreign folder."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Shard:
     """Where one shard of a set stands.
 
     Attributes:
-        name: How errors call it.
-        path: A file of packs, or the folder that the names of pack files start from.
+        name: Name of the shard, as errors call it.
+        path: File of packs, or the folder that the names of pack files start from.
         is_folder: Whether every pack has a file of its own.
-        index_checksum: Xxh3_64 of the index, where a manifest states it.
+        index_checksum: Checksum (xxh3_64) of the index in hex, where a manifest states it.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Shard:
 
     @property
     def index_path(self) -> Path:
-        """Where its index stands, or would stand."""
+        """Path of the index, whether it exists or not."""
         return index_path(self.path, is_folder=self.is_folder)
 
     @property
@@ -47,7 +47,7 @@ class Shard:
 
         Args:
             pack: Number of the pack in the shard.
-            file: Name of its file, where every pack has its own.
+            file: Name of the pack's file, where every pack has its own.
         """
         return f"{self.name}: pack {pack}" if file is None else f"{self.name}/{file}"
 
@@ -76,10 +76,10 @@ def locate(path: Path) -> tuple[list[Shard], Manifest | None]:
     """Finds the shards under a path.
 
     Args:
-        path: A pack set, a ``.jsonl`` of packs, or a folder of Open-Qwen2VL's pack files.
+        path: Pack set, a ``.jsonl`` of packs, or a folder of Open-Qwen2VL's pack files.
 
     Returns:
-        The shards, and the manifest of a set of our own.
+        The shards, and the manifest of a set that packkit wrote.
 
     Raises:
         FormatError: There are no packs, or the set is not whole.

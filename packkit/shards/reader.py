@@ -114,7 +114,7 @@ class PackReader:
         Raises:
             IndexError: There is no such pack.
             ChecksumError: The bytes read are not those that were written.
-            FormatError: The text is no pack, or the pack is over the capacity once counted again.
+            FormatError: The text is not a pack, or it is over the capacity once counted again.
         """
         shard, row = self._find(number)
         pack = shard.pack(row)
@@ -135,7 +135,7 @@ class PackReader:
         Raises:
             IndexError: There is no such pack.
             ChecksumError: The bytes read are not those that were written.
-            FormatError: The text is no pack.
+            FormatError: The text is not a pack.
         """
         shard, row = self._find(number)
         return shard.lazy_pack(row)
@@ -236,14 +236,14 @@ class PackReader:
         """Returns the encoder that the packs were made with.
 
         Raises:
-            FormatError: The set holds none.
+            FormatError: The set holds no encoder.
             ChecksumError: A file under encoder/ is not the one that was written.
             FingerprintError: The installed packkit makes another encoder of the files.
         """
         return read_encoder(self.path, self.manifest)
 
     def close(self) -> None:
-        """Closes its files; packs and images cannot be read afterwards."""
+        """Closes all files; packs and images cannot be read afterwards."""
         self._is_closed = True
         self._files.close()
 

@@ -24,12 +24,12 @@ class PackWriter:
     Args:
         out: Folder of the set; made where it is missing.
         capacity: Tokens that a pack may hold.
-        encoder: Checks the lengths and is kept in the set, so that a loader needs no other.
-        shard_size: Bytes at which a shard is closed.
-        storage: ``shards`` or ``files``.
+        encoder: Encoder that checks the lengths and is kept in the set for its readers.
+        shard_size: Size at which a shard is closed, bytes.
+        storage: How packs lie on disk: ``shards`` or ``files``.
 
     Raises:
-        OutputExistsError: `out` already holds a pack set, or the shards of one never finished.
+        OutputExistsError: `out` holds a pack set, or the shards of a run that did not finish.
     """
 
     def __init__(

@@ -34,12 +34,12 @@ class VerifyReport:
     """What a verification looked at and found.
 
     Attributes:
-        packs: Packs read.
-        samples: Samples read.
-        images: Images read.
-        bytes: Bytes of packs.
-        encoded: Samples whose length was counted again.
-        problems: One line each; empty means that the set is sound.
+        packs: Number of packs read.
+        samples: Number of samples read.
+        images: Number of images read.
+        bytes: Bytes of the packs read.
+        encoded: Number of samples whose length was counted again.
+        problems: One line for each problem; empty means that the set is sound.
     """
 
     packs: int = 0
@@ -153,7 +153,7 @@ class _Verification:
         self.report.samples += len(pack.data)
         self.report.images += len(places)
         self.report.bytes += len(text)
-        unknown = [[UNKNOWN_TOKENS] * len(of_sample) for of_sample in sizes]
+        unknown = [[UNKNOWN_TOKENS] * len(sample_sizes) for sample_sizes in sizes]
         items = list(map(MeasuredSample, pack.data, pack.lengths, sizes, unknown))
         expected = make_row(text, items, places, offset=stored.pack.offset, file=stored.file)
         for difference in _differences(expected, _without_tokens(stored)):

@@ -36,22 +36,22 @@ def conserved(build_index, shards, rejects):
 )
 def test_problems_are_those_of_a_count(build_index, shards, rejects, reads):
     sources = [{"name": name, "read": read} for name, read in reads.items()]
-    found = list(conserved(build_index, shards, rejects).problems(sources))
+    problems = list(conserved(build_index, shards, rejects).problems(sources))
     counts = Counter([*rejects, *(record for records in shards for record in records)])
     expected = []
     for name, read in reads.items():
-        own = {position: count for (source, position), count in counts.items() if source == name}
+        times = {position: count for (source, position), count in counts.items() if source == name}
         for positions, problem in (
-            ([p for p in range(read) if p not in own], "neither packed nor rejected"),
-            ([p for p, count in own.items() if count > 1], "packed or rejected more than once"),
-            ([p for p in own if p >= read], "packed or rejected but never read"),
+            ([p for p in range(read) if p not in times], "neither packed nor rejected"),
+            ([p for p, count in times.items() if count > 1], "packed or rejected more than once"),
+            ([p for p in times if p >= read], "packed or rejected but never read"),
         ):
             if positions:
                 count, first = len(positions), min(positions)
                 expected.append(f"{name}: {count} of {read} records {problem}, first {first}")
     for name in {source for source, _ in counts} - reads.keys():
         expected.append(f"{name}: has samples in the packs but is no source in the manifest")
-    assert sorted(found) == sorted(expected)
+    assert sorted(problems) == sorted(expected)
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,11 @@ def test_the_bytes_of_a_row_are_those_shown():
 
 
 def test_the_manifest_is_the_one_shown(written):
-    found = orjson.loads((written / "manifest.json").read_bytes())
+    written_manifest = orjson.loads((written / "manifest.json").read_bytes())
     # These two change with the release of Arrow, which may lay out its header otherwise.
-    for record in (found, MANIFEST):
+    for record in (written_manifest, MANIFEST):
         record["checksum"] = record["shards"][0]["index_checksum"] = ""
-    assert found == MANIFEST
+    assert written_manifest == MANIFEST
 
 
 def test_every_column_key_and_reason_is_documented():

@@ -94,7 +94,7 @@ def test_a_damaged_bare_index_never_changes_what_is_read(tmp_path, some_packs):
         index.write_bytes(damaged)
         try:
             with PackReader(path) as reader:
-                found = list(reader)
+                packs = list(reader)
         except FormatError:
             continue
-        assert found == some_packs[: len(found)]
+        assert packs == some_packs[: len(packs)]
