@@ -5,7 +5,8 @@ from packkit.shards.index_columns import FORMAT_VERSION, MeasuredSample
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
 from packkit.shards.reader import PackReader
 from packkit.shards.rebuild import rebuild_index
-from packkit.shards.set_writer import PackWriter, encoder_checksums
+from packkit.shards.set_encoder import encoder_checksums
+from packkit.shards.set_writer import PackWriter
 from packkit.shards.shard_writer import ShardWriter
 from packkit.shards.verify import VerifyReport, verify_packs
 

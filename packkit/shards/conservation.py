@@ -32,7 +32,7 @@ class Conservation:
         """Takes in rejects.jsonl; returns the number of its lines.
 
         Raises:
-            ValueError: A line is no reject.
+            ValueError: A line does not state a rejected sample.
         """
         rejects = [_parse_reject(line) for line in lines.splitlines()]
         for source, position in rejects:
@@ -43,7 +43,7 @@ class Conservation:
         """Yields a line for each source whose records are not all there once.
 
         Args:
-            sources: ``name`` of every source and the records ``read`` from it.
+            sources: One mapping a source: ``name``, and ``read``, the number of its records read.
         """
         for source in sources:
             name, read = source["name"], source["read"]

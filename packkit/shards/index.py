@@ -2,13 +2,12 @@
 
 One Arrow IPC file of one uncompressed record batch, one row a pack, fixed integer types. It is
 mapped into memory and read as flat arrays without a copy, so opening costs no more than its
-checksum. Labels are numbers; what they stand for is a JSON list in the schema's metadata. About
-36 bytes a pack, 20 a sample and 44 an image.
+checksum. Labels are numbers; what they stand for is a JSON list in the schema's metadata.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +26,7 @@ from packkit.shards.index_columns import (
     PackRow,
     SampleColumns,
     SampleRow,
+    columns_of,
 )
 from packkit.shards.index_table import index_labels
 
@@ -37,12 +37,11 @@ class ShardIndex:
 
     Attributes:
         pack: Columns with one value a pack.
-        sample: Columns with one value a sample.
-        image: Columns with one value an image.
+        sample: Columns with one value a sample, over all packs.
+        image: Columns with one value an image, over all packs.
         first_sample: int32 [packs+1], where the samples of each pack begin.
         first_image: int32 [packs+1], where the images of each pack begin.
-        groups: Labels of samples, by number.
-        origins: Names of inputs, by number.
+        labels: Lists of labels by name, each in the order of the numbers that stand for them.
         files: Name of the file of each pack, where every pack has its own.
     """
 
@@ -51,8 +50,7 @@ class ShardIndex:
     image: ImageColumns
     first_sample: NDArray[np.int32]
     first_image: NDArray[np.int32]
-    groups: tuple[str, ...]
-    origins: tuple[str, ...]
+    labels: Mapping[str, tuple[str, ...]]
     files: pa.StringArray | None
 
     @classmethod
@@ -60,20 +58,20 @@ class ShardIndex:
         """Maps an index file into memory.
 
         Args:
-            path: The file.
-            checksum: Xxh3_64 of the whole file in hex, where it is known.
+            path: Path of the index file.
+            checksum: Checksum (xxh3_64) of the whole file in hex, where it is known.
 
         Raises:
             ChecksumError: The file is not the one that was written.
-            FormatError: The file is no index.
+            FormatError: The file is missing, or is not an index.
         """
         try:
             with pa.memory_map(str(path)) as file:
                 buffer = file.read_buffer()
         except OSError as error:
             raise FormatError(path, f"cannot read it ({error})") from None
-        if checksum is not None and (computed := xxhash.xxh3_64_hexdigest(buffer)) != checksum:
-            raise ChecksumError(path, f"its checksum is {computed}, the manifest says {checksum}")
+        if checksum is not None and (actual := xxhash.xxh3_64_hexdigest(buffer)) != checksum:
+            raise ChecksumError(path, f"its checksum is {actual}, the manifest says {checksum}")
         return cls.from_buffer(buffer, path)
 
     @classmethod
@@ -81,24 +79,24 @@ class ShardIndex:
         """Reads an index; its arrays are views of `data`.
 
         Args:
-            data: The bytes of the file.
-            path: Where it stands, for the error.
+            data: Bytes of the index file.
+            path: Where the index stands, for the error.
 
         Raises:
-            FormatError: The file is no index.
+            FormatError: The bytes are not an index.
         """
         try:
-            batch = _only_batch(data)
+            file = pa.ipc.open_file(pa.BufferReader(data))
+            labels = index_labels(file.schema)
+            batch = _only_batch(file)
             samples, images = batch.column("samples"), batch.column("images")
-            labels = index_labels(batch.schema)
             index = cls(
                 pack=PackRow(*(batch.column(name).to_numpy() for name in PackRow._fields)),
                 sample=SampleRow(*_flat(samples, SampleRow._fields)),
                 image=ImageRow(*_flat(images, ImageRow._fields)),
                 first_sample=samples.offsets.to_numpy(),
                 first_image=images.offsets.to_numpy(),
-                groups=labels["groups"],
-                origins=labels["origins"],
+                labels=labels,
                 files=batch.column("file") if "file" in batch.schema.names else None,
             )
             index._check()
@@ -108,6 +106,16 @@ class ShardIndex:
 
     def __len__(self) -> int:
         return len(self.pack.offset)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Labels that statistics count samples under, by number."""
+        return self.labels["groups"]
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Names of the input files that samples were read from, by number."""
+        return self.labels["origins"]
 
     def file(self, pack: int) -> str | None:
         """Returns the name of a pack's file, where every pack has its own."""
@@ -123,13 +131,21 @@ class ShardIndex:
 
     def row(self, pack: int) -> IndexRow:
         """Returns all that the index says of one pack."""
-        samples, images = self.samples_of(pack), self.images_of(pack)
-        return IndexRow(
-            PackRow(*(int(column[pack]) for column in self.pack)),
-            tuple(map(self._sample_row, *(column[samples].tolist() for column in self.sample))),
-            tuple(map(ImageRow, *(column[images].tolist() for column in self.image))),
-            self.file(pack),
-        )
+        (pack_row,) = map(PackRow, *self._values(self.pack, slice(pack, pack + 1)))
+        samples = tuple(map(SampleRow, *self._values(self.sample, self.samples_of(pack))))
+        images = tuple(map(ImageRow, *self._values(self.image, self.images_of(pack))))
+        return IndexRow(pack_row, samples, images, self.file(pack))
+
+    def _values(
+        self, columns: PackColumns | SampleColumns | ImageColumns, rows: slice
+    ) -> Iterator[list[Any]]:
+        """Yields the values of each column as rows hold them: labels as text."""
+        for array, column in zip(columns, columns_of(type(columns)).values(), strict=True):
+            values = array[rows].tolist()
+            if column.labels is not None:
+                texts = self.labels[column.labels]
+                values = [None if number < 0 else texts[number] for number in values]
+            yield values
 
     def _check(self) -> None:
         """Raises ValueError where a number leads outside of what it points into.
@@ -143,8 +159,7 @@ class ShardIndex:
         start = np.repeat(pack.offset, images)
         stop = start + np.repeat(pack.size, images)
         for name, is_inside in (
-            ("group", (self.sample.group >= -1) & (self.sample.group < len(self.groups))),
-            ("origin", (self.sample.origin >= -1) & (self.sample.origin < len(self.origins))),
+            *self._labels_inside(),
             ("offset", (pack.offset >= 0) & (pack.size >= 0)),
             ("sample", (image.sample >= 0) & (image.sample < np.repeat(samples, images))),
             (
@@ -155,36 +170,32 @@ class ShardIndex:
             if not is_inside.all():
                 raise ValueError(f"{name} number {int(is_inside.argmin())} is out of range")
 
-    def _sample_row(
-        self, length: int, group: int, origin: int, position: int
-    ) -> SampleRow[int, str | None]:
-        return SampleRow(
-            length=length,
-            group=None if group < 0 else self.groups[group],
-            origin=None if origin < 0 else self.origins[origin],
-            position=position,
-        )
+    def _labels_inside(self) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        """Yields each column of labels by name, and which of its numbers have a label or -1."""
+        for columns in (self.pack, self.sample, self.image):
+            for name, column in columns_of(type(columns)).items():
+                numbers = getattr(columns, name)
+                if column.labels is not None:
+                    yield name, (numbers >= -1) & (numbers < len(self.labels[column.labels]))
 
 
-def _only_batch(data: bytes | pa.Buffer) -> pa.RecordBatch:
+def _only_batch(file: Any) -> pa.RecordBatch:  # noqa: ANN401
     """Returns the record batch of an index file.
 
     Raises:
-        ValueError: The bytes are no index file.
+        ValueError: The file has not exactly one batch.
     """
-    reader = pa.ipc.open_file(pa.BufferReader(data))
-    index_labels(reader.schema)
-    if reader.num_record_batches != 1:
-        raise ValueError(f"{reader.num_record_batches} record batches, must be 1")
-    batch = reader.get_batch(0)
+    if file.num_record_batches != 1:
+        raise ValueError(f"{file.num_record_batches} record batches, must be 1")
+    batch = file.get_batch(0)
     # An offset out of range must not become a read out of range.
     batch.validate(full=True)
     return batch
 
 
-def _flat(lists: Any, names: Sequence[str]) -> list[NDArray[Any]]:  # noqa: ANN401
-    """Returns the fields of a list<struct> column as views."""
-    return [lists.values.field(name).to_numpy() for name in names]
+def _flat(lists: Any, names: tuple[str, ...]) -> Iterator[NDArray[Any]]:  # noqa: ANN401
+    """Yields the fields of a list<struct> column as views."""
+    return (lists.values.field(name).to_numpy() for name in names)
 
 
 def _check_offsets(name: str, first: NDArray[np.int32], count: int) -> None:

@@ -1,9 +1,9 @@
 """The columns of an index, each stated once: its name, its type and what it holds.
 
-`PackRow`, `SampleRow` and `ImageRow` are the list. A row is one of them filled with plain values;
-an open index is the same three filled with arrays; the Arrow schema and the builder are made from
-their annotations. So a new column is one line here and its value in `make_row`. docs/format.md
-shows the list, and a test holds that it names every column.
+`PackRow`, `SampleRow` and `ImageRow` are the list. A row is one of them filled with plain values,
+an open index is the same three filled with arrays, and the Arrow schema and the builder are made
+from their annotations. So a new column is one line here and its value in `make_row`. docs/format.md
+shows the list, and a test compares the two.
 
 A writer makes the rows of a pack from what it was given, `packkit.shards.scan` makes them from the
 stored text alone, and verifying compares the two.
@@ -12,7 +12,6 @@ stored text alone, and verifying compares the two.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_type_hints
 
 import xxhash
@@ -28,10 +27,7 @@ UNKNOWN_TOKENS = -1
 
 _Number = TypeVar("_Number")
 _Label = TypeVar("_Label")
-_Level = TypeVar("_Level", bound=type[tuple[Any, ...]])
-
-Row = tuple[Any, ...]
-"""A row of any level."""
+_Level = TypeVar("_Level", bound=type[Any])
 
 
 class Column(NamedTuple):
@@ -49,21 +45,24 @@ class Column(NamedTuple):
     labels: str | None = None
 
 
-@cache
-def columns_of(level: type[Row]) -> dict[str, Column]:
+_COLUMNS: dict[type[Any], dict[str, Column]] = {}
+
+
+def columns_of(level: type[Any]) -> dict[str, Column]:
     """Returns the columns of `PackRow`, `SampleRow` or `ImageRow` by name, in their order."""
+    return _COLUMNS[level]
+
+
+def _index_columns(level: _Level) -> _Level:
+    """Reads the columns from the annotations of a class, and documents its fields for ``help``."""
     hints = get_type_hints(level, include_extras=True)
-    return {name: hint.__metadata__[0] for name, hint in hints.items()}
-
-
-def _documented(level: _Level) -> _Level:
-    """Gives each field of a class of columns the docstring that ``help`` shows."""
-    for name, column in columns_of(level).items():
+    _COLUMNS[level] = {name: hint.__metadata__[0] for name, hint in hints.items()}
+    for name, column in _COLUMNS[level].items():
         getattr(level, name).__doc__ = f"{column.type}. {column.doc}"
     return level
 
 
-@_documented
+@_index_columns
 class PackRow(NamedTuple, Generic[_Number]):
     """Columns with one value a pack."""
 
@@ -73,7 +72,7 @@ class PackRow(NamedTuple, Generic[_Number]):
     checksum: Annotated[_Number, Column("uint64", "xxh3_64 of the text.")]
 
 
-@_documented
+@_index_columns
 class SampleRow(NamedTuple, Generic[_Number, _Label]):
     """Columns with one value a sample, over all packs of a shard."""
 
@@ -87,7 +86,7 @@ class SampleRow(NamedTuple, Generic[_Number, _Label]):
     position: Annotated[_Number, Column("int64", "Number of the record in that input, or -1.")]
 
 
-@_documented
+@_index_columns
 class ImageRow(NamedTuple, Generic[_Number]):
     """Columns with one value an image, over all packs of a shard, in the order of the text."""
 
@@ -103,6 +102,14 @@ class ImageRow(NamedTuple, Generic[_Number]):
     ]
     checksum: Annotated[_Number, Column("uint64", "xxh3_64 of the decoded bytes.")]
 
+
+LABEL_LISTS = [
+    column.labels
+    for columns in _COLUMNS.values()
+    for column in columns.values()
+    if column.labels is not None
+]
+"""Names of the lists of labels that columns point into."""
 
 PackColumns = PackRow[NDArray[Any]]
 SampleColumns = SampleRow[NDArray[Any], NDArray[Any]]

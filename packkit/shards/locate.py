@@ -1,4 +1,4 @@
-"""Where the packs of a set stand: shards of our own, a bare file of packs, or a foreign folder."""
+"""Where the packs of a set stand: shards with a manifest, a bare file, or a foreign folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packkit.base.errors import FormatError
-from packkit.shards.index_table import index_path
 from packkit.shards.manifest import MANIFEST, Manifest
 
 _FOREIGN = "*_packed.json"
@@ -17,10 +16,10 @@ class Shard:
     """Where one shard of a set stands.
 
     Attributes:
-        name: How errors call it.
-        path: A file of packs, or the folder that the names of pack files start from.
+        name: Name of the shard, as errors call it.
+        path: File of packs, or the folder that the names of pack files start from.
         is_folder: Whether every pack has a file of its own.
-        index_checksum: Xxh3_64 of the index, where a manifest states it.
+        index_checksum: Checksum (xxh3_64) of the index in hex, where a manifest states it.
     """
 
     name: str
@@ -30,7 +29,7 @@ class Shard:
 
     @property
     def index_path(self) -> Path:
-        """Where its index stands, or would stand."""
+        """Path of the index, whether it exists or not."""
         return index_path(self.path, is_folder=self.is_folder)
 
     @property
@@ -48,7 +47,7 @@ class Shard:
 
         Args:
             pack: Number of the pack in the shard.
-            file: Name of its file, where every pack has its own.
+            file: Name of the pack's file, where every pack has its own.
         """
         return f"{self.name}: pack {pack}" if file is None else f"{self.name}/{file}"
 
@@ -58,14 +57,29 @@ class Shard:
         return sorted(file.relative_to(self.path).as_posix() for file in files)
 
 
+def index_path(shard: Path, *, is_folder: bool) -> Path:
+    """Returns where the index of a shard stands.
+
+    Args:
+        shard: File of packs, or folder of files with one pack each.
+        is_folder: Whether the shard is a folder.
+
+    >>> index_path(Path("packs/shard-00000.jsonl"), is_folder=False).as_posix()
+    'packs/shard-00000.index.arrow'
+    >>> index_path(Path("packs/shard-00000"), is_folder=True).as_posix()
+    'packs/shard-00000/packs.index.arrow'
+    """
+    return shard / "packs.index.arrow" if is_folder else shard.with_suffix(".index.arrow")
+
+
 def locate(path: Path) -> tuple[list[Shard], Manifest | None]:
     """Finds the shards under a path.
 
     Args:
-        path: A pack set, a ``.jsonl`` of packs, or a folder of Open-Qwen2VL's pack files.
+        path: Pack set, a ``.jsonl`` of packs, or a folder of Open-Qwen2VL's pack files.
 
     Returns:
-        The shards, and the manifest of a set of our own.
+        The shards, and the manifest of a set that packkit wrote.
 
     Raises:
         FormatError: There are no packs, or the set is not whole.

@@ -27,14 +27,14 @@ class ShardEntry:
     """What the manifest says of a shard.
 
     Attributes:
-        name: ``shard-00000``; what its files or folder are called without their ending.
-        packs: Packs.
-        samples: Samples.
-        images: Images stored.
-        tokens: Tokens of its samples.
-        bytes: Size of its packs on disk.
-        sha256: Hash of the shard; with the storage ``files``, of its files one after another.
-        index_checksum: Xxh3_64 of the sidecar, hexadecimal.
+        name: Name of its files or folder without their ending, such as ``shard-00000``.
+        packs: Number of packs in the shard.
+        samples: Number of samples in the shard.
+        images: Number of images stored in the shard.
+        tokens: Tokens of all samples in the shard.
+        bytes: Size of the packs on disk.
+        sha256: Sha256 of the shard in hex; with the storage ``files``, of its files in order.
+        index_checksum: Checksum (xxh3_64) of the index file in hex.
     """
 
     name: str
@@ -53,24 +53,24 @@ class Manifest:
 
     Attributes:
         capacity: Tokens that a pack can hold.
-        storage: ``shards`` or ``files``.
-        encoder: `SampleEncoder.describe()`; None where the packs were written without one.
-        options: What decided the packs, as the writer states it.
+        storage: How packs lie on disk, ``shards`` or ``files``.
+        encoder: What `SampleEncoder.describe` says; None for packs written without an encoder.
+        options: Options that decided the packs, as the writer states them.
         samples_read: Records found in the inputs.
         samples_packed: Samples that stand in a pack.
         samples_rejected: Samples left out; read = packed + rejected.
         rejects: Number of rejected samples by reason.
         duplicate_ids: Samples whose id an earlier sample has.
-        packs: Packs.
+        packs: Number of packs in all shards.
         tokens: Tokens of all packed samples.
-        images: Images that take tokens.
-        efficiency: Tokens / (packs x capacity), in [0, 1].
-        lower_bound: Packs that any packing needs at least.
-        gap: (packs - lower_bound) / lower_bound.
+        images: Number of images that take tokens.
+        efficiency: Share of the capacity that is used, tokens / (packs x capacity), in [0, 1].
+        lower_bound: Number of packs that any packing needs at least.
+        gap: Packs above the bound, (packs - lower_bound) / lower_bound.
         sources: One entry an input: name, layout, read, packed, rejected, rejects by reason.
         shards: One entry a shard, in order.
-        rejects_sha256: Hash of rejects.jsonl.
-        encoder_sha256: Hash of each file under encoder/, by name.
+        rejects_sha256: Sha256 of rejects.jsonl.
+        encoder_sha256: Sha256 of each file under encoder/, by name.
 
     Raises:
         FormatError: The counts contradict one another.
@@ -158,7 +158,7 @@ class Manifest:
         """Reads the manifest of a pack set.
 
         Raises:
-            FormatError: The folder has no manifest, or it cannot be read.
+            FormatError: The manifest is missing, or cannot be read.
         """
         path = folder / MANIFEST
         try:

@@ -34,7 +34,7 @@ class _StoredImage:
         """Returns the bytes of the image file.
 
         Raises:
-            ChecksumError: They are not those that were written.
+            ChecksumError: The bytes are not those that were written.
         """
         return self._shard.decode(self._base64, self._pack, self._row)
 
@@ -50,7 +50,7 @@ class OpenShard:
     Args:
         shard: Place of the shard.
         files: Pool of open files that its bytes are read through.
-        verify: Whether every checksum is compared when its bytes are read.
+        verify: Whether bytes are compared with their checksums as they are read.
     """
 
     def __init__(self, shard: Shard, files: FilePool, *, verify: bool) -> None:
@@ -64,7 +64,7 @@ class OpenShard:
 
     @property
     def index(self) -> ShardIndex:
-        """Its index, opened on first use.
+        """The index of the shard, opened on first use.
 
         Raises:
             ChecksumError: The index is not the one that was written.
@@ -97,7 +97,7 @@ class OpenShard:
 
         Raises:
             ChecksumError: The bytes are not those that were written.
-            FormatError: The text is no pack.
+            FormatError: The text is not a pack.
         """
         return self._parse(pack, self.decode)
 
@@ -106,7 +106,7 @@ class OpenShard:
 
         Raises:
             ChecksumError: The bytes are not those that were written.
-            FormatError: The text is no pack.
+            FormatError: The text is not a pack.
         """
         return self._parse(pack, lambda base64, pack, row: _StoredImage(self, pack, row, base64))
 
@@ -143,12 +143,12 @@ class OpenShard:
             FormatError: The file of the pack is missing or cut short.
         """
         rows = self.index.images_of(pack)
-        of_sample = np.flatnonzero(self.index.image.sample[rows] == sample)
-        if not 0 <= image < len(of_sample):
+        numbers = np.flatnonzero(self.index.image.sample[rows] == sample)
+        if not 0 <= image < len(numbers):
             raise IndexError(
-                f"{self.place(pack)}: sample {sample} has {len(of_sample)} images, no image {image}"
+                f"{self.place(pack)}: sample {sample} has {len(numbers)} images, no image {image}"
             )
-        row = rows.start + int(of_sample[image])
+        row = rows.start + int(numbers[image])
         column = self.index.image
         base64 = self._read(pack, int(column.size[row]), int(column.offset[row]))
         return self._decode(base64, pack, row, check=self._verify)

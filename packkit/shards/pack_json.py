@@ -63,8 +63,8 @@ def cut_images(text: bytes, ranges: Iterable[tuple[int, int]]) -> tuple[bytes, l
     """Takes the images out of the text of a pack.
 
     Args:
-        text: The text of a pack.
-        ranges: Offset and size of the base64 of each image in it, in order.
+        text: JSON text of the pack.
+        ranges: Offset and size of the base64 of each image in the text, in order.
 
     Returns:
         The text with empty strings for images, and the base64 of each.
@@ -89,14 +89,14 @@ def parse_record(text: bytes, place: str) -> dict[str, Any]:
     """Parses the text of a pack, with its images or without.
 
     Args:
-        text: JSON.
-        place: Where it stands, for the error.
+        text: JSON text of the pack.
+        place: Where the pack stands, for the error.
 
     Returns:
-        The pack as it is stored: ``data`` is a list of objects, ``lengths`` one of as many tokens.
+        The pack as it is stored: ``data``, a list of objects, and as many ``lengths``, in tokens.
 
     Raises:
-        FormatError: The record is not a pack.
+        FormatError: The text is not a pack.
     """
     try:
         record = orjson.loads(text)
@@ -142,8 +142,8 @@ def pack_from_record(
     """Returns the pack that was stored.
 
     Args:
-        record: What `parse_record` gave, the base64 of the images there or cut out.
-        images: The images of each sample, decoded or still to be.
+        record: Pack as `parse_record` gives it, with the base64 of its images or without.
+        images: Images of each sample, as bytes or as references that are decoded later.
         place: Where the pack stands, for the error.
 
     Raises:

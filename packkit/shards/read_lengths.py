@@ -15,13 +15,13 @@ def read_lengths(source: str | Path) -> NDArray[np.int64]:
     """Reads lengths from a NumPy file or a pack set.
 
     Args:
-        source: ``.npy`` of integers, or whatever `PackReader` opens.
+        source: NumPy file (``.npy``) of integers, or whatever `PackReader` opens.
 
     Returns:
-        int [n], tokens.
+        int [n], tokens of each sample.
 
     Raises:
-        FormatError: The file holds something else.
+        FormatError: The file does not hold positive integers [n].
     """
     if Path(source).suffix != ".npy":
         with PackReader(source) as reader:

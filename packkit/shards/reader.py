@@ -8,7 +8,6 @@ used after a fork.
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -21,13 +20,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from packkit.base.errors import (
-    ChecksumError,
-    FingerprintError,
-    FormatError,
-    InputError,
-    SampleError,
-)
+from packkit.base.errors import InputError
 from packkit.encoding import SampleEncoder
 from packkit.encoding.image_tokens import ImageSizes
 from packkit.samples import Pack
@@ -36,6 +29,7 @@ from packkit.shards.index import ShardIndex
 from packkit.shards.locate import Shard, locate
 from packkit.shards.manifest import MANIFEST
 from packkit.shards.open_shard import OpenShard
+from packkit.shards.set_encoder import check_encoder, read_encoder, recount
 
 _DEFAULT_CAPACITY = 4096
 
@@ -50,10 +44,11 @@ class PackReader:
         encoder: Encoder for packs without a fingerprint, whose lengths are counted again as they
             are read. For a set with an encoder of its own, it must be the same.
         capacity: Tokens that a pack may hold; by default the set's own, or 4,096.
-        verify: Whether every checksum is compared when its bytes are read.
+        verify: Whether bytes are compared with their checksums as they are read. Comparing a whole
+            set at once is the work of `verify_packs`.
 
     Attributes:
-        path: The path.
+        path: Path that was given.
         manifest: What the set says of itself; None for packs that others wrote.
         capacity: Tokens that a pack may hold.
 
@@ -98,18 +93,13 @@ class PackReader:
 
     def _find_recounter(self, encoder: SampleEncoder | None) -> SampleEncoder | None:
         """Returns the encoder that must count lengths again, if one must."""
-        stored = None if self.manifest is None else self.manifest.encoder
-        if encoder is None:
+        if encoder is None or check_encoder(self.path, self.manifest, encoder):
             return None
-        if stored is None:
-            warnings.warn(
-                f"{self.path}: packs without a fingerprint; their lengths are counted again",
-                stacklevel=3,
-            )
-            return encoder
-        if differences := encoder.differences(stored):
-            raise FingerprintError(f"{self.path}: made with another encoder", differences)
-        return None
+        warnings.warn(
+            f"{self.path}: packs without a fingerprint; their lengths are counted again",
+            stacklevel=3,
+        )
+        return encoder
 
     def __len__(self) -> int:
         """Returns the number of packs."""
@@ -124,13 +114,14 @@ class PackReader:
         Raises:
             IndexError: There is no such pack.
             ChecksumError: The bytes read are not those that were written.
-            FormatError: The text is no pack, or the pack is over the capacity once counted again.
+            FormatError: The text is not a pack, or it is over the capacity once counted again.
         """
         shard, row = self._find(number)
         pack = shard.pack(row)
         if self._recounter is None:
             return pack
-        return self._recounted(pack, self._recounter, shard.place(row))
+        place = shard.place(row)
+        return recount(pack, self._recounter, capacity=self.capacity, place=place)
 
     def lazy(self, number: int) -> Pack:
         """Returns one pack whose images are decoded from base64 when their bytes are wanted.
@@ -144,7 +135,7 @@ class PackReader:
         Raises:
             IndexError: There is no such pack.
             ChecksumError: The bytes read are not those that were written.
-            FormatError: The text is no pack.
+            FormatError: The text is not a pack.
         """
         shard, row = self._find(number)
         return shard.lazy_pack(row)
@@ -245,21 +236,14 @@ class PackReader:
         """Returns the encoder that the packs were made with.
 
         Raises:
-            FormatError: The set holds none.
+            FormatError: The set holds no encoder.
             ChecksumError: A file under encoder/ is not the one that was written.
             FingerprintError: The installed packkit makes another encoder of the files.
         """
-        if self.manifest is None or self.manifest.encoder is None:
-            raise FormatError(self.path, "holds no encoder; name a tokenizer")
-        for name, digest in self.manifest.encoder_sha256.items():
-            _check_sha256(self.path / name, digest)
-        encoder = SampleEncoder.load(self.path / "encoder")
-        if differences := encoder.differences(self.manifest.encoder):
-            raise FingerprintError(f"{self.path}: encoder/ is not the manifest's", differences)
-        return encoder
+        return read_encoder(self.path, self.manifest)
 
     def close(self) -> None:
-        """Closes its files; packs and images cannot be read afterwards."""
+        """Closes all files; packs and images cannot be read afterwards."""
         self._is_closed = True
         self._files.close()
 
@@ -292,30 +276,3 @@ class PackReader:
             raise IndexError(f"{self.path} has {len(self)} packs, no pack {number}")
         shard = bisect_right(self._first, wanted) - 1
         return self._shards[shard], wanted - self._first[shard]
-
-    def _recounted(self, pack: Pack, encoder: SampleEncoder, place: str) -> Pack:
-        """Returns the pack with the lengths that it is trained with, which others' need not be.
-
-        Raises:
-            FormatError: The pack is over the capacity, or holds a sample that cannot be trained on.
-        """
-        try:
-            counted = Pack(pack.data, tuple(map(encoder.length, pack.data)))
-        except SampleError as error:
-            raise FormatError(place, str(error)) from None
-        if counted.tokens > self.capacity:
-            raise FormatError(
-                place,
-                f"{counted.tokens} tokens by this encoder, capacity {self.capacity}; "
-                "pack the data again",
-            )
-        return counted
-
-
-def _check_sha256(path: Path, digest: str) -> None:
-    try:
-        computed = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise FormatError(path, f"cannot be read ({error.strerror})") from None
-    if computed != digest:
-        raise ChecksumError(path, f"its sha256 is {computed}, the manifest says {digest}")

@@ -14,10 +14,11 @@ def rebuild_index(path: str | Path, *, encoder: SampleEncoder | None = None) -> 
 
     Args:
         path: A pack set, a ``.jsonl`` of packs, or a folder of ``*_packed.json`` files.
-        encoder: Counts the tokens of images; by default the set's own. Without one they are -1.
+        encoder: Encoder that counts the tokens of images; by default the set's own. Without any,
+            they are -1.
 
     Returns:
-        The files written. For a pack set their bytes are those that its writer wrote.
+        Paths of the indexes written. For a pack set their bytes are those that its writer wrote.
 
     Raises:
         FormatError: A pack cannot be read.

@@ -43,10 +43,10 @@ class PackText(NamedTuple):
     """The text of a pack as it stands in its file.
 
     Attributes:
-        text: JSON, white space around it left out.
-        offset: Where it begins.
-        file: Name of its file, where every pack has its own.
-        place: How errors call it.
+        text: JSON text, white space around it left out.
+        offset: Where the text begins in its file, bytes.
+        file: Name of the file, where every pack has its own.
+        place: Name of the pack, as errors call it.
     """
 
     text: bytes
@@ -59,7 +59,7 @@ class ScannedPack(NamedTuple):
     """What the text of a pack holds.
 
     Attributes:
-        pack: The pack, its images in memory.
+        pack: The pack itself, its images in memory.
         sizes: Width and height of every image of each sample; 0 where a header cannot be read.
         places: Where the images stand in the text.
     """
@@ -73,8 +73,8 @@ def scan_shard(shard: Shard, *, encoder: SampleEncoder | None) -> bytes:
     """Returns the bytes of the index of a shard.
 
     Args:
-        shard: Where its packs stand.
-        encoder: Counts the tokens of images; without one they stay unknown.
+        shard: Where the packs of the shard stand.
+        encoder: Encoder that counts the tokens of images; without one they stay unknown.
 
     Raises:
         FormatError: A pack cannot be read.
@@ -82,7 +82,7 @@ def scan_shard(shard: Shard, *, encoder: SampleEncoder | None) -> bytes:
     index = IndexBuilder(is_folder=shard.is_folder)
     for item in _texts(shard):
         pack, sizes, places = scan_pack(item.text, item.place)
-        tokens = [[UNKNOWN_TOKENS] * len(of_sample) for of_sample in sizes]
+        tokens = [[UNKNOWN_TOKENS] * len(sample_sizes) for sample_sizes in sizes]
         if encoder is not None:
             encoded = encode_samples(encoder, pack.data, sizes)
             tokens = [image_tokens(*pair) for pair in zip(encoded, sizes, strict=True)]
@@ -96,10 +96,10 @@ def scan_pack(text: bytes, place: str) -> ScannedPack:
 
     Args:
         text: JSON text of the pack.
-        place: Where it stands, for errors.
+        place: Where the pack stands, for errors.
 
     Raises:
-        FormatError: The text is no pack, or an image of it is not plain base64.
+        FormatError: The text is not a pack, or an image in it is not plain base64.
     """
     record = parse_record(text, place)
     ranges = _element_ranges(text, record, place)
@@ -113,7 +113,7 @@ def scan_pack(text: bytes, place: str) -> ScannedPack:
             places.append(ImagePlace(number, offset, size, xxhash.xxh3_64_intdigest(image)))
     pack = pack_from_record(record, images, place)
     return ScannedPack(
-        pack, [list(map(_size_or_unknown, of_sample)) for of_sample in images], places
+        pack, [list(map(_size_or_unknown, sample_images)) for sample_images in images], places
     )
 
 
@@ -124,11 +124,11 @@ def encode_samples(
 
     Args:
         encoder: Encoder of the samples.
-        samples: The samples.
-        sizes: Width and height of the images of each; 0 where a header cannot be read.
+        samples: Samples of the pack.
+        sizes: Width and height of the images of each sample; 0 where a header cannot be read.
     """
     # The encoder then looks for itself, if it needs sizes at all, and says what is wrong.
-    known = [None if _NO_SIZE in of_sample else of_sample for of_sample in sizes]
+    known = [None if _NO_SIZE in sample_sizes else sample_sizes for sample_sizes in sizes]
     return encoder.encode_batch(samples, image_sizes=known)
 
 
@@ -140,7 +140,7 @@ def image_tokens(encoded: EncodedSample | SampleError, sizes: ImageSizes) -> lis
         sizes: Width and height of each image of the sample.
 
     Returns:
-        0 for images past the cut; -1 for all where the sample cannot be trained on.
+        Tokens of each image: 0 past the cut, -1 for all where the sample cannot be trained on.
     """
     if isinstance(encoded, SampleError):
         return [UNKNOWN_TOKENS] * len(sizes)
@@ -176,7 +176,7 @@ def _element_ranges(
     An object is parsed in the order of its text, so the elements found are those parsed, in order.
 
     Returns:
-        By the id of the parsed array, start and end of each of its elements.
+        Start and end of each element of each array, by the id of the parsed array.
     """
     scanned = ElementScanner(depth=_ARRAY_DEPTH).feed(text).tolist()
     arrays = list(_arrays(record, _ARRAY_DEPTH))

@@ -14,6 +14,7 @@ from packkit.images import image_size
 from packkit.samples import Pack
 from packkit.shards.index_columns import UNKNOWN_TOKENS, MeasuredSample
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
+from packkit.shards.set_encoder import encoder_checksums
 from packkit.shards.shard_writer import ShardWriter
 
 
@@ -23,12 +24,12 @@ class PackWriter:
     Args:
         out: Folder of the set; made where it is missing.
         capacity: Tokens that a pack may hold.
-        encoder: Checks the lengths and is kept in the set, so that a loader needs no other.
-        shard_size: Bytes at which a shard is closed.
-        storage: ``shards`` or ``files``.
+        encoder: Encoder that checks the lengths and is kept in the set for its readers.
+        shard_size: Size at which a shard is closed, bytes.
+        storage: How packs lie on disk: ``shards`` or ``files``.
 
     Raises:
-        OutputExistsError: `out` already holds a pack set, or the shards of one never finished.
+        OutputExistsError: `out` holds a pack set, or the shards of a run that did not finish.
     """
 
     def __init__(
@@ -140,11 +141,3 @@ class PackWriter:
             rejects_sha256=hashlib.sha256(b"").hexdigest(),
             encoder_sha256=encoder_checksums(self._out),
         )
-
-
-def encoder_checksums(folder: Path) -> dict[str, str]:
-    """Returns the sha256 of every file of the encoder kept in a set, by name."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((folder / "encoder").glob("*.json"))
-    }

@@ -22,7 +22,8 @@ import xxhash
 from packkit.base.errors import InputError
 from packkit.base.files import sync_folder, write_atomically
 from packkit.shards.index_columns import MeasuredSample, make_row
-from packkit.shards.index_table import IndexBuilder, index_path
+from packkit.shards.index_table import IndexBuilder
+from packkit.shards.locate import index_path
 from packkit.shards.manifest import ShardEntry
 from packkit.shards.pack_json import encode_pack
 
@@ -32,9 +33,9 @@ class ShardWriter:
 
     Args:
         folder: Folder of the pack set.
-        name: ``shard-00000``.
+        name: Name of the shard, such as ``shard-00000``.
         storage: ``shards`` for one file of JSON lines, ``files`` for a folder of one file a pack.
-        first_pack: Number of its first pack in the set, for the names of files.
+        first_pack: Number of the first pack in the set, from which files are named.
 
     Raises:
         InputError: There is no such storage.

@@ -27,7 +27,7 @@ class Histogram:
 
     Attributes:
         edges: Lower edge of every bin, which it includes, and the upper edge of the last.
-        counts: Values in each bin.
+        counts: Number of values in each bin.
         minimum: Smallest value.
         median: Middle value.
         maximum: Largest value.
@@ -45,12 +45,12 @@ class GroupStats:
     """One group in the mixture.
 
     Attributes:
-        name: ``meta.source`` of its samples, or the file they were read from.
-        samples: Samples of it.
-        tokens: Tokens of them.
+        name: Name of the group: ``meta.source`` of its samples, or the file they were read from.
+        samples: Number of samples in the group.
+        tokens: Tokens of those samples.
         share: Part of all tokens that the group has.
-        noise: Standard deviation of that part from step to step; None with fewer than two steps.
-        independent_noise: What it would be if every sample were drawn independently.
+        noise: Standard deviation of the share from step to step; None with fewer than two steps.
+        independent_noise: Noise that the share would have if every sample were drawn independently.
     """
 
     name: str
@@ -66,20 +66,20 @@ class SetStats:
     """Figures of a pack set.
 
     Attributes:
-        packs: Packs.
-        samples: Samples.
-        images: Images that take tokens.
+        packs: Number of packs.
+        samples: Number of samples.
+        images: Number of images that take tokens.
         tokens: Tokens of all samples.
         bytes: Bytes of all packs.
-        capacity: Tokens a pack can hold.
-        efficiency: Tokens / (packs x capacity), in [0, 1].
-        lower_bound: Packs that any packing of these lengths needs at least.
-        gap: (packs - lower_bound) / lower_bound.
-        lengths: Tokens of each sample.
-        samples_per_pack: Samples of each pack.
-        images_per_pack: Images of each pack.
+        capacity: Tokens that a pack can hold.
+        efficiency: Share of the capacity that is used, tokens / (packs x capacity), in [0, 1].
+        lower_bound: Number of packs that any packing of these lengths needs at least.
+        gap: Packs above the bound, (packs - lower_bound) / lower_bound.
+        lengths: Histogram of the tokens of each sample.
+        samples_per_pack: Histogram of the samples of each pack.
+        images_per_pack: Histogram of the images of each pack.
         single_group_packs: Share of packs whose samples all have one group.
-        packs_per_step: Packs of a step, for the noise of the groups.
+        packs_per_step: Packs of one step, for the noise of the groups.
         groups: One entry a group, most tokens first.
     """
 
@@ -108,7 +108,7 @@ def set_stats(reader: PackReader, *, packs_per_step: int = PACKS_PER_STEP) -> Se
     """Measures a pack set from its index.
 
     Args:
-        reader: The packs.
+        reader: Open pack set.
         packs_per_step: Packs of one step, for the noise of the groups.
     """
     indexes = [reader.index(number) for number in range(reader.shards)]
@@ -164,8 +164,8 @@ def histogram(values: NDArray[Any], *, bins: int = 12) -> Histogram:
     """Counts integers in at most `bins` bins of equal width.
 
     Args:
-        values: int [n].
-        bins: Bins at most.
+        values: int [n], values to count.
+        bins: Largest number of bins.
 
     >>> histogram(np.array([1, 1, 2, 4]), bins=2).counts
     [3, 1]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from packkit.base.engine import Progress
-from packkit.base.errors import FingerprintError, PackkitError
+from packkit.base.errors import PackkitError
 from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.shards.conservation import Conservation
 from packkit.shards.index import ShardIndex
@@ -24,6 +24,7 @@ from packkit.shards.index_columns import UNKNOWN_TOKENS, IndexRow, MeasuredSampl
 from packkit.shards.locate import Shard
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
 from packkit.shards.reader import PackReader
+from packkit.shards.set_encoder import check_encoder
 
 _BLOCK_BYTES = 1 << 20
 
@@ -33,12 +34,12 @@ class VerifyReport:
     """What a verification looked at and found.
 
     Attributes:
-        packs: Packs read.
-        samples: Samples read.
-        images: Images read.
-        bytes: Bytes of packs.
-        encoded: Samples whose length was counted again.
-        problems: One line each; empty means that the set is sound.
+        packs: Number of packs read.
+        samples: Number of samples read.
+        images: Number of images read.
+        bytes: Bytes of the packs read.
+        encoded: Number of samples whose length was counted again.
+        problems: One line for each problem; empty means that the set is sound.
     """
 
     packs: int = 0
@@ -84,9 +85,7 @@ def verify_packs(
 def _encoder(reader: PackReader, encoder: SampleEncoder | None) -> SampleEncoder:
     if encoder is None:
         return reader.load_encoder()
-    stored = None if reader.manifest is None else reader.manifest.encoder
-    if stored is not None and (differences := encoder.differences(stored)):
-        raise FingerprintError(f"{reader.path}: made with another encoder", differences)
+    check_encoder(reader.path, reader.manifest, encoder)
     return encoder
 
 
@@ -154,7 +153,7 @@ class _Verification:
         self.report.samples += len(pack.data)
         self.report.images += len(places)
         self.report.bytes += len(text)
-        unknown = [[UNKNOWN_TOKENS] * len(of_sample) for of_sample in sizes]
+        unknown = [[UNKNOWN_TOKENS] * len(sample_sizes) for sample_sizes in sizes]
         items = list(map(MeasuredSample, pack.data, pack.lengths, sizes, unknown))
         expected = make_row(text, items, places, offset=stored.pack.offset, file=stored.file)
         for difference in _differences(expected, _without_tokens(stored)):

@@ -25,6 +25,8 @@ from packkit.shards import (
     ShardWriter,
     encoder_checksums,
 )
+from packkit.shards.index_columns import ImagePlace, make_row
+from packkit.shards.index_table import IndexBuilder
 
 # What could be taken for the bytes around an image.
 _HOSTILE_TEXTS = [
@@ -113,6 +115,31 @@ def measured():
         return items
 
     return measure
+
+
+@pytest.fixture(scope="session")
+def index_row():
+    """What an index says of a pack of ten bytes: two samples, the first of them with an image."""
+    meta, origin = {"source": "roco"}, Origin("a.jsonl", 4)
+    first = Sample(content=(None,), images=(b"x",), meta=meta, origin=origin)
+    items = [
+        MeasuredSample(first, 3, [(640, 480)], [144]),
+        MeasuredSample(Sample(content=("b",)), 2, [], []),
+    ]
+    return make_row(b"0123456789", items, [ImagePlace(0, 2, 4, 9)], offset=0, file=None)
+
+
+@pytest.fixture(scope="session")
+def build_index():
+    """Returns the bytes of the index of some rows."""
+
+    def build(rows, *, is_folder=False):
+        builder = IndexBuilder(is_folder=is_folder)
+        for row in rows:
+            builder.append(row)
+        return builder.to_bytes()
+
+    return build
 
 
 @pytest.fixture

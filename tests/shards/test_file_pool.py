@@ -46,8 +46,8 @@ def test_a_file_is_not_closed_while_a_thread_reads_it(numbered):
     pool = FilePool()
     wanted = [number * 37 % 200 for number in range(4000)]
     with ThreadPoolExecutor(8) as threads:
-        found = threads.map(lambda number: pool.read(numbered[number], 1000, 0), wanted)
-        for number, data in zip(wanted, found, strict=True):
+        contents = threads.map(lambda number: pool.read(numbered[number], 1000, 0), wanted)
+        for number, data in zip(wanted, contents, strict=True):
             assert data == bytes([number]) * 1000
 
 

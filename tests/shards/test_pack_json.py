@@ -30,16 +30,18 @@ def test_text_is_the_json_of_the_pack_with_images_last(random_packs, data):
 def test_places_hold_the_images_and_the_rest_gives_the_pack_back(random_packs, data):
     for pack in data.draw(random_packs):
         text, places = encode_pack(pack.data, pack.lengths)
-        found = [[] for _ in pack.data]
+        images = [[] for _ in pack.data]
         for place in places:
             encoded = text[place.offset : place.offset + place.size]
             assert text[place.offset - 1 : place.offset] == b'"'
             assert text[place.offset + place.size :][:1] == b'"'
-            found[place.sample].append(pybase64.b64decode(encoded, validate=True))
-        assert [tuple(own) for own in found] == [sample.images for sample in pack.data]
+            images[place.sample].append(pybase64.b64decode(encoded, validate=True))
+        assert [tuple(sample_images) for sample_images in images] == [
+            sample.images for sample in pack.data
+        ]
         rest, encoded = cut_images(text, [(place.offset, place.size) for place in places])
         assert len(rest) + sum(map(len, encoded)) == len(text)
-        assert pack_from_record(parse_record(rest, "here"), found, "here") == pack
+        assert pack_from_record(parse_record(rest, "here"), images, "here") == pack
 
 
 @pytest.mark.parametrize("meta", [{"pixels": b"\x00"}, {"text": "\ud800"}, {"count": 2**64}])

@@ -14,7 +14,7 @@ from packkit.base.errors import FormatError, InputError, SampleError
 from packkit.samples import Pack, Sample
 from packkit.shards import PackReader, ShardWriter
 from packkit.shards.index import ShardIndex
-from packkit.shards.index_table import index_path
+from packkit.shards.locate import index_path
 
 _STORAGES = ["shards", "files"]
 
@@ -60,7 +60,7 @@ def test_the_entry_says_what_is_on_disk(tmp_path, write_shard, some_packs, stora
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
-def test_both_layouts_hold_the_same_texts(tmp_path_factory, random_packs, measured, data):
+def test_both_storages_hold_the_same_texts(tmp_path_factory, random_packs, measured, data):
     packs = data.draw(random_packs)
     folder = tmp_path_factory.mktemp("storages")
     for storage in _STORAGES:
@@ -74,10 +74,12 @@ def test_both_layouts_hold_the_same_texts(tmp_path_factory, random_packs, measur
     in_shard = ShardIndex.open(folder / "shard-00000.index.arrow")
     in_files = ShardIndex.open(folder / "shard-00000" / "packs.index.arrow")
     for number in range(len(packs)):
-        one, other = in_shard.row(number), in_files.row(number)
-        assert (one.samples, one.pack[1:]) == (other.samples, other.pack[1:])
-        relative = [image._replace(offset=image.offset - one.pack.offset) for image in one.images]
-        assert relative == list(other.images)
+        line_row, file_row = in_shard.row(number), in_files.row(number)
+        assert line_row.samples == file_row.samples
+        start = line_row.pack.offset
+        assert line_row.pack._replace(offset=0) == file_row.pack
+        relative = [image._replace(offset=image.offset - start) for image in line_row.images]
+        assert relative == list(file_row.images)
 
 
 @pytest.mark.parametrize("storage", _STORAGES)
@@ -123,14 +125,14 @@ def test_whatever_step_fails_no_half_shard_has_a_name(
             else:
                 break
         assert len(calls) == step + 1
-        found = contents(out)
-        named = {name: data for name, data in found.items() if ".tmp" not in name}
+        left = contents(out)
+        named = {name: data for name, data in left.items() if ".tmp" not in name}
         # Whatever has its name is what an undisturbed run writes, and the packs come last.
         assert named.items() <= contents(whole).items()
         if any(name.endswith((".jsonl", ".json")) for name in named):
             assert named == contents(whole)
         if failure is OSError:
-            assert named == found
+            assert named == left
         # The next run is not hindered by what was left.
         write_shard(out, storage)
         assert contents(out) == contents(whole)
@@ -167,7 +169,7 @@ def test_what_a_killed_run_left_does_not_read_as_a_set(tmp_path, write_shard, st
         PackReader(tmp_path)
 
 
-def test_layouts_that_do_not_exist_are_refused(tmp_path):
+def test_storages_that_do_not_exist_are_refused(tmp_path):
     with pytest.raises(InputError, match="storage must be one of shards, files, got 'tar'"):
         ShardWriter(tmp_path, "shard-00000", storage="tar")
 

@@ -10,12 +10,12 @@ from packkit.shards.stats import group_stats, histogram, single_group_share
 
 @given(st.lists(st.integers(0, 5000), min_size=1, max_size=200), st.integers(1, 20))
 def test_histogram_counts_every_value_once(values, bins):
-    found = histogram(np.array(values), bins=bins)
-    assert sum(found.counts) == len(values)
-    assert len(found.counts) <= bins
-    for start, stop, count in zip(found.edges, found.edges[1:], found.counts, strict=False):
+    stats = histogram(np.array(values), bins=bins)
+    assert sum(stats.counts) == len(values)
+    assert len(stats.counts) <= bins
+    for start, stop, count in zip(stats.edges, stats.edges[1:], stats.counts, strict=False):
         assert count == sum(start <= value < stop for value in values)
-    assert (found.minimum, found.maximum) == (min(values), max(values))
+    assert (stats.minimum, stats.maximum) == (min(values), max(values))
 
 
 def test_histogram_of_nothing_is_empty():
@@ -36,17 +36,17 @@ def test_independent_noise_is_what_independent_draws_have():
     lengths = rng.integers(100, 400, samples).astype(np.int32)
     groups = rng.choice(3, samples, p=[0.6, 0.3, 0.1]).astype(np.int32)
     offsets = np.arange(0, samples + 1, per_pack)
-    found = group_stats(lengths, groups, ["a", "b", "c"], offsets, packs_per_step=per_step)
-    assert [group.name for group in found] == ["a", "b", "c"]
-    for group in found:
+    stats = group_stats(lengths, groups, ["a", "b", "c"], offsets, packs_per_step=per_step)
+    assert [group.name for group in stats] == ["a", "b", "c"]
+    for group in stats:
         assert group.noise == pytest.approx(group.independent_noise, rel=0.2)
 
 
 def test_noise_sees_sources_that_come_one_after_another():
     groups = np.repeat(np.arange(4, dtype=np.int32), 1000)
     lengths = np.full(4000, 7, np.int32)
-    found = group_stats(lengths, groups, list("abcd"), np.arange(0, 4001, 2), packs_per_step=50)
-    assert all(group.noise > 5 * group.independent_noise for group in found)
+    stats = group_stats(lengths, groups, list("abcd"), np.arange(0, 4001, 2), packs_per_step=50)
+    assert all(group.noise > 5 * group.independent_noise for group in stats)
 
 
 def test_noise_needs_two_steps():

@@ -85,7 +85,7 @@ def test_problems_are_collected_and_named(whole_set):
         path = whole_set.path / shard
         path.write_bytes(path.read_bytes().replace(text, text.lower()))
     (whole_set.path / REJECTS).write_bytes(b"")
-    found = "\n".join(verify_packs(whole_set.path).problems)
+    problem_lines = "\n".join(verify_packs(whole_set.path).problems)
     for place in (
         "shard-00000.jsonl: sha256",
         "shard-00000.jsonl: pack 3:",
@@ -94,7 +94,7 @@ def test_problems_are_collected_and_named(whole_set):
         "rejects.jsonl: sha256",
         "us.tar: 1 of 9 records neither packed nor rejected, first 8",
     ):
-        assert place in found
+        assert place in problem_lines
 
 
 def rewrite(whole_set, shard, change):
@@ -139,17 +139,17 @@ def with_sample(**change):
 )
 def test_an_index_that_was_written_wrongly_is_noticed(whole_set, change, problem):
     rewrite(whole_set, 1, lambda rows: [*rows[:2], change(rows[2]), *rows[3:]])
-    found = verify_packs(whole_set.path).problems
-    (line,) = [line for line in found if line.startswith("shard-00001.jsonl: pack 2: ")]
+    problem_lines = verify_packs(whole_set.path).problems
+    (line,) = [line for line in problem_lines if line.startswith("shard-00001.jsonl: pack 2: ")]
     assert re.search(problem, line)
 
 
 def test_a_pack_indexed_twice_is_noticed(whole_set):
     rewrite(whole_set, 1, lambda rows: [rows[0], rows[0], *rows[2:]])
-    found = verify_packs(whole_set.path).problems
-    assert "shard-00001.jsonl: its packs do not follow one another" in found
-    assert any("packed or rejected more than once" in line for line in found)
-    assert any("neither packed nor rejected" in line for line in found)
+    problem_lines = verify_packs(whole_set.path).problems
+    assert "shard-00001.jsonl: its packs do not follow one another" in problem_lines
+    assert any("packed or rejected more than once" in line for line in problem_lines)
+    assert any("neither packed nor rejected" in line for line in problem_lines)
 
 
 def test_a_file_that_is_not_part_of_the_set_is_noticed(whole_set):
@@ -162,8 +162,8 @@ def test_a_file_that_is_not_part_of_the_set_is_noticed(whole_set):
 def test_a_pack_over_the_capacity_is_noticed(tmp_path, some_packs, write_set):
     write_set(tmp_path / "packs", some_packs, capacity=some_packs[2].tokens - 1)
     over = [pack.tokens for pack in some_packs if pack.tokens >= some_packs[2].tokens]
-    found = verify_packs(tmp_path / "packs").problems
-    assert len([line for line in found if "capacity" in line]) == len(over) > 0
+    problem_lines = verify_packs(tmp_path / "packs").problems
+    assert len([line for line in problem_lines if "capacity" in line]) == len(over) > 0
 
 
 def test_wrong_lengths_are_only_seen_by_looking_deep(
@@ -204,8 +204,8 @@ def test_a_record_lost_or_packed_twice_is_noticed(tmp_path, some_packs, write_se
         sources = [{"name": name, "read": count} for name, count in counts.items()]
         manifest = dataclasses.replace(manifest, sources=sources)
         (out / MANIFEST).write_bytes(manifest.to_json())
-        found = verify_packs(out).problems
-        assert found and all(problem in line for line in found)
+        problem_lines = verify_packs(out).problems
+        assert problem_lines and all(problem in line for line in problem_lines)
 
 
 def test_a_source_that_the_manifest_does_not_know_is_noticed(whole_set):
