@@ -6,8 +6,9 @@ and torch.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from packkit.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from packkit.base.errors import CheckpointError as CheckpointError
@@ -55,8 +56,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
-    "packkit.encoding": ("EncodedSample", "SampleEncoder"),
-    "packkit.base.errors": (
+    "encoding": ("EncodedSample", "SampleEncoder"),
+    "base.errors": (
         "CheckpointError",
         "ChecksumError",
         "DivergedError",
@@ -73,8 +74,8 @@ _MODULES = {
         "SampleError",
         "SourceChangedError",
     ),
-    "packkit.ledger": ("check_ledger",),
-    "packkit.loading": (
+    "ledger": ("check_ledger",),
+    "loading": (
         "LoadedPack",
         "PackBatch",
         "PackDataset",
@@ -84,21 +85,10 @@ _MODULES = {
         "collate_for_transformers",
         "collate_packs",
     ),
-    "packkit.packing": ("PackConfig", "PackReport", "pack"),
-    "packkit.planning": ("HistogramPlan", "PackPlan", "plan_histogram", "plan_packs"),
-    "packkit.samples": ("Message", "Origin", "Pack", "Sample"),
-    "packkit.shards": ("PackReader", "PackWriter", "rebuild_index", "verify_packs"),
+    "packing": ("PackConfig", "PackReport", "pack"),
+    "planning": ("HistogramPlan", "PackPlan", "plan_histogram", "plan_packs"),
+    "samples": ("Message", "Origin", "Pack", "Sample"),
+    "shards": ("PackReader", "PackWriter", "rebuild_index", "verify_packs"),
 }
-_OWNERS = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = sorted(_OWNERS)
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401
-    if name not in _OWNERS:
-        raise AttributeError(f"module 'packkit' has no attribute {name!r}")
-    return getattr(importlib.import_module(_OWNERS[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__all__, __getattr__, __dir__ = lazy_names(__name__, _MODULES)

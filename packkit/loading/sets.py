@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from packkit.base.errors import FingerprintError, InputError
+from packkit.base.errors import InputError
 from packkit.base.orders import Split, hold_out
 from packkit.encoding import SampleEncoder
 from packkit.loading.order import SetPlaces
 from packkit.shards import PackReader
+from packkit.shards.set_encoder import check_encoder
 
 
 class PackSets:
@@ -45,7 +46,7 @@ class PackSets:
         self.readers = [PackReader(path, encoder=encoder, verify=verify) for path in paths]
         self.encoder = self.readers[0].load_encoder() if encoder is None else encoder
         for reader in self.readers[1:]:
-            _check_encoder(reader, self.encoder)
+            check_encoder(reader.path, reader.manifest, self.encoder)
         self._first = [0, *accumulate(map(len, self.readers))]
 
     def __len__(self) -> int:
@@ -100,12 +101,6 @@ class PackSets:
         """Closes the files of every set."""
         for reader in self.readers:
             reader.close()
-
-
-def _check_encoder(reader: PackReader, encoder: SampleEncoder) -> None:
-    stored = None if reader.manifest is None else reader.manifest.encoder
-    if stored is not None and (differences := encoder.differences(stored)):
-        raise FingerprintError(f"{reader.path}: made with another encoder", differences)
 
 
 def _cost(reader: PackReader, number: int) -> tuple[int, int]:

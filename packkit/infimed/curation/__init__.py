@@ -12,8 +12,9 @@ Names are loaded on first use (PEP 562): the filter of a mixture reads scores, a
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from packkit.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from packkit.infimed.curation.assess_run import AssessProgress as AssessProgress
@@ -42,16 +43,5 @@ _MODULES = {
     "rules": ("Rules", "read_rules"),
     "sheet": ("SheetConfig", "SheetReport", "make_sheet"),
 }
-_OWNERS = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = sorted(_OWNERS)
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401
-    if name not in _OWNERS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_OWNERS[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__all__, __getattr__, __dir__ = lazy_names(__name__, _MODULES)
