@@ -1,13 +1,15 @@
 """Training steps of a model of full size on a CUDA device: packed, and padded as without packing.
 
-    python bench/gpu_training.py [--steps 5] [--small] [--json PATH]
+    python bench/gpu_training.py [--steps 5] [--compile] [--no-cudnn] [--small] [--json PATH]
 
 Qwen3-1.7B and SigLIP-so400m of full size, random weights in bfloat16: forward, backward and a fused
 AdamW step over the same kind of samples, in packs of 4,096 and in padded rows. Samples are made up:
 an image of 144 tokens and a text whose length is lognormal, a third of it a question. Says seconds
 a step, tokens of samples a second (padding does not count), the share of the card's peak that the
-needed arithmetic is (MFU), and the peak of memory. ``--small`` runs a tiny model anywhere, to see
-that the script works: its figures mean nothing.
+needed arithmetic is (MFU), and the peak of memory. ``--compile`` gives every layer of both models
+to torch.compile. ``--no-cudnn`` keeps cuDNN's attention, which plans anew for each number of
+images, out of the vision encoder. ``--small`` runs a tiny model anywhere, to see that the script
+works: its figures mean nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from measuring.report import Report, bench_parser, print_table
 PARSER = bench_parser(__doc__)
 PARSER.add_argument("--steps", type=int, default=10, help="timed steps of each way")
 PARSER.add_argument("--small", action="store_true", help="a tiny model, to see that it works")
+PARSER.add_argument("--compile", action="store_true", help="layers through torch.compile")
+PARSER.add_argument("--no-cudnn", action="store_true", help="vision attention without cuDNN's")
 if __name__ == "__main__":
     # Before what takes seconds to import: --help answers at once.
     OPTIONS = PARSER.parse_args()
@@ -125,6 +129,15 @@ def make_model(is_small: bool, device: torch.device) -> PackModel:
     model = PackModel(llava, image_tokens=IMAGE_TOKENS, device=device, dtype=dtype)
     llava.model.language_model.train()
     return model
+
+
+def compile_layers(model: PackModel) -> None:
+    """Compiles every layer, once for all that are alike."""
+    # Both models' layers come through one wrapper of transformers, in several shapes each.
+    torch._dynamo.config.recompile_limit = 32
+    vision, language = model.llava.model.vision_tower, model.llava.model.language_model
+    for layer in [*vision.encoder.layers, *language.layers]:
+        layer.compile()
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +281,10 @@ def main(options: argparse.Namespace) -> int:
         return 0
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(0)
+    torch.backends.cuda.enable_cudnn_sdp(not options.no_cudnn)
     model = make_model(options.small, device)
+    if options.compile:
+        compile_layers(model)
     steps = options.steps + WARM_UP
     vocabulary = model.llava.config.text_config.vocab_size
     samples = make_samples(steps * 32, vocabulary, model.image_size)
@@ -279,7 +295,13 @@ def main(options: argparse.Namespace) -> int:
         f"2 samples padded to {CAPACITY:,}": partial(padded, model, samples, 2, CAPACITY, steps),
     }
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    report, cells = Report(options, capacity=CAPACITY, small=options.small), []
+    parameters = {
+        "capacity": CAPACITY,
+        "small": options.small,
+        "compile": options.compile,
+        "cudnn": not options.no_cudnn,
+    }
+    report, cells = Report(options, **parameters), []
     for way, make in ways.items():
         try:
             cells.append((way, *measure(report, model, way, make())))

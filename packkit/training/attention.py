@@ -119,6 +119,8 @@ def _attend(
     return attended.unsqueeze(0), None
 
 
+# torch.compile cannot look into a signature; it need not, since the answer never changes.
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 @cache
 def _varlen_options() -> dict[str, Any]:
     """Returns what makes torch's varlen attention causal, with grouped heads where it has them."""
