@@ -13,7 +13,7 @@ still catches it, and carries what its message says as fields:
       + RejectRateError(ValueError)       too many samples rejected: rejected, read, limit
       + SourceChangedError(RuntimeError)  an input changed between the two passes: path, detail
       + OutputExistsError(FileExistsError) the output folder already holds something else: path
-      + LockedError(BlockingIOError)      another process holds a lock: path, locked
+      + LockedError(BlockingIOError)      another process holds a lock: path, locked, holder
       + CheckpointError(OSError)          a checkpoint cannot be saved or loaded: path
       + DivergedError(ArithmeticError)    a loss or gradient is not finite: step, loss, grad_norm
       + MissingExtraError(ImportError)    an optional dependency is not installed: extra
@@ -177,12 +177,14 @@ class LockedError(PackkitError, BlockingIOError):
     Attributes:
         path: The file that is locked.
         locked: What the file stands for.
+        holder: Process that holds the lock, with its number where Linux tells it.
     """
 
-    def __init__(self, path: str | Path, locked: str) -> None:
-        super().__init__(f"{path}: another process holds the lock of {locked}")
+    def __init__(self, path: str | Path, locked: str, holder: str = "another process") -> None:
+        super().__init__(f"{path}: {holder} holds the lock of {locked}")
         self.path = str(path)
         self.locked = locked
+        self.holder = holder
 
 
 class CheckpointError(PackkitError, OSError):

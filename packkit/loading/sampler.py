@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, Unpack
 
@@ -16,6 +15,7 @@ from packkit.loading.balance import deal_evenly
 from packkit.loading.batch import FILLER
 from packkit.loading.cursor import STATE_VERSION, Cursor, Step, Steps, read_cursor
 from packkit.loading.dataset import PackDataset
+from packkit.loading.launcher import check_launched
 from packkit.loading.options import SamplerKeywords, SamplerOptions, resolve_options
 from packkit.loading.order import CachedOrder, EpochOrder
 
@@ -248,11 +248,7 @@ def _this_process(rank: int | None, world_size: int | None) -> tuple[int, int]:
         if distributed.is_available() and distributed.is_initialized():
             return distributed.get_rank(), distributed.get_world_size()
         # Without this, a loader made too early would have every rank read the same packs.
-        if (started := os.environ.get("WORLD_SIZE", "1")) != "1":
-            raise InputError(
-                f"rank and world_size must be given, or torch.distributed initialized, where "
-                f"WORLD_SIZE is {started}"
-            )
+        check_launched(1, "initialize torch.distributed first, give rank and world_size")
         return 0, 1
     if not 0 <= rank < world_size:
         raise InputError(f"rank must be in 0..world_size-1, got {rank} of {world_size}")

@@ -14,6 +14,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
 from packkit.base.errors import InputError
+from packkit.loading.launcher import check_launched
 from packkit.training.model import PackModel
 
 
@@ -57,7 +58,8 @@ def start_ranks(device: Literal["auto", "cpu", "cuda"] = "auto") -> Iterator[Ran
         device: Device of each process; ``auto`` is a GPU where there is one.
 
     Raises:
-        InputError: A GPU was asked for and there is none.
+        InputError: A GPU was asked for and there is none, or a launcher started more processes than
+            have found each other.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("run.device must be cpu or auto, got cuda: torch sees no GPU")
@@ -74,7 +76,9 @@ def start_ranks(device: Literal["auto", "cpu", "cuda"] = "auto") -> Iterator[Ran
         store = dist.HashStore()  # type: ignore[attr-defined]
         dist.init_process_group(backend, store=store, rank=0, world_size=1)
     try:
-        yield Ranks(dist.get_rank(), dist.get_world_size(), gpu or torch.device("cpu"))
+        world_size = dist.get_world_size()
+        check_launched(world_size, "launch with torchrun, which names MASTER_ADDR to each")
+        yield Ranks(dist.get_rank(), world_size, gpu or torch.device("cpu"))
     finally:
         dist.destroy_process_group()
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,8 @@ import torch
 from torch.distributed.tensor import DTensor
 from transformers import LlavaForConditionalGeneration
 
-from packkit.base.errors import DivergedError, InputError, OutputExistsError
+from packkit.base.errors import DivergedError, InputError, LockedError, OutputExistsError
+from packkit.base.lock import FileLock
 from packkit.loading import PackBatch, PackLoader
 from packkit.training.checkpoints import (
     CheckpointInfo,
@@ -59,10 +60,11 @@ def train(
         FingerprintError: Packs, tokenizer or order are not those of the checkpoint.
         CheckpointError: A checkpoint cannot be written or read.
         DivergedError: A loss or a gradient is not finite; the last checkpoint is from before.
+        LockedError: Another process trains in the folder of the run.
     """
     out = Path(recipe.run.out)
-    start = _starting_point(out, resume)
-    with start_ranks(recipe.run.device) as ranks:
+    with start_ranks(recipe.run.device) as ranks, _locked(out, ranks):
+        start = _starting_point(out, resume)
         trainer = Trainer(recipe, ranks)
         if start is not None:
             trainer.resume(start)
@@ -76,6 +78,31 @@ def train(
         if ranks.is_first:
             plot_loss(out / "metrics.jsonl", out / "loss.png")
     return out / "checkpoints" / checkpoint_name(trainer.step)
+
+
+@contextmanager
+def _locked(out: Path, ranks: Ranks) -> Iterator[None]:
+    """Holds the folder of a run for all ranks: two runs would mix their metrics and ledgers.
+
+    Raises:
+        LockedError: Another process trains in the folder.
+    """
+    path, named = out / "lock", f"run {out}"
+    lock, error = None, None
+    if ranks.is_first:
+        try:
+            lock = FileLock(path, named)
+        except LockedError as locked:
+            error = locked
+    # All ranks must hear of it, or the others wait for the first.
+    (failures,) = ranks.sum([error is not None])
+    if failures:
+        raise error or LockedError(path, named)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 def _metrics_log(recipe: Recipe, step: int) -> MetricsLog:

@@ -37,7 +37,9 @@ def test_error_names_the_file_and_what_is_locked(path):
     before = descriptors()
     with pytest.raises(LockedError) as caught:
         FileLock(path, "pack set packs")
-    assert str(caught.value) == f"{path}: another process holds the lock of pack set packs"
+    holder = f"process {os.getpid()}"
+    assert str(caught.value) == f"{path}: {holder} holds the lock of pack set packs"
+    assert caught.value.holder == holder
     assert (caught.value.path, caught.value.locked) == (str(path), "pack set packs")
     assert descriptors() == before
     held.release()

@@ -4,6 +4,7 @@ import pytest
 import torch
 from training_cases import accumulate, check_rank, gradients, on_ranks, relative_error, small_model
 
+from packkit.base.errors import InputError
 from packkit.training.parallel import Ranks, start_ranks
 
 # Of text alone, with images, a filler: nothing that two ranks could divide evenly.
@@ -40,4 +41,13 @@ def test_one_process_is_a_world_of_its_own():
         assert ranks == Ranks(0, 1, torch.device("cpu"))
         assert ranks.is_first
         assert ranks.sum([1.5, 2]) == [1.5, 2]
+    assert not torch.distributed.is_initialized()
+
+
+def test_a_rank_without_its_group_does_not_train_alone(monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with pytest.raises(InputError, match=r"WORLD_SIZE says 2 .* group of 1: launch with torchrun"):
+        start_ranks("cpu").__enter__()
     assert not torch.distributed.is_initialized()

@@ -19,8 +19,10 @@ from packkit.base.errors import (
     DivergedError,
     FingerprintError,
     InputError,
+    LockedError,
     OutputExistsError,
 )
+from packkit.base.lock import FileLock
 from packkit.encoding import SampleEncoder
 from packkit.samples import Pack, Sample
 from packkit.training import Trainer, train
@@ -318,3 +320,17 @@ def test_len_of_a_run_is_known_beforehand(make_recipe):
         trainer = Trainer(make_recipe(data={"packs_per_step": 5}), ranks)
         assert trainer.steps == 2 * 3
         assert [metrics.step for metrics in trainer] == list(range(1, 7))
+
+
+def test_folder_of_a_run_has_one_trainer_at_a_time(recipe_in, tmp_path):
+    recipe = recipe_in(tmp_path / "run")
+    held = FileLock(tmp_path / "run" / "lock", "thing")
+    with pytest.raises(
+        LockedError, match=r"run/lock: process \d+ holds the lock of run"
+    ):
+        train(recipe)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+    held.release()
+    run_until(recipe, 1)
+    # What ended the run has released its lock.
+    FileLock(tmp_path / "run" / "lock", "thing").release()
