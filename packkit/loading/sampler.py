@@ -11,10 +11,19 @@ import torch.distributed
 from torch.utils.data import Sampler
 
 from packkit.base.errors import FingerprintError, InputError
+from packkit.base.values import shown
 from packkit.ledger import LedgerStart
 from packkit.loading.balance import deal_evenly
 from packkit.loading.batch import FILLER
-from packkit.loading.cursor import STATE_VERSION, Cursor, Step, Steps, read_cursor
+from packkit.loading.cursor import (
+    STATE_VERSION,
+    Cursor,
+    Step,
+    Steps,
+    check_place,
+    plain_fingerprint,
+    read_cursor,
+)
 from packkit.loading.dataset import PackDataset
 from packkit.loading.options import SamplerKeywords, SamplerOptions, resolve_options
 from packkit.loading.order import CachedOrder, EpochOrder
@@ -78,6 +87,11 @@ class PackSampler(Sampler[list[int]]):
         # Where the iteration under way began, in places.
         self._first = 0
         self._is_exhausted = False
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where the next step begins."""
+        return self._cursor
 
     @property
     def epoch(self) -> int:
@@ -146,9 +160,18 @@ class PackSampler(Sampler[list[int]]):
             yield made
 
     def set_epoch(self, epoch: int) -> None:
-        """Moves the cursor to the beginning of an epoch; inside that epoch it stays where it is."""
+        """Moves the cursor to the beginning of an epoch; inside that epoch it stays where it is.
+
+        Raises:
+            InputError: The epoch is no whole number in 0..2^31-1.
+        """
+        epoch = check_place("epoch", epoch)
         if epoch != self._cursor.epoch:
-            self._cursor, self._first, self._is_exhausted = Cursor(epoch, 0, 0), 0, False
+            self.go_to(Cursor(epoch, 0, 0))
+
+    def go_to(self, cursor: Cursor) -> None:
+        """Moves the cursor; the next iteration begins there."""
+        self._cursor, self._first, self._is_exhausted = cursor, cursor.position, False
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what `load_state_dict` takes: a few numbers, and what they must be used with."""
@@ -195,17 +218,18 @@ class PackSampler(Sampler[list[int]]):
             FingerprintError: The state was saved with other packs, another order or other pixels.
         """
         cursor = read_cursor(state)
-        saved, own_values = state["fingerprint"], self.fingerprint
+        saved = plain_fingerprint(state["fingerprint"])
+        own_values = plain_fingerprint(self.fingerprint)
         differences = [
-            f"{name} is {saved.get(name)!r} in the state, {own_values.get(name)!r} here"
+            f"{name} is {shown(saved.get(name))} in the state, {own_values.get(name)!r} here"
             for name in sorted(saved.keys() | own_values.keys())
             if saved.get(name) != own_values.get(name)
         ]
         if differences:
             raise FingerprintError("the state was saved with another loader", differences)
-        if min(cursor) < 0 or cursor.position > self.order.packs:
-            raise InputError(f"state must stand in 0..{self.order.packs}, got {cursor}")
-        self._cursor, self._first, self._is_exhausted = cursor, cursor.position, False
+        if cursor.position > self.order.packs:
+            raise InputError(f"position must stand in 0..{self.order.packs}, got {cursor}")
+        self.go_to(cursor)
 
     def _move(self, cursor: Cursor) -> None:
         """Moves the cursor; in another epoch the next iteration begins at its beginning."""

@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from packkit.base.values import is_whole, shown
+
 _MOST = (1 << 53) - 1
-_LONGEST_SHOWN = 200
 
 
 class Rule(NamedTuple):
@@ -25,11 +26,6 @@ class Rule(NamedTuple):
 
     text: str
     holds: Callable[[Any], bool]
-
-
-def is_whole(value: object, least: int, most: int) -> bool:
-    """Returns whether a value is an int from `least` to `most`; True and 1.0 are none."""
-    return type(value) is int and least <= value <= most
 
 
 def _is_count(value: object) -> bool:
@@ -118,12 +114,3 @@ def broken_rule(fields: object, rules: Mapping[str, Rule]) -> str | None:
         if not rule.holds(fields[name]):
             return f"{name} must be {rule.text}, got {shown(fields[name])}"
     return None
-
-
-def shown(value: object) -> str:
-    """Returns a value for a message, cut where it is long."""
-    try:
-        text = repr(value)
-    except RecursionError:
-        text = f"a {type(value).__name__} nested too deeply to show"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -163,6 +163,11 @@ def test_set_epoch_goes_to_another_epoch_and_stays_inside_its_own(dataset):
     assert sampler.position == 3
     sampler.set_epoch(2)
     assert (sampler.epoch, sampler.position, len(sampler)) == (2, 0, 8)
+    for epoch in (-1, 2**31, True, 1.0, None, "1"):
+        with pytest.raises(InputError, match="epoch must stand in"):
+            sampler.set_epoch(epoch)
+    sampler.set_epoch(np.int64(2**31 - 1))
+    assert sorted(flat([list(sampler)])) == [*range(-1, PACKS)]
 
 
 def test_splits_are_apart_and_the_same_for_every_seed(dataset):
@@ -220,6 +225,10 @@ def test_a_state_that_is_not_whole_is_refused(dataset):
         ({"position": -1}, "must stand in"),
         ({"position": PACKS + 1}, "must stand in"),
         ({"epoch": -1}, "must stand in"),
+        ({"epoch": 10**20}, "epoch must stand in"),
+        ({"position": 1.5}, "position must stand in"),
+        ({"position": None}, "position must stand in"),
+        ({"fingerprint": None}, "fingerprint must be a mapping"),
     ],
 )
 def test_a_state_that_makes_no_sense_is_refused(dataset, state, message):
