@@ -11,7 +11,7 @@ import torch.distributed
 from torch.utils.data import Sampler
 
 from packkit.base.errors import FingerprintError, InputError
-from packkit.base.values import shown
+from packkit.base.values import is_whole, shown
 from packkit.ledger import LedgerStart
 from packkit.loading.balance import deal_evenly
 from packkit.loading.batch import FILLER
@@ -25,7 +25,7 @@ from packkit.loading.cursor import (
     read_cursor,
 )
 from packkit.loading.dataset import PackDataset
-from packkit.loading.options import SamplerKeywords, SamplerOptions, resolve_options
+from packkit.loading.options import Rank, SamplerKeywords, SamplerOptions, resolve_options
 from packkit.loading.order import CachedOrder, EpochOrder
 
 _Made = TypeVar("_Made")
@@ -51,7 +51,7 @@ class PackSampler(Sampler[list[int]]):
     Attributes:
         options: The options.
         order: Order of packs in every epoch.
-        rank: Number of this process.
+        rank: Number of this process, or ``all``.
         world_size: Number of ranks.
 
     Raises:
@@ -72,6 +72,8 @@ class PackSampler(Sampler[list[int]]):
                 f"got {options.packs_per_step}"
             )
         self._dataset = dataset
+        self._ranks = [*range(self.world_size)] if self.rank == "all" else [self.rank]
+        self._is_dealt_out = False
         places = dataset.sets.places(options.split, options.validation_fraction)
         self.order = EpochOrder(
             places, seed=options.seed, shuffle=options.shuffle, shares=options.shares
@@ -107,19 +109,35 @@ class PackSampler(Sampler[list[int]]):
         """Returns the steps of this iteration, or of the next where none is under way.
 
         The same on all ranks. A whole epoch's, unless a state was loaded that stands inside one.
+        With the rank ``all``, as many times the number of ranks.
         """
-        return self._steps.left(self._first)
+        return self._steps.left(self._first) * len(self._ranks)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yields the packs of each step of this rank, from the cursor to the end of its epoch."""
+        """Yields the packs of each step of this rank, from the cursor to the end of its epoch.
+
+        With the rank ``all``, those of each rank in turn; a step is taken once the last has its
+        own.
+
+        Raises:
+            InputError: The rank is ``all``, and nothing deals the batches out.
+        """
+        if len(self._ranks) > 1 and not self._is_dealt_out:
+            raise InputError(
+                f'rank "all" gives the batches of all {self.world_size} ranks to each: pass the '
+                "DataLoader through accelerator.prepare, with dispatch_batches=False, or leave "
+                "rank out"
+            )
         # Only here: a StatefulDataLoader that was stopped after the last step of an epoch expects
         # no more of that epoch, and the next one of its next iteration.
         if self._is_exhausted:
             self._move(self._steps.rolled(self._cursor))
         self._is_exhausted = False
-        for step in self.steps():
-            self._cursor = step.end
-            yield step.packs
+        for cursor, end in self._cursors():
+            *others, last = self._deal(cursor)
+            yield from others
+            self._cursor = end
+            yield last
         self._is_exhausted = True
         self._first = 0
 
@@ -129,12 +147,41 @@ class PackSampler(Sampler[list[int]]):
         Args:
             first: Number of steps after the cursor that are left out.
             stride: Distance from one step yielded to the next.
+
+        Raises:
+            InputError: The rank is ``all``.
         """
-        start = self._cursor
-        self._first = start.position
-        for number in range(first, self._steps.left(start.position), stride):
-            position = start.position + number * self.options.packs_per_step
-            yield self._step(Cursor(start.epoch, start.step + number, position))
+        place = self._ranks.index(self.single_rank)
+        for cursor, end in self._cursors(first, stride):
+            yield Step(cursor, end, self._deal(cursor)[place])
+
+    @property
+    def single_rank(self) -> int:
+        """Number of this process, where the sampler is that of one.
+
+        Raises:
+            InputError: The rank is ``all``.
+        """
+        if isinstance(self.rank, str):
+            raise InputError('rank must be a number or None; "all" is for PackSampler alone')
+        return self.rank
+
+    @property
+    def batch_size(self) -> int:
+        """Not there: who asks a batch sampler for it deals its batches out to ranks.
+
+        Raises:
+            AttributeError: There is one process, or the rank is ``all``.
+            InputError: The sampler deals packs to ranks, which would then be done twice.
+        """
+        if self.rank != "all" and max(self.world_size, _started_processes()) > 1:
+            raise InputError(
+                "PackSampler deals packs to ranks by itself, and somebody is about to do it again: "
+                'for accelerate make it with rank="all", or leave its DataLoader out of '
+                "accelerator.prepare; in Lightning set use_distributed_sampler=False"
+            )
+        self._is_dealt_out = True
+        raise AttributeError("the batches of a PackSampler may differ in size")
 
     def consume(
         self,
@@ -246,38 +293,54 @@ class PackSampler(Sampler[list[int]]):
             "fingerprint": self.fingerprint,
         }
 
-    def _step(self, cursor: Cursor) -> Step:
+    def _cursors(self, first: int = 0, stride: int = 1) -> Iterator[tuple[Cursor, Cursor]]:
+        """Yields where steps begin and end, from the cursor to the end of its epoch."""
+        start = self._cursor
+        self._first = start.position
+        for number in range(first, self._steps.left(start.position), stride):
+            position = start.position + number * self.options.packs_per_step
+            cursor = Cursor(start.epoch, start.step + number, position)
+            packs = len(self._steps.places(cursor))
+            yield cursor, Cursor(start.epoch, cursor.step + 1, position + packs)
+
+    def _deal(self, cursor: Cursor) -> list[list[int]]:
+        """Returns the packs that the step at a cursor has for this rank, or for each of all."""
         places, count = self._steps.places(cursor), self.options.packs_per_step
-        fillers = count - len(places)
         edges = [count * rank // self.world_size for rank in range(self.world_size + 1)]
         if self.options.balance:
             # Every rank deals all packs of the step, and so all come to the same result.
-            packs = self._cached.packs_at(cursor.epoch, places) + [FILLER] * fillers
+            packs = self._cached.packs_at(cursor.epoch, places)
+            packs += [FILLER] * (count - len(packs))
             slices = deal_evenly(self._dataset.sets.costs(packs), np.diff(edges).tolist())
-            dealt = [packs[place] for place in slices[self.rank].tolist()]
-        else:
-            first, last = edges[self.rank], edges[self.rank + 1]
-            dealt = self._cached.packs_at(cursor.epoch, places[first:last])
-            dealt += [FILLER] * (last - first - len(dealt))
-        end = Cursor(cursor.epoch, cursor.step + 1, cursor.position + len(places))
-        return Step(cursor, end, dealt)
+            return [[packs[place] for place in slices[rank].tolist()] for rank in self._ranks]
+        dealt = []
+        for first, last in ((edges[rank], edges[rank + 1]) for rank in self._ranks):
+            packs = self._cached.packs_at(cursor.epoch, places[first:last])
+            dealt.append(packs + [FILLER] * (last - first - len(packs)))
+        return dealt
 
 
-def _this_process(rank: int | None, world_size: int | None) -> tuple[int, int]:
+def _this_process(rank: Rank | None, world_size: int | None) -> tuple[Rank, int]:
     """Returns rank and number of ranks, as given or as torch.distributed knows them."""
-    if (rank is None) != (world_size is None):
+    if rank != "all" and (rank is None) != (world_size is None):
         raise InputError(f"rank and world_size go together, got {rank} and {world_size}")
-    if rank is None or world_size is None:
+    if world_size is None:
         distributed = torch.distributed
         if distributed.is_available() and distributed.is_initialized():
-            return distributed.get_rank(), distributed.get_world_size()
+            return rank or distributed.get_rank(), distributed.get_world_size()
         # Without this, a loader made too early would have every rank read the same packs.
         if (started := os.environ.get("WORLD_SIZE", "1")) != "1":
             raise InputError(
                 f"rank and world_size must be given, or torch.distributed initialized, where "
                 f"WORLD_SIZE is {started}"
             )
-        return 0, 1
-    if not 0 <= rank < world_size:
+        return rank or 0, 1
+    if not (rank == "all" or is_whole(rank, 0, world_size - 1)):
         raise InputError(f"rank must be in 0..world_size-1, got {rank} of {world_size}")
-    return rank, world_size
+    return rank, world_size  # type: ignore[return-value]
+
+
+def _started_processes() -> int:
+    distributed = torch.distributed
+    is_started = distributed.is_available() and distributed.is_initialized()
+    return distributed.get_world_size() if is_started else 1

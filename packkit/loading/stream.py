@@ -93,9 +93,9 @@ class PackStream(IterableDataset[PackBatch]):
         if begins_again:
             place = self._sampler.cursor
             warnings.warn(
-                f"the stream begins at epoch {place.epoch}, step {place.step}, again: workers do not know what "
-                "was taken of them; call set_epoch before each epoch, or load the state of the "
-                "last batch",
+                f"the stream begins at epoch {place.epoch}, step {place.step}, again: workers do "
+                "not know what was taken of them; call set_epoch before each epoch, or load the "
+                "state of the last batch",
                 stacklevel=2,
             )
         first = worker + self._own_steps * workers
