@@ -168,6 +168,8 @@ class Manifest:
             return cls.from_json(path.read_bytes(), path)
         except FileNotFoundError:
             raise FormatError(folder, f"holds no {MANIFEST}: the pack set is not whole") from None
+        except OSError as error:
+            raise FormatError(path, f"cannot be read ({error.strerror})") from None
 
 
 def with_checksum(fields: Mapping[str, Any]) -> bytes:

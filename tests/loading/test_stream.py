@@ -107,7 +107,6 @@ def with_workers(stream, workers=2, kind=DataLoader, **options):
         (DataLoader, "fork"),
         (StatefulDataLoader, "fork"),
         (DataLoader, "spawn"),
-        (StatefulDataLoader, "forkserver"),
     ],
 )
 def test_persistent_workers_begin_the_epoch_they_are_told(

@@ -2,18 +2,21 @@
 
 import dataclasses
 import re
+from contextlib import suppress
+from random import Random
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import xxhash
 
-from packkit.base.errors import FingerprintError, FormatError
+from packkit.base.errors import FingerprintError, FormatError, PackkitError
 from packkit.samples import Pack
-from packkit.shards import MANIFEST, REJECTS, ShardIndex, verify_packs
+from packkit.shards import MANIFEST, REJECTS, PackReader, ShardIndex, verify_packs
 from packkit.shards.index_table import IndexBuilder
 from packkit.shards.manifest import with_checksum
 
-_FLIPS = 320
+_FLIPS = 240
 
 
 @pytest.mark.parametrize("deep", [False, True])
@@ -231,6 +234,66 @@ def test_wrong_image_tokens_are_only_seen_by_looking_deep(whole_set):
     assert verify_packs(whole_set.path).problems == []
     (problem,) = verify_packs(whole_set.path, deep=True).problems
     assert problem.startswith("shard-00000.jsonl: pack 0: tokens of its images is [9, 9]")
+
+
+def test_image_tokens_said_to_be_unknown_are_seen_by_looking_deep(whole_set):
+    rewrite(whole_set, 0, lambda rows: [with_image(tokens=-1)(rows[0]), *rows[1:]])
+    (problem,) = verify_packs(whole_set.path, deep=True).problems
+    assert problem.startswith("shard-00000.jsonl: pack 0: tokens of its images is [9, 9]")
+
+
+FORGED = (-(2**63), -1, 0, 1, 7, 2**31 - 1, 2**40, 2**63 - 1)
+
+
+def forge(value, random):
+    """Changes one number or list somewhere in the rows of an index."""
+    if isinstance(value, dict):
+        key = random.choice(list(value))
+        return {**value, key: forge(value[key], random)}
+    if isinstance(value, list) and value:
+        place = random.randrange(len(value))
+        changed = random.choice([[], [value[place]] * 2, *[[forge(value[place], random)]] * 8])
+        return [*value[:place], *changed, *value[place + 1 :]]
+    if isinstance(value, int):
+        return random.choice([*FORGED, value + random.randint(-40, 40)])
+    return random.choice(["../x", "/etc/passwd", "shard-00000.jsonl"])
+
+
+@pytest.mark.parametrize("storage", ["shards", "files"])
+def test_a_forged_index_is_refused_or_found_and_never_a_crash(
+    tmp_path, some_packs, small_encoder, write_set, storage
+):
+    out, random = tmp_path / "packs", Random(0)
+    manifest = write_set(out, some_packs, storage=storage, encoder=small_encoder)
+    (path,) = {*out.glob("shard-00001.index.arrow"), *out.glob("shard-00001/packs.index.arrow")}
+    with pa.ipc.open_file(path) as file:
+        table = file.read_all()
+    for _ in range(60):
+        try:
+            forged = pa.Table.from_pylist(forge(table.to_pylist(), random), table.schema)
+        except (pa.ArrowException, OverflowError):
+            continue
+        with pa.ipc.new_file(path, table.schema) as file:
+            file.write_table(forged)
+        checksum = xxhash.xxh3_64_hexdigest(path.read_bytes())
+        entries = list(manifest.shards)
+        entries[1] = dataclasses.replace(entries[1], index_checksum=checksum)
+        changed = dataclasses.replace(manifest, shards=entries)
+        (out / MANIFEST).write_bytes(changed.to_json())
+        assert bool(verify_packs(out, deep=True).problems) == (forged != table)
+        with PackReader(out) as reader:
+            for number in range(5, 10):
+                for read in (reader.__getitem__, reader.image_sizes, images_of(reader)):
+                    with suppress(PackkitError, IndexError):
+                        read(number)
+
+
+def images_of(reader):
+    return lambda number: [
+        sample.image_bytes(image)
+        for sample in reader.lazy(number).data
+        for image in range(len(sample.images))
+    ]
 
 
 def test_looking_deep_takes_no_other_encoder(whole_set, encoder):
