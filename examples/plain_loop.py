@@ -62,7 +62,7 @@ def main() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     loader = PackLoader(options.packs, packs_per_step=2, image_size=168, ledger=ledger)
     if options.resume:
-        model.load_state_dict(torch.load(weights))
+        model.load_state_dict(torch.load(weights, weights_only=True))
         loader.load_state_dict(json.loads(position.read_text()))
     for batch in islice(loader, options.steps):
         loss = model.loss(batch) / max(batch.num_targets, 1)  # of all ranks, if there are several

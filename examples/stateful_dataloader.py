@@ -39,7 +39,7 @@ def main() -> None:
     print(f"goes on in a new loader, from a state of {len(checkpoint.getvalue())} bytes")
     checkpoint.seek(0)
     loader = make_loader(options.packs)
-    loader.load_state_dict(torch.load(checkpoint))
+    loader.load_state_dict(torch.load(checkpoint, weights_only=True))
     for batch in loader:
         print(f"step {batch.step}: packs {batch.pack_ids.tolist()}", flush=True)
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import orjson
+
 from packkit.base.errors import InputError
+from packkit.base.values import is_whole, shown
 from packkit.loading.options import Tail
 
 STATE_VERSION = 1
 """Raised when the same state would lead to other packs."""
+
+# Places are counted from the beginning of training, and their numbers must fit in 64 bits.
+_LARGEST = {"epoch": (1 << 31) - 1, "step": (1 << 53) - 1, "position": (1 << 53) - 1}
 
 
 class Cursor(NamedTuple):
@@ -75,8 +81,46 @@ def read_cursor(state: Mapping[str, Any]) -> Cursor:
     Raises:
         InputError: The mapping is no state of a loader, or of another version.
     """
-    if state.get("version") != STATE_VERSION:
-        raise InputError(f"state must have version {STATE_VERSION}, got {state.get('version')}")
+    if not isinstance(state, Mapping):
+        raise InputError(f"state must be a mapping, got {shown(state)}")
+    version = state.get("version")
+    if not is_whole(version, STATE_VERSION, STATE_VERSION):
+        raise InputError(f"state must have version {STATE_VERSION}, got {shown(version)}")
     if missing := {"fingerprint", *Cursor._fields} - state.keys():
-        raise InputError(f"state must hold {sorted(missing)[0]}, has {sorted(state)}")
-    return Cursor(*(int(state[name]) for name in Cursor._fields))
+        raise InputError(f"state must hold {min(missing)}, has {shown(list(state))}")
+    return Cursor(*(check_place(name, state[name]) for name in Cursor._fields))
+
+
+def check_place(name: str, value: object) -> int:
+    """Returns a number of a cursor as a plain int.
+
+    Args:
+        name: Field of `Cursor` that the number is meant for.
+        value: What was given for it.
+
+    Raises:
+        InputError: The value is no such number.
+    """
+    largest = _LARGEST[name]
+    if not is_whole(value, 0, largest):
+        raise InputError(
+            f"{name} must stand in 0..{largest} and be a whole number, got {shown(value)}"
+        )
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def plain_fingerprint(fingerprint: object) -> dict[str, Any]:
+    """Returns the fingerprint of a state as the JSON values that it was saved with.
+
+    Raises:
+        InputError: The fingerprint holds what no fingerprint does.
+    """
+    if not isinstance(fingerprint, Mapping):
+        raise InputError(f"fingerprint must be a mapping, got {shown(fingerprint)}")
+    try:
+        plain: dict[str, Any] = orjson.loads(
+            orjson.dumps(dict(fingerprint), option=orjson.OPT_SERIALIZE_NUMPY)
+        )
+    except TypeError as error:
+        raise InputError(f"fingerprint must hold JSON values alone ({error})") from None
+    return plain

@@ -61,9 +61,8 @@ class PackLoader:
         self.options = options
         self.dataset = PackDataset(list(packs) if isinstance(packs, Mapping) else packs, options)
         self.sampler = PackSampler(self.dataset, options)
-        self._ledger = None
-        if options.ledger is not None:
-            self._ledger = LedgerWriter(options.ledger, self.sampler.rank)
+        rank = self.sampler.single_rank
+        self._ledger = None if options.ledger is None else LedgerWriter(options.ledger, rank)
 
     def __len__(self) -> int:
         """Returns the batches of this iteration, or of the next where none is under way.

@@ -21,6 +21,7 @@ from packkit.loading.order import Shuffle
 Decoder = Literal["pillow", "turbo"]
 BadImage = Literal["raise", "mask"]
 Tail = Literal["drop", "fill"]
+Rank = int | Literal["all"]
 
 _Options = TypeVar("_Options")
 
@@ -61,6 +62,8 @@ class SamplerOptions:
         packs_per_step: Packs of a step over all ranks, at least one a rank.
         seed: Seed of the order.
         rank: Number of this process; by default that of ``torch.distributed``, or 0 without it.
+            ``all`` gives the batches of every rank in turn, for ``accelerator.prepare``, which
+            deals them out.
         world_size: Number of ranks; by default that of ``torch.distributed``, or 1 without it.
         shuffle: Order of an epoch: ``global``, ``shards`` (the disk is read sequentially) or
             ``none``; see `EpochOrder`.
@@ -75,7 +78,7 @@ class SamplerOptions:
 
     packs_per_step: int
     seed: int = 0
-    rank: int | None = None
+    rank: Rank | None = None
     world_size: int | None = None
     shuffle: Shuffle = "global"
     tail: Tail = "fill"
@@ -155,7 +158,7 @@ class SamplerKeywords(TypedDict, total=False):
 
     packs_per_step: int
     seed: int
-    rank: int | None
+    rank: Rank | None
     world_size: int | None
     shuffle: Shuffle
     tail: Tail

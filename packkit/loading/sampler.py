@@ -10,13 +10,22 @@ import torch.distributed
 from torch.utils.data import Sampler
 
 from packkit.base.errors import FingerprintError, InputError
+from packkit.base.values import is_whole, shown
 from packkit.ledger import LedgerStart
 from packkit.loading.balance import deal_evenly
 from packkit.loading.batch import FILLER
-from packkit.loading.cursor import STATE_VERSION, Cursor, Step, Steps, read_cursor
+from packkit.loading.cursor import (
+    STATE_VERSION,
+    Cursor,
+    Step,
+    Steps,
+    check_place,
+    plain_fingerprint,
+    read_cursor,
+)
 from packkit.loading.dataset import PackDataset
 from packkit.loading.launcher import check_launched
-from packkit.loading.options import SamplerKeywords, SamplerOptions, resolve_options
+from packkit.loading.options import Rank, SamplerKeywords, SamplerOptions, resolve_options
 from packkit.loading.order import CachedOrder, EpochOrder
 
 _Made = TypeVar("_Made")
@@ -42,7 +51,7 @@ class PackSampler(Sampler[list[int]]):
     Attributes:
         options: The options.
         order: Order of packs in every epoch.
-        rank: Number of this process.
+        rank: Number of this process, or ``all``.
         world_size: Number of ranks.
 
     Raises:
@@ -63,6 +72,8 @@ class PackSampler(Sampler[list[int]]):
                 f"got {options.packs_per_step}"
             )
         self._dataset = dataset
+        self._ranks = [*range(self.world_size)] if self.rank == "all" else [self.rank]
+        self._is_dealt_out = False
         places = dataset.sets.places(options.split, options.validation_fraction)
         self.order = EpochOrder(
             places, seed=options.seed, shuffle=options.shuffle, shares=options.shares
@@ -80,6 +91,11 @@ class PackSampler(Sampler[list[int]]):
         self._is_exhausted = False
 
     @property
+    def cursor(self) -> Cursor:
+        """Where the next step begins."""
+        return self._cursor
+
+    @property
     def epoch(self) -> int:
         """Number of the epoch that the next step belongs to."""
         return self._cursor.epoch
@@ -93,19 +109,35 @@ class PackSampler(Sampler[list[int]]):
         """Returns the steps of this iteration, or of the next where none is under way.
 
         The same on all ranks. A whole epoch's, unless a state was loaded that stands inside one.
+        With the rank ``all``, as many times the number of ranks.
         """
-        return self._steps.left(self._first)
+        return self._steps.left(self._first) * len(self._ranks)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yields the packs of each step of this rank, from the cursor to the end of its epoch."""
+        """Yields the packs of each step of this rank, from the cursor to the end of its epoch.
+
+        With the rank ``all``, those of each rank in turn; a step is taken once the last has its
+        own.
+
+        Raises:
+            InputError: The rank is ``all``, and nothing deals the batches out.
+        """
+        if len(self._ranks) > 1 and not self._is_dealt_out:
+            raise InputError(
+                f'rank "all" gives the batches of all {self.world_size} ranks to each: pass the '
+                "DataLoader through accelerator.prepare, with dispatch_batches=False, or leave "
+                "rank out"
+            )
         # Only here: a StatefulDataLoader that was stopped after the last step of an epoch expects
         # no more of that epoch, and the next one of its next iteration.
         if self._is_exhausted:
             self._move(self._steps.rolled(self._cursor))
         self._is_exhausted = False
-        for step in self.steps():
-            self._cursor = step.end
-            yield step.packs
+        for cursor, end in self._cursors():
+            *others, last = self._deal(cursor)
+            yield from others
+            self._cursor = end
+            yield last
         self._is_exhausted = True
         self._first = 0
 
@@ -115,12 +147,41 @@ class PackSampler(Sampler[list[int]]):
         Args:
             first: Number of steps after the cursor that are left out.
             stride: Distance from one step yielded to the next.
+
+        Raises:
+            InputError: The rank is ``all``.
         """
-        start = self._cursor
-        self._first = start.position
-        for number in range(first, self._steps.left(start.position), stride):
-            position = start.position + number * self.options.packs_per_step
-            yield self._step(Cursor(start.epoch, start.step + number, position))
+        place = self._ranks.index(self.single_rank)
+        for cursor, end in self._cursors(first, stride):
+            yield Step(cursor, end, self._deal(cursor)[place])
+
+    @property
+    def single_rank(self) -> int:
+        """Number of this process, where the sampler is that of one.
+
+        Raises:
+            InputError: The rank is ``all``.
+        """
+        if isinstance(self.rank, str):
+            raise InputError('rank must be a number or None; "all" is for PackSampler alone')
+        return self.rank
+
+    @property
+    def batch_size(self) -> int:
+        """Not there: who asks a batch sampler for it deals its batches out to ranks.
+
+        Raises:
+            AttributeError: There is one process, or the rank is ``all``.
+            InputError: The sampler deals packs to ranks, which would then be done twice.
+        """
+        if self.rank != "all" and max(self.world_size, _started_processes()) > 1:
+            raise InputError(
+                "PackSampler deals packs to ranks by itself, and somebody is about to do it again: "
+                'for accelerate make it with rank="all", or leave its DataLoader out of '
+                "accelerator.prepare; in Lightning set use_distributed_sampler=False"
+            )
+        self._is_dealt_out = True
+        raise AttributeError("the batches of a PackSampler may differ in size")
 
     def consume(
         self,
@@ -146,9 +207,18 @@ class PackSampler(Sampler[list[int]]):
             yield made
 
     def set_epoch(self, epoch: int) -> None:
-        """Moves the cursor to the beginning of an epoch; inside that epoch it stays where it is."""
+        """Moves the cursor to the beginning of an epoch; inside that epoch it stays where it is.
+
+        Raises:
+            InputError: The epoch is no whole number in 0..2^31-1.
+        """
+        epoch = check_place("epoch", epoch)
         if epoch != self._cursor.epoch:
-            self._cursor, self._first, self._is_exhausted = Cursor(epoch, 0, 0), 0, False
+            self.go_to(Cursor(epoch, 0, 0))
+
+    def go_to(self, cursor: Cursor) -> None:
+        """Moves the cursor; the next iteration begins there."""
+        self._cursor, self._first, self._is_exhausted = cursor, cursor.position, False
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what `load_state_dict` takes: a few numbers, and what they must be used with."""
@@ -195,17 +265,18 @@ class PackSampler(Sampler[list[int]]):
             FingerprintError: The state was saved with other packs, another order or other pixels.
         """
         cursor = read_cursor(state)
-        saved, own_values = state["fingerprint"], self.fingerprint
+        saved = plain_fingerprint(state["fingerprint"])
+        own_values = plain_fingerprint(self.fingerprint)
         differences = [
-            f"{name} is {saved.get(name)!r} in the state, {own_values.get(name)!r} here"
+            f"{name} is {shown(saved.get(name))} in the state, {own_values.get(name)!r} here"
             for name in sorted(saved.keys() | own_values.keys())
             if saved.get(name) != own_values.get(name)
         ]
         if differences:
             raise FingerprintError("the state was saved with another loader", differences)
-        if min(cursor) < 0 or cursor.position > self.order.packs:
-            raise InputError(f"state must stand in 0..{self.order.packs}, got {cursor}")
-        self._cursor, self._first, self._is_exhausted = cursor, cursor.position, False
+        if cursor.position > self.order.packs:
+            raise InputError(f"position must stand in 0..{self.order.packs}, got {cursor}")
+        self.go_to(cursor)
 
     def _move(self, cursor: Cursor) -> None:
         """Moves the cursor; in another epoch the next iteration begins at its beginning."""
@@ -222,34 +293,50 @@ class PackSampler(Sampler[list[int]]):
             "fingerprint": self.fingerprint,
         }
 
-    def _step(self, cursor: Cursor) -> Step:
+    def _cursors(self, first: int = 0, stride: int = 1) -> Iterator[tuple[Cursor, Cursor]]:
+        """Yields where steps begin and end, from the cursor to the end of its epoch."""
+        start = self._cursor
+        self._first = start.position
+        for number in range(first, self._steps.left(start.position), stride):
+            position = start.position + number * self.options.packs_per_step
+            cursor = Cursor(start.epoch, start.step + number, position)
+            packs = len(self._steps.places(cursor))
+            yield cursor, Cursor(start.epoch, cursor.step + 1, position + packs)
+
+    def _deal(self, cursor: Cursor) -> list[list[int]]:
+        """Returns the packs that the step at a cursor has for this rank, or for each of all."""
         places, count = self._steps.places(cursor), self.options.packs_per_step
-        fillers = count - len(places)
         edges = [count * rank // self.world_size for rank in range(self.world_size + 1)]
         if self.options.balance:
             # Every rank deals all packs of the step, and so all come to the same result.
-            packs = self._cached.packs_at(cursor.epoch, places) + [FILLER] * fillers
+            packs = self._cached.packs_at(cursor.epoch, places)
+            packs += [FILLER] * (count - len(packs))
             slices = deal_evenly(self._dataset.sets.costs(packs), np.diff(edges).tolist())
-            dealt = [packs[place] for place in slices[self.rank].tolist()]
-        else:
-            first, last = edges[self.rank], edges[self.rank + 1]
-            dealt = self._cached.packs_at(cursor.epoch, places[first:last])
-            dealt += [FILLER] * (last - first - len(dealt))
-        end = Cursor(cursor.epoch, cursor.step + 1, cursor.position + len(places))
-        return Step(cursor, end, dealt)
+            return [[packs[place] for place in slices[rank].tolist()] for rank in self._ranks]
+        dealt = []
+        for first, last in ((edges[rank], edges[rank + 1]) for rank in self._ranks):
+            packs = self._cached.packs_at(cursor.epoch, places[first:last])
+            dealt.append(packs + [FILLER] * (last - first - len(packs)))
+        return dealt
 
 
-def _this_process(rank: int | None, world_size: int | None) -> tuple[int, int]:
+def _this_process(rank: Rank | None, world_size: int | None) -> tuple[Rank, int]:
     """Returns rank and number of ranks, as given or as torch.distributed knows them."""
-    if (rank is None) != (world_size is None):
+    if rank != "all" and (rank is None) != (world_size is None):
         raise InputError(f"rank and world_size go together, got {rank} and {world_size}")
-    if rank is None or world_size is None:
+    if world_size is None:
         distributed = torch.distributed
         if distributed.is_available() and distributed.is_initialized():
-            return distributed.get_rank(), distributed.get_world_size()
+            return rank or distributed.get_rank(), distributed.get_world_size()
         # Without this, a loader made too early would have every rank read the same packs.
         check_launched(1, "initialize torch.distributed first, give rank and world_size")
-        return 0, 1
-    if not 0 <= rank < world_size:
+        return rank or 0, 1
+    if not (rank == "all" or is_whole(rank, 0, world_size - 1)):
         raise InputError(f"rank must be in 0..world_size-1, got {rank} of {world_size}")
-    return rank, world_size
+    return rank, world_size  # type: ignore[return-value]
+
+
+def _started_processes() -> int:
+    distributed = torch.distributed
+    is_started = distributed.is_available() and distributed.is_initialized()
+    return distributed.get_world_size() if is_started else 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,16 @@ class PackSets:
         return self.readers[number], pack - self._first[number]
 
     def places(self, split: Split, fraction: float) -> list[SetPlaces]:
-        """Returns the packs of a split, set by set; see `hold_out`."""
+        """Returns the packs of a split, set by set; see `hold_out`.
+
+        Raises:
+            FormatError: A manifest states more packs in a shard than its index has.
+        """
         places = []
         for reader, first in zip(self.readers, self._first, strict=False):
+            # Memory is taken for as many packs as the manifests state: one index bears that out.
+            if reader.shards:
+                reader.index(max(range(reader.shards), key=partial(_packs_of_shard, reader)))
             members = hold_out(len(reader), fraction, split)
             shard_starts = [reader.first_pack(shard) for shard in range(reader.shards + 1)]
             places.append(SetPlaces(first + members, np.searchsorted(members, shard_starts)))
@@ -101,6 +108,10 @@ class PackSets:
         """Closes the files of every set."""
         for reader in self.readers:
             reader.close()
+
+
+def _packs_of_shard(reader: PackReader, shard: int) -> int:
+    return reader.first_pack(shard + 1) - reader.first_pack(shard)
 
 
 def _cost(reader: PackReader, number: int) -> tuple[int, int]:

@@ -14,8 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import orjson
-
 from packkit.base.engine import Engine, LocalEngine, Progress
 from packkit.base.errors import OutputExistsError, RejectReason
 from packkit.base.files import write_atomically
@@ -31,6 +29,7 @@ from packkit.packing.workfolder import RUN, WorkFolder
 from packkit.planning import PackPlan
 from packkit.planning.arrange import ShardTask, arrange
 from packkit.shards import MANIFEST, REJECTS, Manifest, ShardEntry, encoder_checksums
+from packkit.shards.manifest import with_checksum
 from packkit.sources import Source
 
 T = TypeVar("T")
@@ -281,7 +280,7 @@ class PackRun:
             "tokenizer": self.config.tokenizer,
             "sources": {source.name: os.path.abspath(source.path) for source in sources},
         }
-        write_atomically(self.out / RUN, orjson.dumps(run, option=orjson.OPT_INDENT_2))
+        write_atomically(self.out / RUN, with_checksum(run))
 
     def _check_strict(self, manifest: Manifest) -> None:
         # Samples whose id repeats are left out by strict runs, too.

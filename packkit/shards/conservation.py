@@ -49,17 +49,17 @@ class Conservation:
             name, read = source["name"], source["read"]
             positions_seen = np.concatenate([np.empty(0, np.int64), *self._positions.pop(name, [])])
             distinct, counts = np.unique(positions_seen, return_counts=True)
-            repeated = distinct[counts > 1]
-            missing = np.setdiff1d(np.arange(read), distinct, assume_unique=True)
-            unread = distinct[(distinct < 0) | (distinct >= read)]
-            for positions, problem in (
-                (missing, "neither packed nor rejected"),
-                (repeated, "packed or rejected more than once"),
-                (unread, "packed or rejected but never read"),
+            is_read = (distinct >= 0) & (distinct < read)
+            seen, repeated, unread = distinct[is_read], distinct[counts > 1], distinct[~is_read]
+            # Not by listing all that were read, which may be more than memory holds.
+            missing = int(np.argmin(np.append(seen == np.arange(len(seen)), False)))
+            for count, first, problem in (
+                (read - len(seen), [missing], "neither packed nor rejected"),
+                (len(repeated), repeated, "packed or rejected more than once"),
+                (len(unread), unread, "packed or rejected but never read"),
             ):
-                if len(positions):
-                    first, count = positions[0], len(positions)
-                    yield f"{name}: {count} of {read} records {problem}, first {first}"
+                if count:
+                    yield f"{name}: {count} of {read} records {problem}, first {first[0]}"
         for name, found_in in self._positions.items():
             if sum(map(len, found_in)):
                 yield f"{name}: has samples in the packs but is no source in the manifest"

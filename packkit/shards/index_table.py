@@ -47,14 +47,21 @@ def index_labels(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
     """Returns the lists of labels by name, once the schema is seen to be that of an index.
 
     Raises:
-        ValueError: The schema has another version or other columns.
+        ValueError: The schema has another version or other columns, or its labels are no texts.
     """
     metadata = schema.metadata or {}
     if (version := metadata.get(_VERSION)) != b"%d" % FORMAT_VERSION:
         raise ValueError(f"format_version must be {FORMAT_VERSION}, got {version!r}")
     if not schema.equals(index_schema(is_folder="file" in schema.names, labels={})):
         raise ValueError(f"the columns are not those of format_version {FORMAT_VERSION}")
-    return {name: tuple(orjson.loads(metadata.get(_label_key(name), b""))) for name in LABEL_LISTS}
+    return {name: _read_labels(name, metadata.get(_label_key(name), b"")) for name in LABEL_LISTS}
+
+
+def _read_labels(name: str, data: bytes) -> tuple[str, ...]:
+    labels = orjson.loads(data)
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ValueError(f"{name} must be a list of strings")
+    return tuple(labels)
 
 
 class IndexBuilder:

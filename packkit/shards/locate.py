@@ -20,12 +20,14 @@ class Shard:
         path: File of packs, or the folder that the names of pack files start from.
         is_folder: Whether every pack has a file of its own.
         index_checksum: Checksum (xxh3_64) of the index in hex, where a manifest states it.
+        packs: Number of packs, where a manifest states it.
     """
 
     name: str
     path: Path
     is_folder: bool
-    index_checksum: str | None
+    index_checksum: str | None = None
+    packs: int | None = None
 
     @property
     def index_path(self) -> Path:
@@ -85,17 +87,17 @@ def locate(path: Path) -> tuple[list[Shard], Manifest | None]:
         FormatError: There are no packs, or the set is not whole.
     """
     if path.is_file():
-        return [Shard(path.name, path, False, None)], None
+        return [Shard(path.name, path, False)], None
     if (path / MANIFEST).is_file():
         manifest = Manifest.read(path)
         is_folder = manifest.storage == "files"
         names = [entry.name + ("" if is_folder else ".jsonl") for entry in manifest.shards]
         return [
-            Shard(name, path / name, is_folder, entry.index_checksum)
+            Shard(name, path / name, is_folder, entry.index_checksum, entry.packs)
             for name, entry in zip(names, manifest.shards, strict=True)
         ], manifest
     if next(path.glob("shard-*"), None) is not None:
         raise FormatError(path, f"has shards but no {MANIFEST}: the run that makes it is not done")
     if next(path.rglob(_FOREIGN), None) is not None:
-        return [Shard(path.name, path, True, None)], None
+        return [Shard(path.name, path, True)], None
     raise FormatError(path, f"holds neither a {MANIFEST} nor packs (*.jsonl, {_FOREIGN})")

@@ -16,6 +16,7 @@ import xxhash
 
 from packkit.base.errors import ChecksumError, FormatError
 from packkit.shards.index_columns import FORMAT_VERSION
+from packkit.shards.manifest_rules import MANIFEST_RULES, SHARD_RULES, broken_rule
 
 MANIFEST = "manifest.json"
 REJECTS = "rejects.jsonl"
@@ -112,11 +113,7 @@ class Manifest:
         # Not dataclasses.asdict, whose deep copies take a second for a set of seven million packs.
         fields = {"format": _FORMAT, "format_version": FORMAT_VERSION, **_shallow_dict(self)}
         fields["shards"] = [_shallow_dict(entry) for entry in self.shards]
-        checksum = xxhash.xxh3_64_hexdigest(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS))
-        return orjson.dumps(
-            {**fields, "checksum": checksum},
-            option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE,
-        )
+        return with_checksum(fields)
 
     @classmethod
     def from_json(cls, data: bytes, place: str | Path = MANIFEST) -> Self:
@@ -127,7 +124,8 @@ class Manifest:
             place: Path of the file, for errors.
 
         Raises:
-            FormatError: The file is not the manifest of a pack set of this format version.
+            FormatError: The file is not the manifest of a pack set of this format version, or a
+                field breaks its rule.
             ChecksumError: The file was changed after it was written.
         """
         try:
@@ -144,12 +142,17 @@ class Manifest:
                 "or read it with the packkit that wrote it",
             )
         fields.pop("checksum", None)
+        _check_rules(fields, place)
         try:
             fields["shards"] = [ShardEntry(**entry) for entry in fields["shards"]]
             manifest = cls(**fields)
-        except (KeyError, TypeError, AttributeError) as error:
+            is_unchanged = manifest.to_json() == data
+        except FormatError as error:
+            raise FormatError(place, error.detail) from None
+        # What is nested too deeply can be read but not written.
+        except orjson.JSONEncodeError as error:
             raise FormatError(place, f"does not describe a pack set ({error})") from None
-        if manifest.to_json() != data:
+        if not is_unchanged:
             raise ChecksumError(place, "is not what was written: its checksum differs")
         return manifest
 
@@ -165,6 +168,40 @@ class Manifest:
             return cls.from_json(path.read_bytes(), path)
         except FileNotFoundError:
             raise FormatError(folder, f"holds no {MANIFEST}: the pack set is not whole") from None
+        except OSError as error:
+            raise FormatError(path, f"cannot be read ({error.strerror})") from None
+
+
+def with_checksum(fields: Mapping[str, Any]) -> bytes:
+    """Returns fields as a JSON file that states its own checksum (xxh3_64)."""
+    checksum = xxhash.xxh3_64_hexdigest(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS))
+    return orjson.dumps(
+        {**fields, "checksum": checksum},
+        option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE,
+    )
+
+
+def has_checksum(data: bytes) -> bool:
+    """Returns whether a JSON file is, byte for byte, what `with_checksum` made."""
+    try:
+        fields = orjson.loads(data)
+        fields.pop("checksum")
+        return with_checksum(fields) == data
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+
+
+def _check_rules(fields: dict[str, Any], place: str | Path) -> None:
+    if problem := broken_rule(fields, MANIFEST_RULES):
+        raise FormatError(place, problem)
+    names: set[str] = set()
+    for number, entry in enumerate(fields["shards"]):
+        problem = broken_rule(entry, SHARD_RULES)
+        if problem is None and entry["name"] in names:
+            problem = f"name is that of another shard, {entry['name']}"
+        if problem is not None:
+            raise FormatError(place, f"shards[{number}]: {problem}")
+        names.add(entry["name"])
 
 
 def _shallow_dict(instance: Manifest | ShardEntry) -> dict[str, Any]:

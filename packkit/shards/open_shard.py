@@ -13,6 +13,7 @@ from packkit.base.errors import ChecksumError, FormatError
 from packkit.encoding.image_tokens import ImageSizes
 from packkit.images import ImagePeek, ImageRef
 from packkit.samples import Pack
+from packkit.shards.coverage import check_coverage
 from packkit.shards.file_pool import FilePool
 from packkit.shards.index import ShardIndex
 from packkit.shards.locate import Shard
@@ -86,9 +87,9 @@ class OpenShard:
             ChecksumError: The bytes are not those that were written.
             FormatError: The file of the pack is missing or cut short.
         """
-        column = self.index.pack
-        text = self._read(pack, int(column.size[pack]), int(column.offset[pack]))
-        if self._verify and xxhash.xxh3_64_intdigest(text) != int(column.checksum[pack]):
+        text = self._read_text(pack)
+        checksum = int(self.index.pack.checksum[pack])
+        if self._verify and xxhash.xxh3_64_intdigest(text) != checksum:
             raise self._damage(pack, text)
         return text
 
@@ -116,6 +117,10 @@ class OpenShard:
         place, owners = self.place(pack), self.index.image.sample
         rest, encoded = self._cut(pack, self.text(pack))
         record = parse_record(rest, place)
+        samples = self.index.samples_of(pack)
+        if len(record["data"]) != samples.stop - samples.start:
+            stated = samples.stop - samples.start
+            raise FormatError(place, f"{len(record['data'])} samples, {stated} in its index")
         images: list[list[bytes | ImageRef]] = [[] for _ in record["data"]]
         first = self.index.images_of(pack).start
         for row, base64 in enumerate(encoded, first):
@@ -150,31 +155,42 @@ class OpenShard:
             )
         row = rows.start + int(numbers[image])
         column = self.index.image
-        base64 = self._read(pack, int(column.size[row]), int(column.offset[row]))
+        size, offset = int(column.size[row]), int(column.offset[row])
+        base64 = self._read(pack, size, offset, lambda: self._image_place(pack, row))
         return self._decode(base64, pack, row, check=self._verify)
 
     def _open_index(self) -> ShardIndex:
         path, checksum = self.shard.index_path, self.shard.index_checksum
         if self.shard.has_index:
-            return ShardIndex.open(path, checksum=checksum if self._verify else None)
+            index = ShardIndex.open(path, checksum=checksum if self._verify else None)
+            check_coverage(self.shard, index)
+            return index
         # Numba takes half a second to load, and packs with an index do without it.
         from packkit.shards.scan import scan_shard
 
         return ShardIndex.from_buffer(scan_shard(self.shard, encoder=None), path)
 
-    def _read(self, pack: int, size: int, offset: int) -> bytes:
+    def _read(self, pack: int, size: int, offset: int, place: Callable[[], str]) -> bytes:
         file = self.index.file(pack)
         path = self.shard.path if file is None else self.shard.path / file
         try:
             data = self._files.read(path, size, offset)
         except FileNotFoundError:
-            raise FormatError(self.place(pack), "its file is missing") from None
+            raise FormatError(place(), "its file is missing") from None
+        except OSError as error:
+            raise FormatError(place(), f"its file cannot be read ({error.strerror})") from None
         if len(data) < size:
             end = offset + len(data)
             raise FormatError(
-                self.place(pack), f"its file ends at byte {end}, must reach byte {offset + size}"
+                place(), f"its file ends at byte {end}, must reach byte {offset + size}"
             )
         return data
+
+    def _read_text(self, pack: int) -> bytes:
+        size, offset = (
+            int(column[pack]) for column in (self.index.pack.size, self.index.pack.offset)
+        )
+        return self._read(pack, size, offset, lambda: self.place(pack))
 
     def _cut(self, pack: int, text: bytes) -> tuple[bytes, list[memoryview]]:
         rows, column = self.index.images_of(pack), self.index.image
@@ -217,8 +233,7 @@ class OpenShard:
         sample = int(owners[row])
         image = int(np.count_nonzero(owners[rows.start : row] == sample))
         name = f"sample {sample}"
-        column = self.index.pack
         with suppress(FormatError, IndexError):
-            text = self._read(pack, int(column.size[pack]), int(column.offset[pack]))
+            text = self._read_text(pack)
             name = sample_name(parse_record(self._cut(pack, text)[0], "")["data"][sample], sample)
         return f"{self.place(pack)}: {name}: image {image}"

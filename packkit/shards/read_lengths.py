@@ -27,13 +27,18 @@ def read_lengths(source: str | Path) -> NDArray[np.int64]:
         with PackReader(source) as reader:
             return reader.lengths.astype(np.int64)
     try:
-        lengths = np.load(source, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
+        # Mapped first, which sees that the file has all that its head promises, and then read: a
+        # mapped file that is cut short ends the process.
+        np.load(source, mmap_mode="r", allow_pickle=False)
+        lengths = np.load(source, allow_pickle=False)
+    except (ValueError, EOFError) as error:
         raise FormatError(source, f"must be a NumPy file of integers ({error})") from None
+    if not isinstance(lengths, np.ndarray):
+        raise FormatError(source, "must be a NumPy file of one array, got an archive of several")
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
         raise FormatError(
             source, f"must hold integers [n], got {lengths.dtype} {list(lengths.shape)}"
         )
     if len(lengths) and int(lengths.min()) < 1:
         raise FormatError(source, f"lengths[{int(lengths.argmin())}] must be at least 1 token")
-    return lengths  # type: ignore[no-any-return]
+    return lengths

@@ -119,11 +119,12 @@ def set_stats(reader: PackReader, *, packs_per_step: int = PACKS_PER_STEP) -> Se
     groups = _joined([_renumbered(index, names) for index in indexes])
     images_per_pack = _joined([_images_per_pack(index) for index in indexes])
     tokens = int(lengths.sum(dtype=np.int64))
-    longest = max(reader.capacity, int(lengths.max(initial=0)))
-    counts = np.bincount(lengths, minlength=1)
-    bound = plan_histogram(counts, capacity=longest).lower_bound
     if reader.manifest is not None:
         bound = reader.manifest.lower_bound
+    else:
+        longest = max(reader.capacity, int(lengths.max(initial=0)))
+        counts = np.bincount(lengths, minlength=1)
+        bound = plan_histogram(counts, capacity=longest).lower_bound
     packs = len(reader)
     return SetStats(
         packs=packs,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ from packkit.shards.conservation import Conservation
 from packkit.shards.index import ShardIndex
 from packkit.shards.index_columns import UNKNOWN_TOKENS, IndexRow, MeasuredSample, make_row
 from packkit.shards.locate import Shard
-from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
+from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry, has_checksum
 from packkit.shards.reader import PackReader
 from packkit.shards.set_encoder import check_encoder
 
 _BLOCK_BYTES = 1 << 20
+
+_RUN = "run.json"
 
 
 @dataclass(slots=True)
@@ -99,18 +102,24 @@ class _Verification:
         self._conservation = Conservation()
         self._images_with_tokens = 0
         self._has_all_indexes = True
+        # Files of the set, and folders of packs.
+        self._known: set[Path] = set()
 
     def check_shard(self, number: int, on_progress: Progress | None) -> None:
         """Compares a shard with its entry in the manifest and with its index."""
         shard, first = self._reader.shard(number), self._reader.first_pack(number)
+        self._known.add(shard.index_path)
         try:
             index = self._reader.index(number)
         except PackkitError as error:
             self._has_all_indexes = False
+            self._known |= {shard.path, *(shard.path.rglob("*") if shard.is_folder else ())}
             self.report.problems.append(str(error))
             return
         if self._reader.manifest is not None:
             self._check_entry(shard, index, self._reader.manifest.shards[number])
+            files = [] if index.files is None else index.files.to_pylist()
+            self._known |= {shard.path, *(shard.path / file for file in files)}
         self._conservation.add_packed(index)
         self._images_with_tokens += int(np.count_nonzero(index.image.tokens))
         for row in range(len(index)):
@@ -136,10 +145,9 @@ class _Verification:
             ("sha256", digest, entry.sha256),
         ):
             self._expect(shard.name, name, value, expected)
-        if shard.is_folder:
-            files = [index.file(row) for row in range(len(index))]
-            self._expect(shard.name, "files", shard.pack_files(), files)
-        elif not np.array_equal(index.pack.offset[1:], np.cumsum(index.pack.size + 1)[:-1]):
+        if not shard.is_folder and not np.array_equal(
+            index.pack.offset[1:], np.cumsum(index.pack.size + 1)[:-1]
+        ):
             self._note(shard.name, "its packs do not follow one another")
 
     def _check_pack(self, shard: Shard, index: ShardIndex, number: int, row: int) -> None:
@@ -180,7 +188,9 @@ class _Verification:
             else:
                 self._note(f"{place}: sample {number}", str(result))
         known = [image.tokens for image in stored.images]
-        if UNKNOWN_TOKENS not in known:
+        manifest = self._reader.manifest
+        has_counted = manifest is not None and manifest.encoder is not None
+        if has_counted or UNKNOWN_TOKENS not in known:
             self._expect(place, "tokens of its images", tokens, known)
 
     def check_set(self, manifest: Manifest) -> None:
@@ -195,8 +205,14 @@ class _Verification:
             self._expect(name, "sha256", hashlib.sha256(data).hexdigest(), digest)
             if name == REJECTS:
                 self._check_rejects(data, manifest)
-        for path in sorted({*folder.glob("shard-*"), *folder.glob("*.tmp")} - self._known()):
-            self._note(path.name, f"is not part of the set that {MANIFEST} describes")
+        self._check_run(folder / _RUN)
+        self._known |= {folder / name for name in (MANIFEST, REJECTS, _RUN)}
+        self._known |= {folder / name for name in manifest.encoder_sha256}
+        for path in self._strangers(folder):
+            self._note(
+                path.relative_to(folder).as_posix(),
+                f"is not part of the set that {MANIFEST} describes",
+            )
         if self._has_all_indexes:
             self._expect(MANIFEST, "images", self._images_with_tokens, manifest.images)
             if manifest.sources:
@@ -210,9 +226,20 @@ class _Verification:
         else:
             self._expect(REJECTS, "number of lines", lines, manifest.samples_rejected)
 
-    def _known(self) -> set[Path]:
-        shards = map(self._reader.shard, range(self._reader.shards))
-        return {path for shard in shards for path in (shard.path, shard.index_path)}
+    def _check_run(self, path: Path) -> None:
+        # Sets that a program writes have none.
+        with suppress(FileNotFoundError):
+            if not has_checksum(path.read_bytes()):
+                self._note(path.name, "is not what was written: its checksum differs")
+
+    def _strangers(self, folder: Path) -> Iterator[Path]:
+        """Yields what stands in a folder and belongs to no part of the set, folders as a whole."""
+        parents = {path.parent for path in self._known}
+        for path in sorted(folder.iterdir()):
+            if path in parents:
+                yield from self._strangers(path)
+            elif path not in self._known:
+                yield path
 
     def _expect(self, place: str, name: str, value: object, expected: object) -> None:
         if value != expected:

@@ -2,29 +2,33 @@
 
 A checkpoint is a folder ``step-00000100``::
 
-    state/         weights, optimizer, random generators (torch.distributed.checkpoint)
+    state/         weights, optimizer, random generators: safetensors, a file a rank
     config.json    the model's config, as transformers reads it
     encoder/       tokenizer.json and encoder.json of the packs
-    run.json       step, state of the loader, the recipe
+    run.json       step, state of the loader, the recipe, and the checksum of every file
+
+Nothing in it is pickled: reading a checkpoint that somebody else made runs no code of theirs.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.filesystem import FileSystemReader
+from torch.distributed.checkpoint.hf_storage import (
+    HuggingFaceStorageReader,
+    HuggingFaceStorageWriter,
+)
 from torch.distributed.checkpoint.state_dict import (
     get_optimizer_state_dict,
     set_optimizer_state_dict,
@@ -34,35 +38,24 @@ from torch.distributed.checkpoint.state_dict_saver import save
 from transformers import LlavaConfig, LlavaForConditionalGeneration
 from transformers.initialization import no_init_weights
 
-from packkit.base.errors import CheckpointError, FormatError
-from packkit.base.files import sync_folder, write_atomically
+from packkit.base.errors import CheckpointError
+from packkit.base.files import make_folder, sync_folder, write_atomically
 from packkit.encoding import SampleEncoder
+from packkit.training.checkpoint_run import RUN, CheckpointInfo, check_files, read_run, write_run
 from packkit.training.parallel import Ranks
 
-CHECKPOINT_VERSION = 1
+# What torch, safetensors and transformers raise of files that are not what they should be.
+_UNREADABLE = (
+    OSError,
+    CheckpointException,
+    SafetensorError,
+    StrictDataclassError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
 
 _NAME = re.compile(r"step-(\d{8,})")
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointInfo:
-    """Content of a checkpoint besides its tensors.
-
-    Attributes:
-        step: Number of steps made.
-        loader: State of the loader, as its `state_dict` gives it.
-        recipe: Recipe of the run, as JSON values.
-    """
-
-    step: int
-    loader: dict[str, Any]
-    recipe: dict[str, Any]
-
-    @property
-    def image_tokens(self) -> int:
-        """Number of tokens that an image takes."""
-        tokens: int = self.recipe["model"]["image_tokens"]
-        return tokens
 
 
 def checkpoint_name(step: int) -> str:
@@ -77,7 +70,7 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
 def find_checkpoint(path: Path) -> Path | None:
     """Returns the checkpoint that a path means: itself, or the newest of a run."""
-    if (path / "run.json").is_file() and (path / "state").is_dir():
+    if (path / RUN).is_file() and (path / "state").is_dir():
         return path
     return newest_checkpoint(path / "checkpoints")
 
@@ -114,22 +107,23 @@ def save_checkpoint(
         if ranks.is_first:
             for stale in folder.glob(".step-*.tmp"):
                 shutil.rmtree(stale)
-            temporary.mkdir(parents=True)
+            make_folder(temporary)
         ranks.wait()
         state = _state(model, optimizer) | {f"rng-{ranks.rank}": _generators(ranks.device)}
         with _quiet():
-            save(state, checkpoint_id=temporary / "state")
+            writer = HuggingFaceStorageWriter(str(temporary / "state"), save_distributed=True)
+            save(state, storage_writer=writer)
         if ranks.is_first:
             write_atomically(temporary / "config.json", config.to_json_string().encode())
             encoder.save(temporary / "encoder")
-            write_atomically(temporary / "run.json", _dump(info))
+            write_run(temporary, info)
             if path.exists():
-                shutil.rmtree(path)
+                _remove(path)
             temporary.rename(path)
             sync_folder(folder)
     if ranks.is_first:
         for old in _checkpoints(folder)[:-keep]:
-            shutil.rmtree(old)
+            _remove(old)
     ranks.wait()
     return path
 
@@ -142,19 +136,27 @@ def load_checkpoint(
     The moments of the optimizer are loaded; its options stay those of the current recipe.
 
     Raises:
-        CheckpointError: The checkpoint cannot be read, or is of another model.
+        CheckpointError: The checkpoint cannot be read, is damaged, or is of another model.
     """
-    info = read_info(path)
+    info, checksums = read_run(path)
+    ranks.together(
+        lambda: check_files(path, checksums, first=ranks.rank, stride=ranks.world_size),
+        CheckpointError(path, "cannot load it: another rank found a damaged file"),
+    )
     options = [{**group, "params": None} for group in optimizer.param_groups]
     state = _state(model, optimizer)
     # A rank that was not there when it was saved keeps the generators it has.
     generators = f"rng-{ranks.rank}"
     with _readable(path):
-        saved = FileSystemReader(path / "state").read_metadata().state_dict_metadata
+        reader = HuggingFaceStorageReader(str(path / "state"))
+        saved = reader.read_metadata().state_dict_metadata
         if any(name.startswith(f"{generators}.") for name in saved):
             state[generators] = _generators(ranks.device)
-        load(state, checkpoint_id=path / "state")
-    set_optimizer_state_dict(model, optimizer, state["optimizer"])
+        load(state, storage_reader=reader)
+    groups = get_optimizer_state_dict(model, optimizer)["param_groups"]
+    set_optimizer_state_dict(
+        model, optimizer, {"state": state["optimizer"], "param_groups": groups}
+    )
     for group, current in zip(optimizer.param_groups, options, strict=True):
         group.update({**current, "params": group["params"]})
     _set_generators(state.get(generators, {}))
@@ -167,44 +169,24 @@ def read_weights(path: Path) -> LlavaForConditionalGeneration:
     Raises:
         CheckpointError: The checkpoint cannot be read.
     """
-    try:
+    check_files(path, read_run(path)[1])
+    with _readable(path):
         config = LlavaConfig.from_json_file(path / "config.json")
-    except (OSError, ValueError) as error:
-        raise CheckpointError(path, f"cannot read config.json: {error}") from error
     with no_init_weights():
         llava = LlavaForConditionalGeneration(config)
     llava.tie_weights()
     state = {"model": _weights(llava, prefix="llava.")}
     with _readable(path):
-        load(state, checkpoint_id=path / "state", no_dist=True)
+        reader = HuggingFaceStorageReader(str(path / "state"))
+        load(state, storage_reader=reader, no_dist=True)
     return llava
 
 
-def read_info(path: Path) -> CheckpointInfo:
-    """Reads the run.json of a checkpoint.
-
-    Raises:
-        FormatError: The run.json cannot be read, or is of another version.
-    """
-    place = path / "run.json"
-    try:
-        saved = orjson.loads(place.read_bytes())
-        if saved["format_version"] != CHECKPOINT_VERSION:
-            raise FormatError(
-                place, f"format_version must be {CHECKPOINT_VERSION}, got {saved['format_version']}"
-            )
-        return CheckpointInfo(saved["step"], saved["loader"], saved["recipe"])
-    except OSError as error:
-        raise FormatError(place, f"cannot read it: {error.strerror}") from error
-    except (KeyError, TypeError, orjson.JSONDecodeError) as error:
-        raise FormatError(
-            place, f"must hold what a checkpoint says of itself: {error!r}"
-        ) from error
-
-
-def _dump(info: CheckpointInfo) -> bytes:
-    fields = {"format_version": CHECKPOINT_VERSION, **dataclasses.asdict(info)}
-    return orjson.dumps(fields, option=orjson.OPT_INDENT_2)
+def _remove(checkpoint: Path) -> None:
+    """Removes a checkpoint; one that is half removed has no name by which it would be found."""
+    nameless = checkpoint.with_name(f".{checkpoint.name}.old.tmp")
+    checkpoint.rename(nameless)
+    shutil.rmtree(nameless)
 
 
 def _checkpoints(folder: Path) -> list[Path]:
@@ -215,7 +197,8 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def _state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    return {"model": _weights(model), "optimizer": get_optimizer_state_dict(model, optimizer)}
+    moments = get_optimizer_state_dict(model, optimizer)["state"]
+    return {"model": _weights(model), "optimizer": moments}
 
 
 def _weights(model: nn.Module, prefix: str = "") -> dict[str, Tensor]:
@@ -252,7 +235,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         with _quiet():
             yield
-    except (OSError, CheckpointException) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(path, f"cannot load it: {_cause(error)}") from error
 
 

@@ -17,7 +17,8 @@ from transformers import (
 from packkit.base.errors import InputError, OutputExistsError
 from packkit.encoding import SampleEncoder
 from packkit.training.chat_templates import chat_template
-from packkit.training.checkpoints import find_checkpoint, read_info, read_weights
+from packkit.training.checkpoint_run import read_run
+from packkit.training.checkpoints import find_checkpoint, read_weights
 from packkit.training.model import count_features
 
 _DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -51,7 +52,7 @@ def export(
     encoder = SampleEncoder.load(checkpoint / "encoder")
     vision = llava.config.vision_config
     features = count_features(vision)
-    tokens = read_info(checkpoint).image_tokens
+    tokens = read_run(checkpoint)[0].image_tokens
     if tokens != features:
         raise InputError(
             f"{checkpoint}: its images take {tokens} tokens, pooled from {features}, which no "

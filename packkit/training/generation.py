@@ -18,7 +18,8 @@ from packkit.encoding import SampleEncoder
 from packkit.encoding.tokenizer import TextTokenizer
 from packkit.images.pixels import PixelDecoder
 from packkit.samples import Message, Sample
-from packkit.training.checkpoints import find_checkpoint, read_info, read_weights
+from packkit.training.checkpoint_run import read_run
+from packkit.training.checkpoints import find_checkpoint, read_weights
 from packkit.training.model import PackModel, count_features
 from packkit.training.weights import read_llava
 
@@ -192,7 +193,7 @@ def _read(path: Path) -> tuple[LlavaForConditionalGeneration, SampleEncoder, int
     """Returns weights, encoder, and the tokens an image takes."""
     checkpoint = find_checkpoint(path)
     if checkpoint is not None:
-        tokens = read_info(checkpoint).image_tokens
+        tokens = read_run(checkpoint)[0].image_tokens
         return read_weights(checkpoint), SampleEncoder.load(checkpoint / "encoder"), tokens
     llava = read_llava(path, key="model")
     tokens = count_features(llava.config.vision_config)

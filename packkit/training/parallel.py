@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
-from packkit.base.errors import InputError
+from packkit.base.errors import InputError, PackkitError
 from packkit.loading.launcher import check_launched
 from packkit.training.model import PackModel
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,27 @@ class Ranks:
         dist.all_reduce(total)
         summed: list[float] = total.tolist()
         return summed
+
+    def together(self, action: Callable[[], T], elsewhere: PackkitError) -> T:
+        """Returns what an action returns on this rank, once it has succeeded on all of them.
+
+        Args:
+            action: What this rank does; all ranks must call this.
+            elsewhere: Error to raise where the action failed on another rank alone.
+
+        Raises:
+            PackkitError: The action failed on this rank, or `elsewhere`.
+        """
+        result, error = None, None
+        try:
+            result = action()
+        except PackkitError as failure:
+            error = failure
+        # Ranks that did not hear of it would wait for this one.
+        (failures,) = self.sum([error is not None])
+        if failures:
+            raise error or elsewhere
+        return cast("T", result)
 
     def wait(self) -> None:
         """Waits for all ranks."""

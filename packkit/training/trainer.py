@@ -18,8 +18,8 @@ from transformers import LlavaForConditionalGeneration
 from packkit.base.errors import DivergedError, InputError, LockedError, OutputExistsError
 from packkit.base.lock import FileLock
 from packkit.loading import PackBatch, PackLoader
+from packkit.training.checkpoint_run import CheckpointInfo
 from packkit.training.checkpoints import (
-    CheckpointInfo,
     checkpoint_name,
     find_checkpoint,
     load_checkpoint,
@@ -88,16 +88,9 @@ def _locked(out: Path, ranks: Ranks) -> Iterator[None]:
         LockedError: Another process trains in the folder.
     """
     path, named = out / "lock", f"run {out}"
-    lock, error = None, None
-    if ranks.is_first:
-        try:
-            lock = FileLock(path, named)
-        except LockedError as locked:
-            error = locked
-    # All ranks must hear of it, or the others wait for the first.
-    (failures,) = ranks.sum([error is not None])
-    if failures:
-        raise error or LockedError(path, named)
+    lock = ranks.together(
+        lambda: FileLock(path, named) if ranks.is_first else None, LockedError(path, named)
+    )
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import (
     AutoConfig,
     LlavaConfig,
@@ -165,8 +166,8 @@ def _part(source: str | dict[str, Any] | None, key: str, kind: type[PretrainedCo
             raise InputError(f"{key}: {kind.__name__} has no field {sorted(extra)[0]!r}")
         return kind(**source)
     try:
-        config = AutoConfig.from_pretrained(source)
-    except (OSError, ValueError) as error:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError, StrictDataclassError) as error:
         raise InputError(f"{key}: cannot read a config from {source!r}: {error}") from error
     # Published SigLIP checkpoints hold both towers.
     if kind is SiglipVisionConfig and config.model_type == "siglip":
@@ -179,7 +180,12 @@ def _part(source: str | dict[str, Any] | None, key: str, kind: type[PretrainedCo
 def _from_pretrained(kind: Any, source: str, key: str, config: PretrainedConfig) -> Any:  # noqa: ANN401
     try:
         model, report = kind.from_pretrained(
-            source, config=config, dtype=torch.float32, output_loading_info=True
+            source,
+            config=config,
+            dtype=torch.float32,
+            # Not the pickles of pytorch_model.bin.
+            use_safetensors=True,
+            output_loading_info=True,
         )
     except OSError as error:
         raise InputError(f"{key}: cannot read weights from {source!r}: {error}") from error

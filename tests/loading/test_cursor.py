@@ -1,11 +1,16 @@
 """Where training stands: steps left, places taken, epochs rolled over, states read back."""
 
+import functools
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from packkit.base.errors import InputError
-from packkit.loading.cursor import STATE_VERSION, Cursor, Steps, read_cursor
+from packkit.loading.cursor import STATE_VERSION, Cursor, Steps, plain_fingerprint, read_cursor
+
+DEEP = functools.reduce(lambda inner, _: [inner], range(100_000), [])
 
 epochs = st.builds(
     Steps, st.integers(1, 60), st.integers(1, 20), st.sampled_from(["fill", "drop"])
@@ -47,7 +52,7 @@ def state_of(cursor):
     return {"version": STATE_VERSION, "fingerprint": {}, **cursor._asdict()}
 
 
-@given(st.builds(Cursor, *[st.integers(0, 2**40)] * 3))
+@given(st.builds(Cursor, st.integers(0, 2**31 - 1), *[st.integers(0, 2**53 - 1)] * 2))
 def test_a_state_gives_its_cursor_back(cursor):
     assert read_cursor(state_of(cursor)) == cursor
 
@@ -65,6 +70,50 @@ def test_a_state_of_another_version_is_refused():
         read_cursor({**state_of(Cursor(1, 2, 3)), "version": 2})
     with pytest.raises(InputError, match="version 1, got None"):
         read_cursor({})
+
+
+@pytest.mark.parametrize("name", Cursor._fields)
+@pytest.mark.parametrize(
+    "value", [None, True, False, 1.5, 2.0, "3", -1, 10**20, float("nan"), [1], {}, DEEP, np.True_]
+)
+def test_what_is_no_whole_number_is_refused_by_name(name, value):
+    rule = rf"^{name} must stand in 0\.\..* whole number, got "
+    with pytest.raises(InputError, match=rule) as caught:
+        read_cursor({**state_of(Cursor(1, 2, 3)), name: value})
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("state", [None, [], 5, "x", DEEP])
+def test_what_is_no_mapping_is_refused(state):
+    with pytest.raises(InputError, match="state must be a mapping, got "):
+        read_cursor(state)
+
+
+@pytest.mark.parametrize("version", [True, 1.0, "1", [1], DEEP, None])
+def test_a_version_is_a_whole_number(version):
+    with pytest.raises(InputError, match="state must have version 1, got "):
+        read_cursor({**state_of(Cursor(1, 2, 3)), "version": version})
+
+
+def test_keys_of_any_type_are_shown():
+    with pytest.raises(InputError, match="state must hold epoch, has "):
+        read_cursor({"version": 1, 5: 6, None: 7})
+
+
+@pytest.mark.parametrize(
+    "fingerprint", [None, 5, [], {"seed": DEEP}, {"seed": object()}, {5: 6}, {"seed": {1: 2}}]
+)
+def test_a_fingerprint_is_json(fingerprint):
+    with pytest.raises(InputError, match="fingerprint must "):
+        plain_fingerprint(fingerprint)
+
+
+def test_a_fingerprint_comes_back_as_plain_values():
+    assert plain_fingerprint({"a": np.int64(3), "b": (1, 2.5), "c": None}) == {
+        "a": 3,
+        "b": [1, 2.5],
+        "c": None,
+    }
 
 
 def test_the_state_format_is_fixed():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packkit.base.errors import FingerprintError, InputError
-from packkit.loading import FILLER, PackDataset, PackSampler
+from packkit.loading import FILLER, PackDataset, PackLoader, PackSampler, PackStream
 
 PACKS = 23
 WORLDS = (1, 2, 3, 4, 8)
@@ -110,6 +110,41 @@ def test_any_history_of_stops_takes_every_pack_once_an_epoch(dataset, history, s
 
 
 @pytest.mark.parametrize("balance", [False, True])
+@pytest.mark.parametrize("tail", ["fill", "drop"])
+def test_all_ranks_in_turn_are_those_of_each_rank(dataset, balance, tail):
+    options = {"packs_per_step": 7, "balance": balance, "tail": tail, "world_size": 3}
+    steps = run(ranks_of(dataset, **options))
+    sampler = PackSampler(dataset, rank="all", **options)
+    # As accelerate asks a batch sampler that it deals out.
+    assert getattr(sampler, "batch_size", None) is None
+    assert len(sampler) == 3 * len(steps)
+    iterator = iter(sampler)
+    for step in steps:
+        before = sampler.position
+        assert [next(iterator), next(iterator)] == step[:2]
+        # A step counts once every rank has its packs: a state never cuts it.
+        assert sampler.position == before
+        assert next(iterator) == step[2]
+        assert sampler.position == before + sum(pack != FILLER for pack in flat([step]))
+    assert next(iterator, None) is None
+    next(iter(sampler))
+    assert sampler.epoch == 1
+
+
+def test_all_ranks_are_for_who_deals_them_out(packs, dataset):
+    sampler = PackSampler(dataset, packs_per_step=4, rank="all", world_size=2)
+    with pytest.raises(InputError, match=r"pass the DataLoader through accelerator\.prepare"):
+        next(iter(sampler))
+    with pytest.raises(InputError, match='"all" is for PackSampler alone'):
+        PackLoader(packs, packs_per_step=4, rank="all", world_size=2)
+    with pytest.raises(InputError, match='"all" is for PackSampler alone'):
+        next(iter(PackStream(dataset, sampler)))
+    # One process takes them all.
+    alone = PackSampler(dataset, packs_per_step=4, rank="all")
+    assert list(alone) == list(PackSampler(dataset, packs_per_step=4))
+
+
+@pytest.mark.parametrize("balance", [False, True])
 def test_balancing_changes_no_step_and_no_number_of_packs(dataset, balance):
     plain = run(ranks_of(dataset, 3, packs_per_step=7))
     dealt = run(ranks_of(dataset, 3, packs_per_step=7, balance=balance))
@@ -163,6 +198,11 @@ def test_set_epoch_goes_to_another_epoch_and_stays_inside_its_own(dataset):
     assert sampler.position == 3
     sampler.set_epoch(2)
     assert (sampler.epoch, sampler.position, len(sampler)) == (2, 0, 8)
+    for epoch in (-1, 2**31, True, 1.0, None, "1"):
+        with pytest.raises(InputError, match="epoch must stand in"):
+            sampler.set_epoch(epoch)
+    sampler.set_epoch(np.int64(2**31 - 1))
+    assert sorted(flat([list(sampler)])) == [*range(-1, PACKS)]
 
 
 def test_splits_are_apart_and_the_same_for_every_seed(dataset):
@@ -220,6 +260,10 @@ def test_a_state_that_is_not_whole_is_refused(dataset):
         ({"position": -1}, "must stand in"),
         ({"position": PACKS + 1}, "must stand in"),
         ({"epoch": -1}, "must stand in"),
+        ({"epoch": 10**20}, "epoch must stand in"),
+        ({"position": 1.5}, "position must stand in"),
+        ({"position": None}, "position must stand in"),
+        ({"fingerprint": None}, "fingerprint must be a mapping"),
     ],
 )
 def test_a_state_that_makes_no_sense_is_refused(dataset, state, message):
@@ -251,6 +295,8 @@ def test_rank_and_world_size_are_those_of_torch_distributed(dataset, tmp_path):
     [
         ({"packs_per_step": 2, "world_size": 3, "rank": 0}, "at least world_size 3, got 2"),
         ({"packs_per_step": 4, "world_size": 2, "rank": 2}, "rank must be in 0..world_size-1"),
+        ({"packs_per_step": 4, "world_size": 2, "rank": True}, "rank must be in 0..world_size-1"),
+        ({"packs_per_step": 4, "world_size": 2, "rank": "any"}, "rank must be in 0..world_size-1"),
         ({"packs_per_step": 4, "rank": 1}, "rank and world_size go together"),
         ({"packs_per_step": 24, "tail": "drop"}, "at most the 23 packs"),
         ({"packs_per_step": 4, "tail": "pad"}, "tail must be one of drop, fill, got 'pad'"),

@@ -1,15 +1,17 @@
 """Several sets read as one."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 from tokenizers import Tokenizer
 
-from packkit.base.errors import FingerprintError, InputError
+from packkit.base.errors import FingerprintError, FormatError, InputError
 from packkit.encoding import SampleEncoder
-from packkit.loading import FILLER, PackDataset
+from packkit.loading import FILLER, PackDataset, PackSampler
 from packkit.samples import Pack, Sample
-from packkit.shards import PackReader, PackWriter
+from packkit.shards import MANIFEST, Manifest, PackReader, PackWriter
 
 PACKS = 23
 
@@ -72,3 +74,16 @@ def test_sets_of_different_encoders_are_refused_with_what_differs(
 def test_a_set_named_twice_is_refused(packs):
     with pytest.raises(InputError, match="different pack sets"):
         PackDataset([packs, packs.parent / "." / packs.name])
+
+
+def test_a_number_of_packs_that_no_index_bears_out_sizes_no_memory(packs, tmp_path):
+    # As a forger would leave it: the checksum is right.
+    out = shutil.copytree(packs, tmp_path / "packs")
+    manifest = Manifest.read(out)
+    claimed = replace(manifest.shards[1], packs=10**13)
+    shards = [manifest.shards[0], claimed, *manifest.shards[2:]]
+    total = sum(entry.packs for entry in shards)
+    (out / MANIFEST).write_bytes(replace(manifest, shards=shards, packs=total).to_json())
+    dataset = PackDataset(out)
+    with pytest.raises(FormatError, match=r"has . packs, the manifest says 10{13}"):
+        PackSampler(dataset, packs_per_step=4)

@@ -1,7 +1,8 @@
 """PyTorch's own doors lead to the batches of `PackLoader`, with any number of workers."""
 
 from collections import Counter
-from itertools import islice
+from copy import deepcopy
+from itertools import islice, product
 
 import pytest
 from torch.utils.data import DataLoader
@@ -96,10 +97,106 @@ def test_stateful_dataloader_resumes_exactly(dataset, digest, expected, door, wo
         assert [digest(batch) for batch in loader] == expected[1]
 
 
-def test_persistent_workers_go_on_to_the_next_epoch(dataset, digest, expected):
+def with_workers(stream, workers=2, kind=DataLoader, **options):
+    return kind(stream, batch_size=None, num_workers=workers, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "context"),
+    [
+        (DataLoader, "fork"),
+        (StatefulDataLoader, "fork"),
+        (DataLoader, "spawn"),
+    ],
+)
+def test_persistent_workers_begin_the_epoch_they_are_told(
+    dataset, digest, take, expected, context, kind
+):
     stream = PackStream(dataset, sampler_of(dataset))
-    loader = DataLoader(stream, batch_size=None, num_workers=2, persistent_workers=True)
-    assert [[digest(batch) for batch in loader] for _ in range(2)] == expected
+    options = {"persistent_workers": True, "multiprocessing_context": context}
+    loader = with_workers(stream, kind=kind, **options)
+    # In any order, again, and after breaks within and beyond what was prefetched.
+    for epoch, count in ((1, None), (0, 1), (1, 3), (0, 5), (0, None), (1, 6), (1, None)):
+        stream.set_epoch(epoch)
+        batches = [digest(batch) for batch in take(loader, count)]
+        assert batches == expected[epoch][:count]
+
+
+def test_persistent_workers_go_on_from_the_batch_they_are_told(dataset, digest, take, expected):
+    stream = PackStream(dataset, sampler_of(dataset))
+    loader = with_workers(stream, persistent_workers=True)
+    for stop in (1, 2, 4, 5):
+        stream.set_epoch(0)
+        first = take(loader, stop)
+        stream.load_state_dict(first[-1].state)
+        assert [*map(digest, first), *map(digest, loader)] == expected[0]
+        stream.set_epoch(1)
+        assert list(map(digest, loader)) == expected[1]
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize("count", [2, 5, None])
+@pytest.mark.filterwarnings("ignore:the stream begins at epoch 0, step 0, again")
+def test_an_iteration_that_nobody_moved_begins_where_the_last_one_did(
+    dataset, digest, take, expected, persistent, count
+):
+    loader = with_workers(PackStream(dataset, sampler_of(dataset)), persistent_workers=persistent)
+    assert list(map(digest, take(loader, count))) == expected[0][:count]
+    assert list(map(digest, loader)) == expected[0]
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.filterwarnings("error:the stream begins at epoch")
+def test_an_iteration_that_nobody_moved_is_warned_of(dataset, take, persistent):
+    stream = PackStream(dataset, sampler_of(dataset))
+    loader = with_workers(stream, persistent_workers=persistent)
+    for epoch in (0, 0, 1):
+        stream.set_epoch(epoch)
+        take(loader, 2)
+    with pytest.raises(UserWarning, match=r"begins at epoch 1, step 0, again: .*set_epoch"):
+        list(loader)
+
+
+def test_a_deep_copy_of_a_stream_reaches_its_own_workers(dataset, digest, expected):
+    stream = PackStream(dataset, sampler_of(dataset))
+    copy = deepcopy(stream)
+    loader = with_workers(copy, persistent_workers=True)
+    for epoch in (0, 1, 0):
+        copy.set_epoch(epoch)
+        stream.set_epoch(1 - epoch)
+        assert list(map(digest, loader)) == expected[epoch]
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_stateful_dataloader_saves_every_place_of_any_epoch(
+    dataset, digest, take, expected, persistent
+):
+    stream = PackStream(dataset, sampler_of(dataset))
+    loader = with_workers(stream, kind=StatefulDataLoader, persistent_workers=persistent)
+    for epoch, stop in ((0, 1), (1, 1), (1, 5)):
+        stream.set_epoch(epoch)
+        batches = iter(loader)
+        first = [digest(batch) for batch in islice(batches, stop)]
+        state = loader.state_dict()
+        other = PackStream(dataset, sampler_of(dataset))
+        resumed = with_workers(other, kind=StatefulDataLoader, persistent_workers=persistent)
+        resumed.load_state_dict(state)
+        assert first + list(map(digest, resumed)) == expected[epoch]
+        other.set_epoch(1 - epoch)
+        assert list(map(digest, resumed)) == expected[1 - epoch]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [*product(["own_steps", "workers"], [True, -1, 1.5, "2", [1], 10**20]), ("own_steps", None)],
+)
+def test_the_state_of_a_worker_holds_whole_numbers(dataset, name, value):
+    stream = PackStream(dataset, sampler_of(dataset))
+    stream.set_epoch(3)
+    state = {**stream.state_dict(), "epoch": 2, "own_steps": 1, "workers": 1, name: value}
+    with pytest.raises(InputError, match="own_steps and workers must be whole numbers, got "):
+        stream.load_state_dict(state)
+    assert stream.state_dict()["epoch"] == 3
 
 
 def test_ranks_of_a_stream_take_every_pack_once(dataset):

@@ -2,17 +2,19 @@
 
 import dataclasses
 import os
+from dataclasses import replace
 
 import numpy as np
 import orjson
 import pybase64
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packkit.base.errors import ChecksumError, FormatError
 from packkit.images import image_size
-from packkit.shards import PackReader, PackWriter
+from packkit.shards import MANIFEST, PackReader, PackWriter, ShardIndex
 
 _STORAGES = ["shards", "files"]
 
@@ -132,6 +134,51 @@ def test_a_file_cut_short_is_named(whole_set):
             with pytest.raises(FormatError, match=r"^shard-00001\.jsonl: pack 4: its file ends"):
                 reader[9]
             assert reader[8] == whole_set.packs[8]
+
+
+def test_an_image_that_cannot_be_read_is_named(whole_set):
+    path = whole_set.path / "shard-00001.jsonl"
+    with PackReader(whole_set.path) as reader:
+        number = len(whole_set.packs[9].data) - 1
+        row = reader.index(1).images_of(4).stop - 1
+        os.truncate(path, int(reader.index(1).image.offset[row]) + 3)
+        place = rf"^shard-00001\.jsonl: pack 4: sample {number}: image 1: its file ends at byte"
+        with pytest.raises(FormatError, match=place):
+            reader.image(9, number, 1)
+
+
+def test_a_folder_in_place_of_a_file_is_named(whole_set):
+    path = whole_set.path / "shard-00001.jsonl"
+    path.unlink()
+    path.mkdir()
+    with PackReader(whole_set.path) as reader:
+        place = r"^shard-00001\.jsonl: pack 0: .*its file cannot be read \("
+        for read in (reader.__getitem__, reader.lazy, reader.line):
+            with pytest.raises(FormatError, match=place):
+                read(5)
+        with pytest.raises(FormatError, match=place):
+            reader.image(5, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("field", "rule"), [("samples", "samples, . in its index"), ("packs", "has 2 packs")]
+)
+def test_an_index_of_other_packs_is_refused(whole_set, build_index, field, rule):
+    # As a forger would leave it: every checksum is right.
+    entry = whole_set.manifest.shards[1]
+    path = whole_set.path / f"{entry.name}.index.arrow"
+    index = ShardIndex.open(path)
+    rows = [index.row(number) for number in range(len(index))]
+    rows[2] = rows[2]._replace(samples=rows[2].samples * 2)
+    data = build_index(rows if field == "samples" else rows[:2])
+    path.write_bytes(data)
+    forged = replace(entry, index_checksum=xxhash.xxh3_64_hexdigest(data))
+    shards = [whole_set.manifest.shards[0], forged, whole_set.manifest.shards[2]]
+    (whole_set.path / MANIFEST).write_bytes(replace(whole_set.manifest, shards=shards).to_json())
+    with PackReader(whole_set.path) as reader:
+        for read in (reader.__getitem__, reader.lazy):
+            with pytest.raises(FormatError, match=rf"shard-00001\..*{rule}"):
+                read(7)
 
 
 def test_a_missing_shard_is_named(whole_set):

@@ -292,7 +292,7 @@ def test_what_is_no_run_is_refused(tmp_path, name):
 def test_a_torn_checkpoint_is_refused(make_whole_recipe, tmp_path):
     with start_ranks("cpu") as ranks:
         checkpoint = Trainer(make_whole_recipe(tmp_path / "run"), ranks).save()
-    (state,) = (checkpoint / "state").glob("*.distcp")
+    (state,) = (checkpoint / "state").glob("*.safetensors")
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="cannot load it"):
         export(checkpoint, tmp_path / "out")

@@ -325,9 +325,7 @@ def test_len_of_a_run_is_known_beforehand(make_recipe):
 def test_folder_of_a_run_has_one_trainer_at_a_time(recipe_in, tmp_path):
     recipe = recipe_in(tmp_path / "run")
     held = FileLock(tmp_path / "run" / "lock", "thing")
-    with pytest.raises(
-        LockedError, match=r"run/lock: process \d+ holds the lock of run"
-    ):
+    with pytest.raises(LockedError, match=r"run/lock: process \d+ holds the lock of run"):
         train(recipe)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
     held.release()

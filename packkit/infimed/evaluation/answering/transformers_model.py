@@ -44,7 +44,7 @@ class TransformersAnswerer:
         self._batch_size = batch_size
         self._processor = _processor(model)
         dtype = "auto" if is_cuda else torch.float32
-        loaded = _loaded(AutoModelForImageTextToText, model, dtype=dtype)
+        loaded = _loaded(AutoModelForImageTextToText, model, dtype=dtype, use_safetensors=True)
         self._llm = loaded.to("cuda" if is_cuda else "cpu").eval()
 
     def answer_all(self, requests: Sequence[Request], keep: Keep) -> None:
@@ -97,13 +97,13 @@ def _processor(model: str) -> Any:  # noqa: ANN401
 
 
 def _loaded(kind: Any, model: str, **options: Any) -> Any:  # noqa: ANN401
-    """Loads a part of a model.
+    """Loads a part of a model, and none of its code.
 
     Raises:
         InputError: Transformers cannot open the folder.
     """
     try:
-        return kind.from_pretrained(model, **options)
+        return kind.from_pretrained(model, trust_remote_code=False, **options)
     # Without torchvision Pillow reads the images; only processors of videos raise ImportError.
     except (OSError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())
