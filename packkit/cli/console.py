@@ -19,6 +19,7 @@ from rich.text import Text
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # Joiners of letters, which Persian, Indian scripts and emoji need, and which move nothing.
 _JOINERS = "\u200c\u200d"
+_LOGIN = re.compile(r"://[^\s/]*@")
 _NOT_PLAIN = re.compile("[^ -~]")
 
 
@@ -63,8 +64,12 @@ def show_text(text: str) -> None:
 
 
 def show_error(text: str) -> None:
-    """Prints a text on stderr under packkit's name; further lines of it are indented."""
-    print("packkit: " + visible(text).replace("\n", "\n  "), file=sys.stderr)
+    """Prints a text on stderr under packkit's name; further lines of it are indented.
+
+    User and password of a URL are left out: an input may be named by one.
+    """
+    shown = visible(_LOGIN.sub("://", text)).replace("\n", "\n  ")
+    print(f"packkit: {shown}", file=sys.stderr)
 
 
 def prepare_streams() -> None:

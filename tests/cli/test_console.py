@@ -51,6 +51,11 @@ def test_a_line_is_one_line_and_an_error_fakes_no_other(capsys):
     assert err == "packkit: bad\n  packkit: done\n"
 
 
+def test_an_error_names_a_url_without_its_login(capsys):
+    show_error("https://me:hunter2@host/a@b: no such file")
+    assert capsys.readouterr().err == "packkit: https://host/a@b: no such file\n"
+
+
 def test_what_a_bar_counts_is_neither_markup_nor_control(capsys):
     with counting() as bars:
         bars.add_task("from [bold]m[/]\x1b[2J", total=None)
