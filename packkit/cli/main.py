@@ -84,12 +84,15 @@ def _placed(error: OSError) -> str:
 
 def _unexpected(error: Exception) -> str:
     """Keeps where an error of packkit's own comes from in a file, and returns what to say."""
-    trace = "".join(format_exception(error))
-    with NamedTemporaryFile(
-        "w", prefix="packkit-", suffix=".txt", errors="backslashreplace", delete=False
-    ) as file:
-        file.write(trace)
-    return f"unexpected {type(error).__name__}: {error}; {file.name} says where"
+    said, trace = f"unexpected {type(error).__name__}: {error}", "".join(format_exception(error))
+    try:
+        with NamedTemporaryFile(
+            "w", prefix="packkit-", suffix=".txt", errors="backslashreplace", delete=False
+        ) as file:
+            file.write(trace)
+    except OSError:
+        return f"{said}\n{trace}"
+    return f"{said}; {file.name} says where"
 
 
 def _show_warning(message: Warning | str, *_place: object, **_more: object) -> None:

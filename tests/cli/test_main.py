@@ -73,6 +73,16 @@ def test_unexpected_errors_are_one_line_that_says_where_the_trace_is(run, error)
         trace.unlink()
 
 
+def test_a_trace_that_no_file_takes_is_shown(run, monkeypatch):
+    def no_file(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(command_line, "NamedTemporaryFile", no_file)
+    said = run(raising(TypeError("odd")))[2].splitlines()
+    assert said[0] == "packkit: unexpected TypeError: odd"
+    assert "  TypeError: odd" in said
+
+
 def test_warnings_are_one_line(run):
     def warn():
         warnings.warn("packs of \x1b[2J", UserWarning, stacklevel=1)
