@@ -1,15 +1,24 @@
 """The application put together, and what becomes of errors.
 
-Exit codes: 0 done, 1 the data or the run failed, 2 usage.
+Exit codes: 0 done, 1 the data or the run failed, 2 usage, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
 from importlib.metadata import entry_points
+from tempfile import NamedTemporaryFile
+from traceback import format_exception
+from typing import Any, NoReturn
+
+import typer
+from typer.rich_utils import rich_format_error
 
 from packkit.base.errors import InputError, OutputExistsError, PackkitError
 from packkit.cli.app import app
+from packkit.cli.console import prepare_streams, show_error, visible
 from packkit.cli.flags import flags_of, with_flags
 from packkit.cli.mix import register_mix
 from packkit.cli.overlap import register_overlap
@@ -17,6 +26,8 @@ from packkit.cli.packs import register_packs
 from packkit.cli.training import register_training
 
 _INTERRUPTED = 130
+# What the command line's parser raises; it has no public name in every version of typer.
+_UsageError: Any = typer.BadParameter.__base__
 
 # In the order of --help; commands of other packages stand below.
 register_packs(app)
@@ -28,27 +39,67 @@ for _entry in sorted(entry_points(group="packkit.commands"), key=lambda entry: e
 
 
 def main() -> None:
-    """Runs the command line and turns expected errors into one line and an exit code."""
+    """Runs the command line and turns errors into one line and an exit code."""
+    prepare_streams()
+    warnings.showwarning = _show_warning
     try:
-        app()
+        code = app(standalone_mode=False)
+        # What is printed leaves here, where it still can be said that it does not.
+        print(end="", flush=True)
+    except _UsageError as error:
+        error.message = visible(error.message)
+        rich_format_error(error)
+        raise SystemExit(error.exit_code) from None
     except InputError as error:
         _fail(_flagged(error), 2)
     except OutputExistsError as error:
         _fail(_flagged(error), 1)
-    except (PackkitError, OSError, IndexError) as error:
-        _fail(error, 1)
-    except SystemExit as end:
-        # Typer makes this code of Ctrl-C, without a word.
-        if end.code == _INTERRUPTED:
-            _fail("interrupted; the same command goes on from here", _INTERRUPTED)
-        raise
+    except (PackkitError, IndexError) as error:
+        _fail(str(error), 1)
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough. Python flushes once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        _fail(_placed(error), 1)
+    except Exception as error:
+        _fail(_unexpected(error), 1)
+    # Typer makes this code of Ctrl-C, without a word.
+    if code == _INTERRUPTED:
+        _fail("interrupted; the same command goes on from here", _INTERRUPTED)
+    raise SystemExit(code)
 
 
 def _flagged(error: PackkitError) -> str:
     return with_flags(str(error), flags_of(app, sys.argv[1:]))
 
 
-def _fail(error: Exception | str, code: int) -> None:
-    """Says in one line on stderr what failed, and exits."""
-    print(f"packkit: {error}", file=sys.stderr)
+def _placed(error: OSError) -> str:
+    """Returns what the system says, behind the files that it says it of."""
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if name is not None]
+    if not names or error.strerror is None:
+        return str(error)
+    return f"{' -> '.join(names)}: {error.strerror}"
+
+
+def _unexpected(error: Exception) -> str:
+    """Keeps where an error of packkit's own comes from in a file, and returns what to say."""
+    said, trace = f"unexpected {type(error).__name__}: {error}", "".join(format_exception(error))
+    try:
+        with NamedTemporaryFile(
+            "w", prefix="packkit-", suffix=".txt", errors="backslashreplace", delete=False
+        ) as file:
+            file.write(trace)
+    except OSError:
+        return f"{said}\n{trace}"
+    return f"{said}; {file.name} says where"
+
+
+def _show_warning(message: Warning | str, *_place: object, **_more: object) -> None:
+    show_error(f"warning: {message}")
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    """Says on stderr what failed, and exits."""
+    show_error(message)
     raise SystemExit(code)

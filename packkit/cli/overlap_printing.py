@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from packkit.cli.tables import plain_table, show_table
+from packkit.cli.tables import show_facts, show_table
 
 if TYPE_CHECKING:
     from packkit.overlap import Hit, OverlapReport, Place
@@ -16,24 +14,30 @@ _SHOWN = 20
 
 def show_overlap(report: OverlapReport) -> None:
     """Prints what two sets share, and the first hits."""
-    table = plain_table("training data against evaluation set")
-    table.add_row("samples of training", f"{report.train_samples:,}")
-    table.add_row("samples of evaluation", f"{report.eval_samples:,}")
-    for side, unreadable in (
+    unreadable = (
         ("training", report.train_unreadable),
         ("evaluation", report.eval_unreadable),
-    ):
-        for reason, count in unreadable.items():
-            table.add_row(f"unreadable in {side}: {reason}", f"{count:,}")
-    table.add_row("images of evaluation", f"{report.eval_images:,}")
-    table.add_row("of them in training", f"{report.leaked_images:,}")
-    table.add_row("with the same question", f"{report.leaked_pairs:,}")
-    table.add_row("samples of training with a question of evaluation", f"{report.same_questions:,}")
-    Console().print(table)
+    )
+    counts = [
+        ("samples of training", report.train_samples),
+        ("samples of evaluation", report.eval_samples),
+        *(
+            (f"unreadable in {side}: {reason}", count)
+            for side, reasons in unreadable
+            for reason, count in reasons.items()
+        ),
+        ("images of evaluation", report.eval_images),
+        ("of them in training", report.leaked_images),
+        ("with the same question", report.leaked_pairs),
+        ("samples of training with a question of evaluation", report.same_questions),
+    ]
+    title = "training data against evaluation set"
+    show_facts(title, [(label, f"{count:,}") for label, count in counts])
     if report.hits:
         rows = [_row(hit) for hit in report.hits[:_SHOWN]]
         title = f"the first {len(rows)} of {len(report.hits):,} hits"
-        show_table(title, ("training", "evaluation", "same", "bits", "correlation"), rows)
+        columns = ("training", "evaluation", "same", "bits", "correlation")
+        show_table(title, columns, rows, texts=(0, 1, 2))
 
 
 def _row(hit: Hit) -> tuple[str, ...]:

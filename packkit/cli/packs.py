@@ -207,6 +207,7 @@ def index_command(
     packs: Packs, tokenizer: TokenizerOption = None, json: JsonOption = False
 ) -> None:
     """Rebuild the sidecars of packs, ours or those that others wrote."""
+    from packkit.cli.console import show_line
     from packkit.cli.tables import print_json
     from packkit.shards import rebuild_index
 
@@ -214,7 +215,8 @@ def index_command(
     if json:
         print_json({"written": written})
     else:
-        typer.echo("\n".join(f"wrote {path}" for path in written))
+        for path in written:
+            show_line(f"wrote {path}")
 
 
 def show_command(
@@ -234,7 +236,7 @@ def show_command(
         if image is not None and save is not None and sample is not None:
             save.write_bytes(reader.image(number, sample, image))
         elif sample is not None:
-            show_sample(reader[number].data[sample])
+            show_sample(reader[number], sample)
         else:
             show_pack(reader[number], number)
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from packkit.base.errors import RejectReason
-from packkit.cli.tables import plain_table, print_json, show_histogram, show_table
+from packkit.cli.console import show_line
+from packkit.cli.tables import print_json, show_facts, show_histogram, show_table
 from packkit.images import read_header
-from packkit.samples import Pack, Sample
+from packkit.samples import Pack
 
 if TYPE_CHECKING:
     from packkit.ledger import LedgerReport
@@ -26,28 +25,32 @@ _TEXT_WIDTH = 60
 def show_report(report: PackReport, out: Path) -> None:
     """Prints the figures of a packing run."""
     if report.was_complete:
-        print(f"already complete: {out} holds the packs of this job; nothing was written")
-    table = plain_table(f"packed into {out}")
-    table.add_row("samples read", f"{report.samples_read:,}")
-    table.add_row("samples packed", f"{report.samples_packed:,}")
-    table.add_row("samples rejected", f"{report.samples_rejected:,}")
-    for reason, count in report.rejects.items():
-        table.add_row(f"  {reason}", f"{count:,}")
+        show_line(f"already complete: {out} holds the packs of this job; nothing was written")
+    facts = [
+        ("samples read", f"{report.samples_read:,}"),
+        ("samples packed", f"{report.samples_packed:,}"),
+        ("samples rejected", f"{report.samples_rejected:,}"),
+        *((f"  {reason}", f"{count:,}") for reason, count in report.rejects.items()),
+    ]
     if report.duplicate_ids:
-        table.add_row("duplicate ids", f"{report.duplicate_ids:,}")
-    table.add_row("images", f"{report.images:,}")
-    table.add_row("tokens", f"{report.tokens:,}")
-    table.add_row("packs", f"{report.packs:,}")
-    table.add_row("efficiency", f"{report.efficiency:.2%}")
-    table.add_row("lower bound", f"{report.lower_bound:,}")
-    table.add_row("gap", f"{report.gap:.3%}")
+        facts.append(("duplicate ids", f"{report.duplicate_ids:,}"))
+    facts += [
+        ("images", f"{report.images:,}"),
+        ("tokens", f"{report.tokens:,}"),
+        ("packs", f"{report.packs:,}"),
+        ("efficiency", f"{report.efficiency:.2%}"),
+        ("lower bound", f"{report.lower_bound:,}"),
+        ("gap", f"{report.gap:.3%}"),
+    ]
     if report.fill_packs is not None and report.fill_packs < report.packs:
         saved = report.packs - report.fill_packs
-        table.add_row("packs that --algorithm fill would save", f"{saved:,}")
-    table.add_row("shards", f"{report.shards:,}")
-    table.add_row("size", _bytes(report.bytes))
-    table.add_row("seconds", f"{report.seconds:,.1f}")
-    Console().print(table)
+        facts.append(("packs that --algorithm fill would save", f"{saved:,}"))
+    facts += [
+        ("shards", f"{report.shards:,}"),
+        ("size", _bytes(report.bytes)),
+        ("seconds", f"{report.seconds:,.1f}"),
+    ]
+    show_facts(f"packed into {out}", facts)
     if report.samples_rejected:
         _show_rejects(report.sources)
 
@@ -69,9 +72,7 @@ def _show_rejects(sources: Sequence[Mapping[str, Any]]) -> None:
 
 def show_stats(stats: SetStats, name: str) -> None:
     """Prints counts, histograms and the mixture of a pack set."""
-    console = Console()
-    table = plain_table(name)
-    for label, value in (
+    facts = (
         ("packs", f"{stats.packs:,}"),
         ("samples", f"{stats.samples:,}"),
         ("images", f"{stats.images:,}"),
@@ -82,12 +83,11 @@ def show_stats(stats: SetStats, name: str) -> None:
         ("lower bound", f"{stats.lower_bound:,}"),
         ("gap", f"{stats.gap:.3%}"),
         ("single-group packs", f"{stats.single_group_packs:.1%}"),
-    ):
-        table.add_row(label, value)
-    console.print(table)
-    show_histogram(console, "length of samples, tokens", stats.lengths)
-    show_histogram(console, "samples per pack", stats.samples_per_pack)
-    show_histogram(console, "images per pack", stats.images_per_pack)
+    )
+    show_facts(name, facts)
+    show_histogram("length of samples, tokens", stats.lengths)
+    show_histogram("samples per pack", stats.samples_per_pack)
+    show_histogram("images per pack", stats.images_per_pack)
     rows = [
         (
             group.name,
@@ -124,10 +124,10 @@ def show_plans(rows: Sequence[WhatIf], name: str) -> None:
 def show_verification(report: VerifyReport) -> None:
     """Prints what was verified, and every problem."""
     for problem in report.problems:
-        print(problem)
+        show_line(problem)
     encoded = f", {report.encoded:,} lengths counted again" if report.encoded else ""
     verdict = f"{len(report.problems):,} problems" if report.problems else "sound"
-    print(
+    show_line(
         f"{verdict}: {report.packs:,} packs, {report.samples:,} samples, "
         f"{report.images:,} images, {_bytes(report.bytes)}{encoded}"
     )
@@ -146,13 +146,13 @@ def show_ledger(report: LedgerReport) -> None:
     columns = ("epoch", "steps", "packs", "repeated", "missing", "dropped", "fillers", "masked")
     show_table(f"{report.runs:,} runs, {report.steps:,} steps", columns, rows)
     for problem in report.problems:
-        print(problem)
+        show_line(problem)
     if report.open_steps:
-        print(f"{report.open_steps:,} steps at the end that not all ranks noted")
+        show_line(f"{report.open_steps:,} steps at the end that not all ranks noted")
     verdict = (
         f"{len(report.problems):,} problems" if report.problems else "every pack once an epoch"
     )
-    print(verdict)
+    show_line(verdict)
 
 
 def show_pack(pack: Pack, number: int) -> None:
@@ -168,11 +168,18 @@ def show_pack(pack: Pack, number: int) -> None:
         for i, (sample, length) in enumerate(zip(pack.data, pack.lengths, strict=True))
     ]
     title = f"pack {number}: {pack.tokens:,} tokens"
-    show_table(title, ("sample", "tokens", "images", "id", "text"), rows)
+    show_table(title, ("sample", "tokens", "images", "id", "text"), rows, texts=(3, 4))
 
 
-def show_sample(sample: Sample) -> None:
-    """Prints a sample as JSON, with what its images are in place of their base64."""
+def show_sample(pack: Pack, number: int) -> None:
+    """Prints a sample of a pack as JSON, with what its images are in place of their base64.
+
+    Raises:
+        IndexError: There is no such sample.
+    """
+    if not 0 <= number < len(pack.data):
+        raise IndexError(f"sample must be in 0..{len(pack.data) - 1}, got {number}")
+    sample = pack.data[number]
     images = []
     for index in range(len(sample.images)):
         data = sample.image_bytes(index)

@@ -11,11 +11,16 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
+
+from packkit.cli.console import data_text
 
 if TYPE_CHECKING:
     from packkit.base.engine import Progress as OnProgress
@@ -25,11 +30,19 @@ if TYPE_CHECKING:
 _PHASES = {"measure": "measuring spans", "write": "writing shards", "verify": "verifying packs"}
 
 
+class _Description(ProgressColumn):
+    """What a bar counts, which may name data: no markup."""
+
+    def render(self, task: Task) -> Text:
+        """Returns the description of a task."""
+        return data_text(task.description)
+
+
 @contextmanager
 def progress() -> Iterator[OnProgress]:
     """Yields a callback that draws one bar a phase on stderr."""
     columns = (
-        TextColumn("{task.description}"),
+        _Description(),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -49,7 +62,7 @@ def progress() -> Iterator[OnProgress]:
 def counting() -> Iterator[Progress]:
     """Yields bars on stderr that count one thing after another, gone once they are done."""
     columns = (
-        TextColumn("{task.description}"),
+        _Description(),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -66,7 +79,7 @@ def training_progress() -> Iterator[OnStep]:
         TextColumn("step"),
         MofNCompleteColumn(),
         BarColumn(),
-        TextColumn("{task.description}"),
+        _Description(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:

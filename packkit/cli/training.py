@@ -28,6 +28,7 @@ def train_command(
     ] = "auto",
 ) -> None:
     """Train a vision-language model on packs; under torchrun, on all its processes."""
+    from packkit.cli.console import show_line
     from packkit.cli.progress import training_progress
     from packkit.training import read_recipe, train
 
@@ -36,7 +37,7 @@ def train_command(
         checkpoint = train(read_recipe(recipe, changes or ()), resume=start, on_step=on_step)
     # Under torchrun every process comes here.
     if os.environ.get("RANK", "0") == "0":
-        typer.echo(checkpoint)
+        show_line(str(checkpoint))
 
 
 def generate_command(
@@ -53,13 +54,14 @@ def generate_command(
     ] = "auto",
 ) -> None:
     """Write what a trained model says of images; greedy, so always the same."""
+    from packkit.cli.console import show_text
     from packkit.training.generation import Generator
 
     if not image and prompt is None:
         raise typer.BadParameter("name an --image, a --prompt, or both")
     images = [path.read_bytes() for path in image or ()]
     generator = Generator.load(model, device=device)
-    typer.echo(generator.generate(prompt, images, max_new_tokens=max_new_tokens))
+    show_text(generator.generate(prompt, images, max_new_tokens=max_new_tokens))
 
 
 def export_command(
@@ -70,9 +72,10 @@ def export_command(
     ] = "bf16",
 ) -> None:
     """Write a folder that transformers opens as LLaVA."""
+    from packkit.cli.console import show_line
     from packkit.training.export import export
 
-    typer.echo(export(run, out, precision=precision))
+    show_line(str(export(run, out, precision=precision)))
 
 
 def register_training(app: typer.Typer) -> None:

@@ -13,7 +13,7 @@ from packkit.encoding.templates import TEMPLATES
 from packkit.packing import PackConfig
 
 
-class Stop(Exception):
+class Stop(BaseException):
     """Ends a command where its work would begin."""
 
 

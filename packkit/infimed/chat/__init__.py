@@ -1,5 +1,6 @@
 """Asking language models behind OpenAI-compatible endpoints, and keeping every answer."""
 
+from packkit.infimed.chat.address import Address
 from packkit.infimed.chat.asking import (
     RefusedError,
     RetryPolicy,
@@ -32,6 +33,7 @@ __all__ = [
     "NOTHING",
     "AccessError",
     "AdaptedError",
+    "Address",
     "AnswerLog",
     "ChatError",
     "ChatModel",

@@ -52,7 +52,8 @@ def find_json(text: str, accept: Callable[[dict[str, Any]], bool]) -> dict[str, 
             last = value
             place = text.find("{", end)
         else:
-            place = text.find("{", place + 1)
+            # An object that is not the one looked for may hold it.
+            place = text.find("{", place + 1 if value is not None else max(end, place + 1))
     return None if last is None else _encodable_value(last)
 
 
@@ -82,9 +83,11 @@ def _object_at(text: str, place: int) -> tuple[dict[str, Any] | None, int]:
     """Returns the object that begins at a place, and where it ends; without one, the place."""
     try:
         value, end = _DECODER.raw_decode(text, place)
-    # Braces can be nested deeper than Python's stack allows; that is no answer either.
-    except (ValueError, RecursionError):
+    except ValueError:
         return None, place
+    # Braces nested deeper than Python's stack are no answer, and to try each of them takes minutes.
+    except RecursionError:
+        return None, len(text)
     return value, end
 
 

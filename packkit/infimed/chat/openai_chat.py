@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
-from collections.abc import Mapping
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from importlib.util import find_spec
-from time import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from packkit.base.errors import InputError, MissingExtraError
+from packkit.infimed.chat.address import Address, Secrets
 from packkit.infimed.chat.chat_model import (
     AccessError,
     AdaptedError,
@@ -23,12 +20,18 @@ from packkit.infimed.chat.chat_model import (
     RetryableError,
     Schema,
 )
+from packkit.infimed.chat.completion import (
+    error_field,
+    read_completion,
+    retry_after,
+    shown,
+)
 from packkit.infimed.chat.dialect import Dialect, Rejection
-from packkit.infimed.chat.json_text import encodable
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
 
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRYABLE = frozenset({408, 409, 425, 429})
 # 402 is how several providers say that an account is empty.
 _NO_ACCESS = frozenset({401, 402, 403, 404})
@@ -38,11 +41,16 @@ _EMPTY_ACCOUNT = "insufficient_quota"
 
 # A local server asks for no key, but the client insists on one.
 _NO_KEY = "none"
-_SHOWN_CHARACTERS = 500
+# An answer has some 64 bytes a token at most, and what stands around its text.
+_TOKEN_BYTES = 64
+_ANSWER_BYTES = 1 << 20
 
 
 class OpenAIChat:
     """Sends requests to one endpoint and learns which parameters it takes.
+
+    Key, password and parameters of the address are sent; errors and replies hold none of them, also
+    where the server repeats them. Redirects are not followed.
 
     Args:
         model: Name of the model at the endpoint.
@@ -55,7 +63,8 @@ class OpenAIChat:
 
     Raises:
         MissingExtraError: The package openai is not installed.
-        InputError: OpenAI's own endpoint is asked without a key, or a number is not over 0.
+        InputError: OpenAI's own endpoint is asked without a key, an address or key cannot be sent,
+            or a number is not over 0.
     """
 
     def __init__(
@@ -71,11 +80,15 @@ class OpenAIChat:
             raise MissingExtraError("openai", "judge")
         if timeout <= 0 or max_tokens < 1:
             raise InputError(f"timeout and max_tokens must be over 0, got {timeout}, {max_tokens}")
-        self._base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-        key = api_key or os.environ.get("OPENAI_API_KEY")
-        if not key and self._base_url is None:
+        text = base_url or os.environ.get("OPENAI_BASE_URL")
+        self._address = Address.parse(text) if text else None
+        key = (api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
+        if not key and self._address is None:
             raise InputError("OPENAI_API_KEY must be set, or base_url name another endpoint")
+        if not (key.isascii() and key.isprintable()):
+            raise InputError("OPENAI_API_KEY must be printable ASCII")
         self._api_key = key or _NO_KEY
+        self._secrets = Secrets([key, *(self._address.secrets if self._address else ())])
         self._model, self._timeout, self._max_tokens = model, timeout, max_tokens
         self._dialect = Dialect()
         self._client: AsyncOpenAI | None = None
@@ -97,32 +110,42 @@ class OpenAIChat:
         if self._client is None:
             raise RuntimeError("a chat model must be entered (async with) before its first request")
         sent = self._dialect
+        # The client's words hold what the server said, secrets included: none stays as a cause.
         try:
-            completion = await self._client.chat.completions.create(
-                model=self._model,
-                messages=cast("Any", messages),
-                **sent.parameters(schema, self._max_tokens),
-            )
-        except openai.APITimeoutError as error:
-            raise RetryableError(f"no answer within {self._timeout:g} s") from error
+            # The client's own limit is one of silence: an answer that drips goes on for ever.
+            async with asyncio.timeout(self._timeout):
+                answer = await self._client.chat.completions.with_raw_response.create(
+                    model=self._model,
+                    messages=cast("Any", messages),
+                    **sent.parameters(schema, self._max_tokens),
+                )
+        except (TimeoutError, openai.APITimeoutError):
+            raise RetryableError(f"no answer within {self._timeout:g} s") from None
         except openai.APIConnectionError as error:
-            raise RetryableError(f"no connection: {error.__cause__ or error}") from error
+            said = self._shown(str(error.__cause__ or error))
+            raise RetryableError(f"no connection: {said}") from None
         except openai.APIStatusError as error:
             self._raise_status(error, sent)
-        except (openai.APIResponseValidationError, json.JSONDecodeError) as error:
-            raise RetryableError(f"the answer is no JSON: {error}") from error
-        return _reply(completion)
+        return read_completion(answer.content, self._secrets)
 
     async def __aenter__(self) -> Self:
         """Makes the client."""
         from openai import AsyncOpenAI
 
+        from packkit.infimed.chat.bounded_client import BoundedClient
+
+        address = self._address
         # Retries inside the client would hide attempts, and what they cost.
         self._client = AsyncOpenAI(
-            base_url=self._base_url,
+            base_url=None if address is None else address.url,
             api_key=self._api_key,
             timeout=self._timeout,
             max_retries=0,
+            default_query=None if address is None else address.query,
+            http_client=BoundedClient(
+                limit=_ANSWER_BYTES + _TOKEN_BYTES * self._max_tokens,
+                auth=None if address is None else address.login,
+            ),
         )
         return self
 
@@ -139,69 +162,31 @@ class OpenAIChat:
 
     def _raise_status(self, error: APIStatusError, sent: Dialect) -> NoReturn:
         """Turns an answer that is no reply into the error that says what to do next."""
-        status, code = error.status_code, error.code
-        message = f"HTTP {status}: {_shown(error)}"
-        if status in _NO_ACCESS or code == _EMPTY_ACCOUNT:
-            raise AccessError(f"{self._place}: {message}") from error
+        status, headers = error.status_code, error.response.headers
+        code, param = error_field(error.body, "code"), error_field(error.body, "param")
+        said = self._shown(error_field(error.body, "message", "detail") or error.response.content)
+        message = f"HTTP {status}: {said}"
+        if status in _REDIRECTS:
+            place = self._shown(headers.get("location", "another address").partition("?")[0])
+            message = f"HTTP {status}: it redirects to {place}; name that address as base_url"
+        if status in _REDIRECTS | _NO_ACCESS or code == _EMPTY_ACCOUNT:
+            raise AccessError(f"{self._place}: {message}") from None
         if code in _FILTERED:
-            raise FilteredError(message) from error
+            raise FilteredError(message) from None
         if status in _RETRYABLE or status >= 500:
-            raise RetryableError(message, _retry_after(error.response.headers)) from error
+            raise RetryableError(message, retry_after(headers.get("retry-after"))) from None
         if status in _REJECTED:
-            learned = sent.adapted_to(Rejection(_shown(error), error.param, code))
+            learned = sent.adapted_to(Rejection(said, param, code))
             if learned != sent:
                 # Of requests rejected side by side for one parameter, the first has adapted it.
                 if self._dialect == sent:
                     self._dialect = learned
-                raise AdaptedError(message) from error
-        raise ChatError(message) from error
+                raise AdaptedError(message) from None
+        raise ChatError(message) from None
+
+    def _shown(self, said: str | bytes) -> str:
+        return shown(said, self._secrets)
 
     @property
     def _place(self) -> str:
-        return f"model {self._model} at {self._base_url or 'OpenAI'}"
-
-
-def _reply(completion: Any) -> Reply:  # noqa: ANN401
-    """Reads a reply; what servers send as 200 is not always what the client's types promise."""
-    choices = getattr(completion, "choices", None)
-    if not choices:
-        shown = str(getattr(completion, "error", None) or completion)[:_SHOWN_CHARACTERS]
-        raise RetryableError(f"the answer holds no reply: {shown}")
-    message, usage = getattr(choices[0], "message", None), completion.usage
-    if message is None:
-        raise RetryableError(f"the reply has no message: {str(choices[0])[:_SHOWN_CHARACTERS]}")
-    return Reply(
-        text=encodable(_text(message.content)),
-        refusal=encodable(message.refusal) if message.refusal else None,
-        finish_reason=choices[0].finish_reason or "",
-        prompt_tokens=None if usage is None else usage.prompt_tokens,
-        completion_tokens=None if usage is None else usage.completion_tokens,
-    )
-
-
-def _text(content: object) -> str:
-    """Returns the text of a message, which some servers send in parts."""
-    if isinstance(content, list):
-        return "".join(_text(part.get("text")) for part in content if isinstance(part, Mapping))
-    return content if isinstance(content, str) else ""
-
-
-def _shown(error: APIStatusError) -> str:
-    """Returns what a server says, without the client's words around it."""
-    body = error.body
-    if isinstance(body, Mapping):
-        body = body.get("message") or body.get("detail") or body
-    return " ".join(str(body or error.message).split())[:_SHOWN_CHARACTERS]
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Returns the seconds that a server asks to wait, which it may state as a date."""
-    text = headers.get("retry-after")
-    if text is None:
-        return None
-    with suppress(ValueError):
-        return max(0.0, float(text))
-    # A header that is neither number nor date says nothing.
-    with suppress(ValueError):
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time())
-    return None
+        return f"model {self._model} at {self._address.url if self._address else 'OpenAI'}"

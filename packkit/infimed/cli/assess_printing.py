@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, get_args
 
-from rich.console import Console
-
+from packkit.cli.console import show_line
 from packkit.cli.progress import counting
-from packkit.cli.tables import plain_table, show_table
+from packkit.cli.tables import show_facts, show_table
 from packkit.infimed.chat import Spending, State, TasksProgress
 from packkit.infimed.curation.rubric import RUBRIC
 
@@ -60,34 +59,33 @@ def show_assess_run(report: AssessRun) -> None:
     show_table(f"judged by {report.model}, in {report.out}", columns, rows)
     for data_set in report.data_sets:
         for example in data_set.examples:
-            print(f"unreadable: {data_set.name}: {example}")
-    table = plain_table("spent")
-    for label, spent in (("this run", report.spent), ("all runs", report.total)):
-        table.add_row(label, _spent(spent))
-    Console().print(table)
+            show_line(f"unreadable: {data_set.name}: {example}")
+    show_facts("spent", [("this run", _spent(report.spent)), ("all runs", _spent(report.total))])
     if report.unmetered:
-        print(f"{report.unmetered:,} replies came without a count of tokens: they count as none")
+        show_line(
+            f"{report.unmetered:,} replies came without a count of tokens: they count as none"
+        )
     if report.torn_bytes:
-        print(f"{report.torn_bytes:,} bytes of an unfinished last line were cut off")
+        show_line(f"{report.torn_bytes:,} bytes of an unfinished last line were cut off")
     if report.reached is not None:
         option = "--" + report.reached.replace("_", "-")
-        print(f"{option} is reached; with a higher one the same command continues the run")
+        show_line(f"{option} is reached; with a higher one the same command continues the run")
     if report.failed:
-        print(f"{report.failed:,} samples got no reply; the same command asks for them again")
+        show_line(f"{report.failed:,} samples got no reply; the same command asks for them again")
 
 
 def show_estimate(estimate: CostEstimate) -> None:
     """Prints what a run would come to."""
-    table = plain_table(f"a run with {estimate.model} would come to about")
-    for name, samples in estimate.samples.items():
-        table.add_row(f"samples of {name}", f"{samples:,}")
-    table.add_row("answered already", f"{estimate.answered:,}")
-    table.add_row("requests", f"{estimate.requests:,}")
-    table.add_row("tokens sent", f"{estimate.prompt_tokens:,}")
-    table.add_row("tokens written", f"{estimate.completion_tokens:,}")
+    facts = [
+        *((f"samples of {name}", f"{samples:,}") for name, samples in estimate.samples.items()),
+        ("answered already", f"{estimate.answered:,}"),
+        ("requests", f"{estimate.requests:,}"),
+        ("tokens sent", f"{estimate.prompt_tokens:,}"),
+        ("tokens written", f"{estimate.completion_tokens:,}"),
+    ]
     if estimate.cost is not None:
-        table.add_row("cost", f"{estimate.cost:,.2f}")
-    Console().print(table)
+        facts.append(("cost", f"{estimate.cost:,.2f}"))
+    show_facts(f"a run with {estimate.model} would come to about", facts)
 
 
 def show_quality_report(report: QualityReport) -> None:
@@ -100,16 +98,17 @@ def show_quality_report(report: QualityReport) -> None:
     for data_set in report.data_sets:
         if data_set.coverage < 1:
             states = ", ".join(f"{count:,} {state}" for state, count in data_set.states.items())
-            print(f"{data_set.name}: {states}")
+            show_line(f"{data_set.name}: {states}")
     columns = ("data set", "criterion", "n", "mean", "95 %", "low")
     rows = [row for data_set in report.data_sets for row in _scores_rows(data_set)]
     show_table("scores; low: share of 1 and 2", columns, rows)
     if report.agreements:
         rows = [row for agreement in report.agreements for row in _agreement_rows(agreement)]
         show_table("agreement, weighted kappa", ("between", "criterion", "n", "kappa"), rows)
-    print(f"\nby the rules {report.rules}:")
+    show_line("")
+    show_line(f"by the rules {report.rules}:")
     for verdict in report.verdicts:
-        print(f"  {verdict.decision:<9}  {verdict.data_set}: {verdict.reason}")
+        show_line(f"  {verdict.decision:<9}  {verdict.data_set}: {verdict.reason}")
 
 
 def show_sheet(report: SheetReport) -> None:
@@ -118,8 +117,8 @@ def show_sheet(report: SheetReport) -> None:
         (name, f"{drawn:,}", f"{report.unreadable[name]:,}") for name, drawn in report.drawn.items()
     ]
     show_table(f"sheet {report.sheet}", ("data set", "drawn", "unreadable"), rows)
-    print(f"{report.samples:,} samples, {report.bytes / 2**20:,.1f} MiB: {report.out}")
-    print("it opens in a browser and needs no network")
+    show_line(f"{report.samples:,} samples, {report.bytes / 2**20:,.1f} MiB: {report.out}")
+    show_line("it opens in a browser and needs no network")
 
 
 def _progress_line(progress: TasksProgress) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.table import Table
 
-from packkit.cli.tables import plain_table
+from packkit.cli.console import data_text
+from packkit.cli.tables import show_facts
 from packkit.infimed.data.catalog import DataSet
 
 
@@ -21,15 +22,14 @@ def show_data_sets(data_sets: Iterable[DataSet]) -> None:
         table.add_column(column, overflow="fold")
     for data_set in data_sets:
         licence = data_set.licence.partition(",")[0]
-        table.add_row(data_set.name, data_set.layout, _samples(data_set), licence, data_set.where)
+        cells = (data_set.name, data_set.layout, _samples(data_set), licence, data_set.where)
+        table.add_row(*map(data_text, cells))
     Console().print(table)
 
 
 def show_data_set(data_set: DataSet) -> None:
     """Prints all that is known of a data set."""
-    table = plain_table(f"{data_set.name}: {data_set.title}")
-    table.columns[1].justify = "left"
-    for label, value in (
+    facts = (
         ("layout", data_set.layout),
         ("files", data_set.files),
         ("where", data_set.where),
@@ -38,9 +38,8 @@ def show_data_set(data_set: DataSet) -> None:
         ("modality", _modality(data_set)),
         ("left out by the paper", "yes" if data_set.excluded else "no"),
         ("note", data_set.note),
-    ):
-        table.add_row(label, value)
-    Console().print(table)
+    )
+    show_facts(f"{data_set.name}: {data_set.title}", facts, justify="left")
 
 
 def _samples(data_set: DataSet) -> str:

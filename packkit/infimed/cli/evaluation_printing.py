@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from packkit.cli.console import show_line
 from packkit.cli.progress import counting
 from packkit.cli.tables import show_table
 
@@ -53,19 +54,21 @@ def show_run(report: AnswersReport) -> None:
     ]
     columns = ("benchmark", "questions", "answered", "refused", "cut off")
     show_table(f"{report.model} ({report.backend}), in {report.out}", columns, rows)
-    print(
+    show_line(
         f"{report.answers:,} answers in {report.seconds:,.1f} s: "
         f"{report.answers_per_second:,.2f} answers/s"
     )
     if report.torn_bytes:
-        print(f"{report.torn_bytes:,} bytes of an unfinished last line were cut off")
+        show_line(f"{report.torn_bytes:,} bytes of an unfinished last line were cut off")
     for name, counts in report.benchmarks.items():
         for error in counts.errors:
-            print(f"no answer: {name}: {error}")
+            show_line(f"no answer: {name}: {error}")
     if report.failed:
-        print(f"{report.failed:,} questions got no answer; the same command asks for them again")
+        show_line(
+            f"{report.failed:,} questions got no answer; the same command asks for them again"
+        )
     else:
-        print(f"score them: packkit eval score {report.out}")
+        show_line(f"score them: packkit eval score {report.out}")
 
 
 def show_scores(scores: ScoreFile) -> None:
@@ -76,17 +79,18 @@ def show_scores(scores: ScoreFile) -> None:
     show_table(f"{scores.model}, scored by {scores.scored_by}", PART_COLUMNS, rows)
     for name, benchmark in scores.benchmarks.items():
         if benchmark.guesses:
-            print(f"{name}: {benchmark.guesses:,} verdicts come from likeness or chance")
+            show_line(f"{name}: {benchmark.guesses:,} verdicts come from likeness or chance")
     if scores.missing:
-        print(f"no average: {', '.join(scores.missing)} missing")
+        show_line(f"no average: {', '.join(scores.missing)} missing")
     else:
-        print(f"average over the benchmarks: {percent(scores.average)}")
+        show_line(f"average over the benchmarks: {percent(scores.average)}")
 
 
 def show_results(table: Table) -> None:
     """Prints a table turned on its side, for narrow terminals, and what the marks stand for."""
     if table.mixes:
-        print(f"\nthis table mixes what cannot be compared: {table.mixes}")
+        show_line("")
+        show_line(f"this table mixes what cannot be compared: {table.mixes}")
     rows = [
         ("" if number else column, label, cell)
         for column, *cells in list(zip(table.columns, *table.rows(), strict=True))[1:]
@@ -96,7 +100,7 @@ def show_results(table: Table) -> None:
     ]
     show_table("accuracy, %", ("benchmark", "result", "accuracy"), rows)
     for line in table.legend():
-        print(line)
+        show_line(line)
 
 
 def show_comparison(comparison: Comparison) -> None:
@@ -115,10 +119,10 @@ def show_comparison(comparison: Comparison) -> None:
     title = f"A {comparison.a}, B {comparison.b}: {comparison.method}"
     show_table(title, columns, rows)
     if comparison.missing:
-        print(f"no average: {', '.join(comparison.missing)} missing")
+        show_line(f"no average: {', '.join(comparison.missing)} missing")
     for name, counts in comparison.counts.items():
         if counts.judge_failed or counts.unshared:
-            print(
+            show_line(
                 f"{name}: left out {counts.judge_failed:,} without a verdict of the judge, "
                 f"{counts.unshared:,} that one of them was not asked"
             )
@@ -130,7 +134,7 @@ def show_cases(report: CasesReport) -> None:
         (who, f"{report.cases[who]:,}", f"{report.candidates[who]:,}") for who in report.candidates
     ]
     show_table(f"cases in {report.out}", ("who is right", "shown", "of"), rows)
-    print(f"{report.bytes / 2**20:,.1f} MiB; it opens in a browser and needs no network")
+    show_line(f"{report.bytes / 2**20:,.1f} MiB; it opens in a browser and needs no network")
 
 
 def _estimate_row(name: str, n: str, estimate: Estimate) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ class AssessConfig:
     """
 
     model: str
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     samples: int = 500
     seed: int = 0
     concurrency: int = 8

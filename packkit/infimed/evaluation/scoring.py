@@ -6,12 +6,12 @@ No model is needed, and no judge for what was judged before.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
 
 from packkit.base.errors import InputError, PackkitError
-from packkit.infimed.chat import ChatModel, Limits, OpenAIChat, RetryPolicy
+from packkit.infimed.chat import Address, ChatModel, Limits, OpenAIChat, RetryPolicy
 from packkit.infimed.evaluation.judge_prompt import JUDGE_PROMPT_VERSION
 from packkit.infimed.evaluation.judgements import Judgements, JudgeRequest, OnJudgement
 from packkit.infimed.evaluation.method import Method
@@ -65,7 +65,7 @@ class ScoreConfig:
     scorer: str = "strict"
     seed: int = 0
     judge: str | None = None
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     concurrency: int = 8
     max_requests: int | None = None
     max_tokens: int = 4096
@@ -80,7 +80,8 @@ class ScoreConfig:
         if self.judge == "":
             raise InputError("judge must name a model, got ''")
         if self.judge is None and self.base_url is not None:
-            raise InputError(f"base_url needs a judge, got {self.base_url} alone")
+            url = Address.parse(self.base_url).url
+            raise InputError(f"base_url needs a judge, got {url} alone")
 
 
 class _ReadReply(NamedTuple):

@@ -29,6 +29,8 @@ PART_COLUMNS = ("questions", "n", "right", "unparsed", "judge failed", "accuracy
 _COUNTS = ("n", "decided", "right", "unparsed", "judge_failed")
 _NOT_KNOWN = "-"
 
+# What spreadsheets take for a formula, in wide letters too, or leave out before one.
+_FORMULAS = tuple("=+-@\t\r\n＝＋－＠")
 # A bracket alone is no markup; a closing one before these may make a link.
 _MARKUP = re.compile(r"([\\`*_<>|&~$#]|\](?=[(\[:]))")
 
@@ -95,12 +97,16 @@ class Table:
             yield _average_line(row)
 
     def to_csv(self) -> str:
-        """Returns the cells as CSV, one line for each."""
+        """Returns the cells as CSV, one line for each.
+
+        A text that a spreadsheet would run as a formula has an apostrophe before it.
+        """
         lines = list(self.lines())
         text = io.StringIO()
-        writer = csv.DictWriter(text, lines[0], lineterminator="\n")
+        # Quotes keep a text with any break or separator in it one cell.
+        writer = csv.DictWriter(text, lines[0], lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         writer.writeheader()
-        writer.writerows(lines)
+        writer.writerows({name: _no_formula(cell) for name, cell in line.items()} for line in lines)
         return text.getvalue()
 
     def to_dict(self) -> dict[str, Any]:
@@ -201,6 +207,11 @@ def _line(row: ScoredResults, benchmark: str, tallies: BenchmarkTallies | None) 
         "high": high,
         **row.method._asdict(),
     }
+
+
+def _no_formula(cell: object) -> object:
+    """Returns a cell of a CSV; figures stay figures, and -0.5 is one."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULAS) else cell
 
 
 def _average_line(row: ScoredResults) -> dict[str, Any]:

@@ -23,6 +23,8 @@ class Answer:
     hold: threading.Event | None = None
     # Close the connection after this many bytes of the body.
     cut_after: int | None = None
+    # Send one byte after another, with this many seconds in between.
+    drip: float = 0.0
     # What the tokens of a reply cost its sender: (prompt, completion).
     usage: tuple[int, int] = (0, 0)
 
@@ -82,12 +84,13 @@ def failure(status, message="failed", *, param=None, code=None, **options):
 
 
 class LoopbackServer:
-    """The server; `log` holds every request in the order of arrival."""
+    """The server; `log` holds every request in the order of arrival, `paths` what they ask for."""
 
     def __init__(self, script):
         self.script = script
         self.log = []
         self._lock = threading.Lock()
+        self.paths = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
@@ -142,6 +145,7 @@ def _handler(server):
         def do_POST(self):
             size = int(self.headers["Content-Length"])
             headers = {name.lower(): value for name, value in self.headers.items()}
+            server.paths.append(self.path)
             entry = server.arrive(json.loads(self.rfile.read(size)), headers)
             time.sleep(entry.answer.delay)
             if entry.answer.hold is not None:
@@ -164,6 +168,11 @@ def _handler(server):
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
+            if answer.drip:
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(answer.drip)
+                return
             self.wfile.write(body[: answer.cut_after])
             if answer.cut_after is not None:
                 self.close_connection = True

@@ -1,6 +1,7 @@
 """JSON is found in whatever stands around it."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -93,3 +94,10 @@ def test_reasoning_is_left_out():
     answer = '{"comment": "it ends with </think>"}'
     assert without_thoughts(answer) == answer
     assert without_thoughts(f"<think>{answer}</think>Yes.") == "Yes."
+
+
+def test_braces_without_end_take_no_time_without_end():
+    start = time.monotonic()
+    assert find_json('{"a":' * 250_000, lambda _: True) is None
+    assert without_thoughts("<think>" + '{"a":[' * 250_000) == ""
+    assert time.monotonic() - start < 5

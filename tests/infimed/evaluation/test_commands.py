@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from benchmark_folders import write_benchmark
@@ -113,6 +116,30 @@ def test_a_run_with_open_questions_ends_with_1_and_is_not_scored(benchmarks, tmp
     scored = invoke("score", tmp_path / "out")
     assert scored.exit_code == 1
     assert "have no answer" in str(scored.exception)
+
+
+@pytest.mark.parametrize("answers", ["echoed", "refused"])
+def test_credentials_are_neither_printed_nor_written(benchmarks, tmp_path, answers):
+    secrets = ("hunter2", "sk-0123456789abcdef", "t0ken-in-query")
+    echo = "I was sent " + ", ".join(secrets)
+    script = {
+        "echoed": iter([reply(echo), *[failure(400, f"{echo} \x1b[31m")] * 99]),
+        "refused": iter([failure(401, echo)] * 99),
+    }[answers]
+    named = f"--benchmark=slake={benchmarks['slake']}"
+    with serving(lambda request: next(script)) as server:
+        url = server.url.replace("://", f"://me:{secrets[0]}@") + f"?key={secrets[2]}"
+        words = ["run", "m", named, "--out", tmp_path / "out", "--base-url", url]
+        done = subprocess.run(
+            [sys.executable, "-m", "packkit", "eval", *map(str, words), "--concurrency", "1"],
+            env={**os.environ, "OPENAI_API_KEY": secrets[1]}, capture_output=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    kept = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    told = b"".join([done.stdout, done.stderr, *kept])
+    assert not [secret for secret in secrets if secret.encode() in told]
+    assert b"\x1b" not in done.stdout + done.stderr and b"Traceback" not in done.stderr
+    assert b"[hidden]" in b"".join(kept)
 
 
 def test_a_failing_judge_ends_with_1(results):

@@ -57,6 +57,15 @@ def test_stages_make_a_row_each(tmp_path):
     )
 
 
+@pytest.mark.parametrize("label", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", "\n;=1"])
+def test_no_text_of_a_csv_is_a_formula(tmp_path, label):
+    table = Table([scored(tmp_path, everywhere("rw"), label=label, model=f"{label},'\"x")])
+    lines = lines_of(table)
+    assert {line["label"] for line in lines} == {f"'{label}"}
+    assert {line["model"] for line in lines} == {f"'{label},'\"x"}
+    assert {line["accuracy"] for line in lines} == {"0.5"}
+
+
 def test_csv_holds_every_cell_with_its_method(tmp_path):
     judged = scored(tmp_path / "x", everywhere("rrwu") | {"slake": "rf"}, judge="j", guess=True)
     lines = lines_of(Table([judged, scored(tmp_path / "y", everywhere("w"))]))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from packkit.base.errors import InputError
+from packkit.infimed.chat import Address
 from packkit.infimed.evaluation.answering.base import Answerer, Device, Keep, Request
 from packkit.infimed.evaluation.answering.endpoint import EndpointAnswerer
 
@@ -42,7 +43,7 @@ def open_answerer(
         concurrency: Requests on their way to an endpoint at the same time, 16 by default.
 
     Raises:
-        InputError: There is no such model, or options do not make sense together.
+        InputError: There is no such model, or options make no sense, alone or together.
         CheckpointError: A checkpoint cannot be read.
         MissingExtraError: A package that the backend needs is not installed.
     """
@@ -64,7 +65,8 @@ def open_answerer(
             max_new_tokens=max_new_tokens,
             concurrency=concurrency or _CONCURRENCY,
         )
-    _check_absent(backend, base_url=base_url, concurrency=concurrency)
+    url = None if base_url is None else Address.parse(base_url).url
+    _check_absent(backend, base_url=url, concurrency=concurrency)
     size = batch_size or _BATCH_SIZE
     if backend == "packkit":
         from packkit.infimed.evaluation.answering.packkit_model import PackkitAnswerer
