@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from packkit.base.errors import FormatError
-from packkit.base.files import sync_folder
+from packkit.base.files import names_in_errors, sync_folder
 
 
 class AppendLog:
@@ -69,7 +69,7 @@ class AppendLog:
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
-        with open(self.path, "ab", buffering=0) as file:
+        with names_in_errors(self.path), open(self.path, "ab", buffering=0) as file:
             size = file.tell()
             try:
                 while left:

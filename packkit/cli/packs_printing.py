@@ -27,6 +27,9 @@ def show_report(report: PackReport, out: Path) -> None:
     """Prints the figures of a packing run."""
     if report.was_complete:
         print(f"already complete: {out} holds the packs of this job; nothing was written")
+    if report.redone:
+        kept = f"{len(report.redone)} kept results were damaged or missing"
+        print(f"{kept}, and were made again: {', '.join(report.redone)}")
     table = plain_table(f"packed into {out}")
     table.add_row("samples read", f"{report.samples_read:,}")
     table.add_row("samples packed", f"{report.samples_packed:,}")
