@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -44,7 +44,7 @@ class PackReport:
     fill_packs: int | None
     seconds: float
     was_complete: bool = False
-    redone: Sequence[str] = ()
+    redone: Sequence[str] = field(default_factory=list)
 
     samples_read = _Fact[int]()
     samples_packed = _Fact[int]()

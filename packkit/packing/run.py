@@ -310,7 +310,7 @@ class PackRun:
             fill_packs=fill_packs,
             seconds=round(time.time() - self.started, 3),
             was_complete=was_complete,
-            redone=tuple(self.work.redone),
+            redone=list(self.work.redone),
         )
 
     def _write_run(self, sources: Sequence[Source], report: PackReport) -> None:

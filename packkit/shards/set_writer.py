@@ -30,8 +30,8 @@ class PackWriter:
         storage: How packs lie on disk: ``shards`` or ``files``.
 
     Raises:
-        OutputExistsError: `out` holds a pack set, the shards of a run that did not finish, or another
-            file that the set would replace.
+        OutputExistsError: `out` holds a pack set, the shards of a run that did not finish, or
+            another file that the set would replace.
     """
 
     def __init__(

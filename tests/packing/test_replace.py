@@ -7,8 +7,16 @@ from pathlib import Path
 
 import orjson
 import pytest
+from packing_inputs import caption, set_bytes, write_lines
 
-from packkit.base.errors import LockedError, OutputExistsError
+from packkit.base.errors import (
+    LockedError,
+    OutputExistsError,
+    PackkitError,
+    RejectRateError,
+    SampleError,
+    SourceChangedError,
+)
 from packkit.packing import replace
 from packkit.packing.replace import Output
 from packkit.packing.workfolder import WorkFolder
@@ -228,3 +236,82 @@ def test_without_a_set_the_run_writes_into_the_output_itself(tmp_path):
         with Output(tmp_path / name, overwrite=True) as output:
             assert not output.is_beside and output.folder == tmp_path / name
     assert os.listdir(tmp_path) == ["empty"]
+
+
+@pytest.mark.parametrize(
+    ("record", "options", "error"),
+    [
+        ({"unknown": "layout"}, {}, PackkitError),
+        (b"", {}, PackkitError),
+        (b"no json", {"strict": True}, SampleError),
+        (caption(0, text="long " * 900), {"overlong": "error", "max_len": 64}, SampleError),
+    ],
+)
+def test_inputs_that_are_refused_leave_the_old_set_and_nothing_else(
+    tmp_path, quick_run, record, options, error
+):
+    parent = tmp_path / "parent"
+    good = [caption(number) for number in range(30)]
+    quick_run(write_lines(tmp_path / "good.jsonl", good), parent / "packs")
+    before = content(parent)
+    # Spans that are fine come first, so that there is something to keep.
+    write_lines(tmp_path / "data" / "a.jsonl", good)
+    name = "b.jsonl" if record else "b.jsonl.gz"
+    bad = write_lines(tmp_path / "data" / name, [record] if record else [])
+    inputs = [bad] if isinstance(record, dict) else tmp_path / "data"
+    with pytest.raises(error):
+        quick_run(inputs, parent / "packs", overwrite=True, workers=1, **options)
+    assert content(parent) == before and os.listdir(parent) == ["packs"]
+    assert not (parent / "packs" / ".work").exists()
+
+
+def test_a_set_of_too_many_rejects_waits_for_a_higher_limit(tmp_path, quick_run):
+    out = tmp_path / "parent" / "packs"
+    quick_run(write_lines(tmp_path / "good.jsonl", [caption(1)]), out)
+    before = content(out)
+    bad = write_lines(tmp_path / "bad.jsonl", [caption(2), b"no json"])
+    for _ in range(2):
+        with pytest.raises(RejectRateError, match=r"\.packs\.new/rejects\.jsonl"):
+            quick_run(bad, out, overwrite=True)
+        assert content(out) == before
+    assert quick_run(bad, out, overwrite=True, max_reject_rate=1).was_complete
+    assert content(out) != before and os.listdir(out.parent) == ["packs"]
+
+
+class Stopped(Exception):
+    """Somebody pulled the plug."""
+
+
+def test_an_overwriting_run_that_was_stopped_goes_on(tmp_path, quick_run):
+    data, out = write_lines(tmp_path / "a.jsonl", map(caption, range(80))), tmp_path / "p" / "packs"
+    quick_run(data, out, seed=1)
+    before = content(out)
+
+    def stop(phase, done, total):
+        if (phase, done) == ("write", 2):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        quick_run(data, out, overwrite=True, workers=1, on_progress=stop)
+    assert content(out) == before and (out.parent / ".packs.new" / "shard-00000.jsonl").exists()
+    # A run that overwrites nothing is the old job, and leaves both alone.
+    assert quick_run(data, out, seed=1).was_complete
+    written = (out.parent / ".packs.new" / "shard-00000.jsonl").stat().st_ino
+    quick_run(data, out, overwrite=True)
+    assert (out / "shard-00000.jsonl").stat().st_ino == written
+    quick_run(data, tmp_path / "fresh")
+    assert set_bytes(out) == set_bytes(tmp_path / "fresh") and os.listdir(out.parent) == ["packs"]
+
+
+def test_an_input_that_changes_leaves_the_old_set(tmp_path, quick_run):
+    data, out = write_lines(tmp_path / "a.jsonl", map(caption, range(20))), tmp_path / "p" / "packs"
+    quick_run(data, out)
+    before = content(out)
+
+    def meddle(phase, done, total):
+        if (phase, done) == ("write", 0):
+            write_lines(data, [caption(1)])
+
+    with pytest.raises(SourceChangedError):
+        quick_run(data, out, overwrite=True, on_progress=meddle)
+    assert content(out) == before and os.listdir(out.parent) == ["packs"]
