@@ -115,9 +115,10 @@ class Output:
         if not os.access(self.path.parent, os.W_OK | os.X_OK):
             detail = f"cannot be replaced: the folder {self.path.parent} cannot be written"
             raise OutputExistsError(self.path, detail)
-        if self._new.is_symlink() or (self._left() and not was_killed):
+        in_the_way = [] if was_killed else self._left()
+        for place in [self._new] if self._new.is_symlink() else in_the_way:
             detail = f"is in the way of the new set, and no run that replaces {self.path} left it"
-            raise OutputExistsError(self._new, detail)
+            raise OutputExistsError(place, detail)
         try:
             files = SetFiles.of_manifest(self.path)
         except FormatError as error:
@@ -132,7 +133,8 @@ class Output:
     def _finish(self) -> None:
         """Finishes what a run that was killed while it replaced a set has begun."""
         if not self.path.exists() and self._old in self._left():
-            os.rename(self._new, self.path)
+            is_ready = (self._new / MANIFEST).is_file()
+            os.rename(self._new if is_ready else self._old, self.path)
             sync_folder(self.path.parent)
         for folder in self._left():
             remove_work(folder)

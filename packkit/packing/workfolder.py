@@ -277,7 +277,9 @@ class WorkFolder:
                 self.out.rmdir()
 
     def _check_work(self) -> None:
-        if self.out.is_dir() and self.path.is_dir():
+        if self.path.is_symlink():
+            raise OutputExistsError(self.out, f"holds {WORK}, a link; nothing was removed")
+        if self.path.is_dir():
             for entry in sorted(os.listdir(self.path)):
                 if entry not in (*_FILES, *_FOLDERS):
                     detail = f"holds {WORK}/{entry}, which no run leaves; nothing was removed"

@@ -97,7 +97,8 @@ class SetFiles:
             OutputExistsError: The folder holds another file; nothing is removed.
         """
         self.check_alone(folder)
-        paths = [path for path in _walk(folder) if path != MANIFEST]
+        # The record of its job goes first: a set that lacks a file must not pass for a whole one.
+        paths = sorted({*_walk(folder)} - {MANIFEST}, key=lambda path: (path != RUN, path))
         for path in paths:
             if not path.endswith("/"):
                 (folder / path).unlink()

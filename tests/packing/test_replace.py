@@ -223,6 +223,16 @@ def test_mount_points_and_folders_that_cannot_be_written_are_refused_at_once(set
     assert replace._is_mount_point(Path("/proc")) and not replace._is_mount_point(old)
 
 
+def test_a_removal_that_was_killed_never_passes_for_a_whole_set(sets):
+    old, _ = sets
+    for step in range(100):
+        if not killed_at(step, replace.SetFiles.of_manifest(old).remove, old):
+            break
+        if "run.json" in content(old):
+            assert len(content(old)) == 9
+    assert content(old) == {}
+
+
 def test_one_run_replaces_at_a_time(sets):
     old, new = sets
     with Output(old, overwrite=True), pytest.raises(LockedError):
