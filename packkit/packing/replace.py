@@ -40,7 +40,7 @@ class Output:
         overwrite: Whether a whole set in the folder is replaced.
 
     Attributes:
-        path: Folder of the pack set, links resolved.
+        path: Folder of the pack set; where that is a link, the folder that it leads to.
         folder: Folder that the run writes in; `path` itself where there is no set to replace.
 
     Raises:
@@ -50,7 +50,9 @@ class Output:
     """
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
-        self.path = Path(os.path.realpath(path))
+        # Errors name the folder as the user does; only where that is a link, what it leads to.
+        has_name = path.name not in ("", "..") and not path.is_symlink()
+        self.path = path if has_name else Path(os.path.realpath(path))
         names = (f".{self.path.name}.{ending}" for ending in ("new", "old", "lock"))
         self._new, self._old, self._lock_path = (self.path.parent / name for name in names)
         self._lock: FileLock | None = None
@@ -176,5 +178,5 @@ def _is_mount_point(folder: Path) -> bool:
     with suppress(OSError), open("/proc/self/mountinfo", "rb") as mounts:
         # Spaces and the like are written as in \040.
         names = [line.split()[4].decode("unicode_escape").encode("latin-1") for line in mounts]
-        return os.fsencode(folder) in names
+        return os.fsencode(os.path.realpath(folder)) in names
     return False
