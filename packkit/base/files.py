@@ -28,7 +28,9 @@ def names_in_errors(*paths: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno is not None and error.filename is None:
-            error.filename, error.filename2 = ([*map(str, paths), None])[:2]
+            error.filename = str(paths[0])
+            if len(paths) > 1:
+                error.filename2 = str(paths[1])
         raise
 
 

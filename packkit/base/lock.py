@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from packkit.base.errors import LockedError
+from packkit.base.files import make_folder
 
 
 class FileLock:
@@ -23,7 +24,7 @@ class FileLock:
     """
 
     def __init__(self, path: Path, locked: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

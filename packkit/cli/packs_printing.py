@@ -26,6 +26,9 @@ def show_report(report: PackReport, out: Path) -> None:
     """Prints the figures of a packing run."""
     if report.was_complete:
         show_line(f"already complete: {out} holds the packs of this job; nothing was written")
+    if report.redone:
+        kept = f"{len(report.redone)} kept results were damaged or missing"
+        show_line(f"{kept}, and were made again: {', '.join(report.redone)}")
     facts = [
         ("samples read", f"{report.samples_read:,}"),
         ("samples packed", f"{report.samples_packed:,}"),

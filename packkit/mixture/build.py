@@ -56,8 +56,8 @@ def build_mixture(
     encoder = encoder or lock.mixture.encoder()
     if differences := encoder.differences(lock.encoder):
         raise FingerprintError("not the encoder that the lock was made with", differences)
+    located = locate_mixture(lock.mixture, Path(data), Path(out))
     with open_run(Path(out), config, encoder, engine=engine, on_progress=on_progress) as run:
-        located = locate_mixture(lock.mixture, Path(data))
         if report := run.begin({**located.identity(encoder), "lock_sha256": _sha256(lock)}):
             return report
         survey = survey_mixture(run, located)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class LocatedMixture(NamedTuple):
         return {
             "mixture": dataclasses.asdict(self.mixture),
             "encoder": encoder.describe(),
+            "data": os.path.realpath(self.data),
             "files": [(owner, file_stamp(file)) for owner, file in self.files],
             "filters": [
                 [(label(rule), rule.describe()) for rule in rules] for rules in self.filters
@@ -81,17 +83,18 @@ class LocatedMixture(NamedTuple):
         }
 
 
-def locate_mixture(mixture: Mixture, data: Path) -> LocatedMixture:
+def locate_mixture(mixture: Mixture, data: Path, out: Path | None = None) -> LocatedMixture:
     """Finds the files of a mixture and makes its filters.
 
     Args:
         mixture: Mixture as its recipe states it.
         data: Folder that the mixture's paths are relative to.
+        out: Folder of the pack set, which no file may lie in.
 
     Raises:
         InputError: A path names nothing, or two sources share a file.
     """
-    files = find_files(mixture, data)
+    files = find_files(mixture, data, out)
     return LocatedMixture(
         mixture, data, files, [make_filters(source.filters, data) for source in mixture.sources]
     )

@@ -119,12 +119,13 @@ class SourcePart(NamedTuple):
     rows: NDArray[np.int64]
 
 
-def find_files(mixture: Mixture, data: Path) -> list[MixtureFile]:
+def find_files(mixture: Mixture, data: Path, out: Path | None = None) -> list[MixtureFile]:
     """Lists the files of a mixture, in the order of its sources.
 
     Args:
         mixture: Mixture as its recipe states it.
         data: Folder that the mixture's paths are relative to.
+        out: Folder of the pack set, which no file may lie in.
 
     Raises:
         InputError: A path names nothing, or two sources share a file.
@@ -132,7 +133,7 @@ def find_files(mixture: Mixture, data: Path) -> list[MixtureFile]:
     seen: dict[Path, str] = {}
     files = []
     for number, source in enumerate(mixture.sources):
-        for file in find_inputs([data / path for path in source.paths]):
+        for file in find_inputs([data / path for path in source.paths], apart_from=out):
             real = file.path.resolve()
             if real in seen:
                 raise InputError(f"source {source.label}: {real} is a file of {seen[real]} too")

@@ -13,8 +13,19 @@ from packkit.base.pack_options import Algorithm, Overlong, Storage
 from packkit.encoding import SampleEncoder
 from packkit.images import MAX_PIXELS
 
-# Options that change no byte of the output.
-_NOT_IN_OUTPUT = frozenset({"workers", "overwrite", "strict", "max_reject_rate", "data_root"})
+# Every option stands in one of these three, which a test derives from the fields.
+
+# What decides the results that a run keeps: part of the job, so that another value is another job.
+DECIDING = frozenset(
+    {"max_len", "image_tokens", "template", "layout", "columns", "storage", "shard_size"}
+    | {"algorithm", "max_images", "max_samples", "overlong", "seed", "max_pixels", "check_images"}
+    | {"unique_ids"}
+)
+# What decides them, too, and is stated in the job by what it stands for: the encoder's fingerprint,
+# the folder of the images.
+RESOLVED = frozenset({"tokenizer", "data_root"})
+# What changes no kept result. A strict run takes none that holds a reject.
+PASSING = frozenset({"workers", "strict", "max_reject_rate", "overwrite"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +106,8 @@ class PackConfig:
         return SampleEncoder(self.tokenizer, image_tokens=self.image_tokens, template=self.template)
 
     def identity(self) -> dict[str, Any]:
-        """Returns the options that the output depends on, but for those that the encoder keeps."""
-        names = sorted(set(self.__slots__) - _NOT_IN_OUTPUT - {"tokenizer"})
-        values = {name: getattr(self, name) for name in names}
+        """Returns the options that decide the output, but for those stated by what they mean."""
+        values = {name: getattr(self, name) for name in sorted(DECIDING)}
         return {**values, "columns": dict(self.columns)}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import xxhash
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from packkit.base.engine import LocalEngine
 from packkit.base.errors import SourceChangedError
+from packkit.base.files import names_in_errors
 from packkit.packing.sample_table import SampleTable
 from packkit.sources import Source
 
@@ -43,7 +45,9 @@ def gather(
     def read(run: NDArray[np.int64]) -> bytes:
         first, last = run[0], run[-1]
         start, stop = measured.offset[first], measured.offset[last] + measured.size[last]
-        return os.pread(descriptors[int(measured.source[first])], int(stop - start), int(start))
+        number = int(measured.source[first])
+        with names_in_errors(Path(sources[number].path)):
+            return os.pread(descriptors[number], int(stop - start), int(start))
 
     try:
         for number in np.unique(measured.source[rows]).tolist():

@@ -6,12 +6,13 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 import xxhash
 
 from packkit.base.errors import InputError
+from packkit.base.files import make_folder, names_in_errors
 from packkit.samples import Sample
 from packkit.sources import InputFile, find_inputs
 
@@ -29,34 +30,51 @@ class Intake(NamedTuple):
         identity: Name of each file and what tells it from a changed one, as JSON values.
         data_root: Folder of image paths in the lines of a stream; None where every file's own
             folder is meant.
+        shared: Folder that the names of the files start from; None for one stream.
     """
 
     files: list[InputFile]
     identity: list[dict[str, Any]]
     data_root: str | None
+    shared: str | None
 
 
-def take_in(inputs: Inputs, staging: Path) -> Intake:
-    """Lists the input files of a run.
+def input_files(inputs: Inputs, out: Path | None = None) -> list[InputFile] | None:
+    """Lists the files that inputs name; None where they are a stream or samples.
+
+    Args:
+        inputs: Paths, an open stream of JSON lines, or samples.
+        out: Folder of the pack set, which no input may lie in.
+
+    Raises:
+        InputError: An input names nothing, or lies in `out`.
+    """
+    paths = _paths([inputs] if isinstance(inputs, str | Path) else inputs)
+    return None if paths is None else find_inputs(paths, apart_from=out)
+
+
+def take_in(inputs: Inputs, staging: Path, files: list[InputFile] | None = None) -> Intake:
+    """Tells the input files of a run from others.
 
     Args:
         inputs: Paths, an open stream of JSON lines, or samples.
         staging: Folder for the lines of a stream or of samples.
+        files: Files that the inputs name, where they are listed already.
 
     Raises:
         InputError: An input names nothing.
         SampleError: An image of a sample cannot be read.
     """
-    if isinstance(inputs, str | Path):
-        inputs = [inputs]
-    if (paths := _paths(inputs)) is not None:
-        files = find_inputs(paths)
-        return Intake(files, [file_stamp(file) for file in files], None)
+    files = input_files(inputs) if files is None else files
+    if files is not None:
+        first = files[0]
+        shared = os.path.realpath(first.path.parents[len(Path(first.name).parts) - 1])
+        return Intake(files, [file_stamp(file) for file in files], None, shared)
     if isinstance(inputs, io.BufferedIOBase):
         chunks = iter(lambda: inputs.read(_CHUNK_BYTES), b"")
-        return _stage(chunks, staging, data_root=os.getcwd())
+        return _stage(chunks, staging, os.getcwd())
     # Their images are staged with them.
-    return _stage(_sample_lines(inputs), staging, data_root=None)
+    return _stage(_sample_lines(cast("Iterable[object]", inputs)), staging, None)
 
 
 def _paths(inputs: object) -> list[str | Path] | None:
@@ -83,13 +101,13 @@ def _sample_lines(samples: Iterable[object]) -> Iterator[bytes]:
 
 
 def _stage(chunks: Iterable[bytes], staging: Path, data_root: str | None) -> Intake:
-    staging.mkdir(parents=True, exist_ok=True)
+    make_folder(staging)
     path = staging / "samples.jsonl"
     digest = xxhash.xxh3_128()
-    with open(path, "wb") as file:
+    with names_in_errors(path), open(path, "wb") as file:
         for chunk in chunks:
             file.write(chunk)
             digest.update(chunk)
     # Its time is that of this run; its content tells whether an earlier run read the same.
     identity = {"name": path.name, "xxh3_128": digest.hexdigest()}
-    return Intake([InputFile(path.name, path)], [identity], data_root)
+    return Intake([InputFile(path.name, path)], [identity], data_root, None)

@@ -15,7 +15,7 @@ from packkit.base.engine import Engine, Progress
 from packkit.base.errors import RejectReason
 from packkit.encoding import SampleEncoder
 from packkit.packing.config import PackConfig
-from packkit.packing.intake import Inputs, Intake, take_in
+from packkit.packing.intake import Inputs, Intake, input_files, take_in
 from packkit.packing.pass2 import reread_samples
 from packkit.packing.report import PackReport
 from packkit.packing.run import PackRun, Pass1Result, open_run
@@ -44,7 +44,9 @@ def pack(
     A run that was killed goes on where it stopped when the same job is started again, and ends with
     the same bytes; of a job that is finished, the report comes back at once. A job is the same
     where the names, sizes and times of its inputs are (of a stream, its content), and so are the
-    encoder and all options that can change the output.
+    encoder, the folder of the images and all options that can change the output.
+
+    With `config.overwrite`, a set in `out` stays until the new one is whole: see `Output`.
 
     Args:
         inputs: Paths (files, folders, globs), an open binary stream of JSON lines, or samples.
@@ -55,7 +57,7 @@ def pack(
         on_progress: Is told how far the run has come.
 
     Raises:
-        InputError: Inputs or options do not make sense.
+        InputError: Inputs or options do not make sense, or an input lies in `out`.
         OutputExistsError: `out` already holds the packs of another job, or other files.
         LockedError: Another process packs into `out`.
         SampleError: A sample is rejected and `config.strict` is set.
@@ -65,8 +67,9 @@ def pack(
     """
     config = config or PackConfig()
     encoder = encoder or config.encoder()
+    files = input_files(inputs, Path(out))
     with open_run(Path(out), config, encoder, engine=engine, on_progress=on_progress) as run:
-        intake = take_in(inputs, run.work.incoming)
+        intake = take_in(inputs, run.work.incoming, files)
         if report := run.begin(_identity(intake, config, encoder)):
             return report
         sources = _open(run, intake)
@@ -75,10 +78,11 @@ def pack(
 
 def _identity(intake: Intake, config: PackConfig, encoder: SampleEncoder) -> dict[str, Any]:
     """Returns everything that the output depends on."""
-    root = config.data_root or intake.data_root
+    # Where no root is given, image paths start from the folders of the files.
+    root = config.data_root or intake.data_root or intake.shared
     return {
         "inputs": intake.identity,
-        "data_root": None if root is None else os.path.abspath(root),
+        "data_root": None if root is None else os.path.realpath(root),
         "options": config.identity(),
         "encoder": encoder.describe(),
     }

@@ -58,9 +58,11 @@ class ShardMaker:
             SourceChangedError: An input is not what it was in pass 1.
         """
         samples = self._gather(task.samples)
-        name = f"shard-{task.number:05d}"
         with ShardWriter(
-            self._out, name, storage=self._config.storage, first_pack=task.first_pack
+            self._out,
+            shard_name(task),
+            storage=self._config.storage,
+            first_pack=task.first_pack,
         ) as writer:
             for start, stop in zip(task.bin_offsets, task.bin_offsets[1:], strict=False):
                 rows = task.samples[start:stop].tolist()
@@ -118,6 +120,11 @@ class ShardMaker:
             tuple(self._measured.image_sizes(row)),
             tuple(self._measured.tokens_of_images(row)),
         )
+
+
+def shard_name(task: ShardTask) -> str:
+    """Returns the name of a shard without its ending."""
+    return f"shard-{task.number:05d}"
 
 
 def reread_samples(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -36,12 +36,15 @@ class PackReport:
         seconds: Time of this run.
         was_complete: Whether an earlier run of the same job had made the set, so that this one
             wrote nothing.
+        redone: Paths of results of an earlier run that were damaged or missing, and so were made
+            again.
     """
 
     manifest: Manifest
     fill_packs: int | None
     seconds: float
     was_complete: bool = False
+    redone: Sequence[str] = field(default_factory=list)
 
     samples_read = _Fact[int]()
     samples_packed = _Fact[int]()
@@ -69,7 +72,7 @@ class PackReport:
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON form."""
         facts = [name for name, value in vars(PackReport).items() if isinstance(value, _Fact)]
-        own_names = ("fill_packs", "shards", "bytes", "seconds", "was_complete")
+        own_names = ("fill_packs", "shards", "bytes", "seconds", "was_complete", "redone")
         return {name: getattr(self, name) for name in (*facts, *own_names)}
 
 

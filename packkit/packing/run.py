@@ -8,28 +8,37 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from packkit.base.engine import Engine, LocalEngine, Progress
-from packkit.base.errors import OutputExistsError, RejectReason
+from packkit.base.errors import (
+    OutputExistsError,
+    PackkitError,
+    RejectRateError,
+    RejectReason,
+    SourceChangedError,
+)
 from packkit.base.files import write_atomically
 from packkit.encoding import SampleEncoder
 from packkit.packing.config import PackConfig
+from packkit.packing.kept import KeptResults
 from packkit.packing.pass1 import SpanMeasurer, span_tasks
-from packkit.packing.pass2 import ShardMaker
+from packkit.packing.pass2 import ShardMaker, shard_name
+from packkit.packing.replace import Output
 from packkit.packing.report import PackRejectRateError, PackReport
 from packkit.packing.sample_table import SampleTable
 from packkit.packing.selection import Selection
 from packkit.packing.span import Notes, Reject, reject_lines, table_schema
-from packkit.packing.workfolder import RUN, WorkFolder
+from packkit.packing.workfolder import WorkFolder
 from packkit.planning import PackPlan
 from packkit.planning.arrange import ShardTask, arrange
 from packkit.shards import MANIFEST, REJECTS, Manifest, ShardEntry, encoder_checksums
 from packkit.shards.manifest import with_checksum
+from packkit.shards.set_files import RUN
 from packkit.sources import Source
 
 T = TypeVar("T")
@@ -61,6 +70,8 @@ def open_run(
 ) -> Iterator[PackRun]:
     """Opens the output folder of a run, and locks it until the run is over.
 
+    A run that is to replace a set and whose inputs are not legal leaves nothing but that set.
+
     Args:
         out: Folder of the pack set.
         config: Options of the run.
@@ -69,17 +80,30 @@ def open_run(
         on_progress: Is told how far the run has come.
 
     Raises:
+        OutputExistsError: `out` holds a set that cannot be replaced.
         LockedError: Another process packs into `out`.
     """
-    with WorkFolder(out) as work:
-        yield PackRun(
-            out=out,
-            config=config,
-            encoder=encoder,
-            engine=engine or LocalEngine(config.workers),
-            work=work,
-            on_progress=on_progress or (lambda phase, done, total: None),
-        )
+    with Output(out, overwrite=config.overwrite) as output, WorkFolder(output.folder) as work:
+        try:
+            yield PackRun(
+                output=output,
+                config=config,
+                encoder=encoder,
+                engine=engine or LocalEngine(config.workers),
+                work=work,
+                on_progress=on_progress or (lambda phase, done, total: None),
+            )
+        except SourceChangedError:
+            # What was measured holds no more: the next run would fail at the same place.
+            work.forget_spans()
+            raise
+        except (RejectRateError, OutputExistsError):
+            raise
+        except PackkitError:
+            if output.is_beside:
+                with suppress(OutputExistsError):
+                    work.discard()
+            raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +111,7 @@ class PackRun:
     """One run, in the order of its methods.
 
     Attributes:
-        out: Folder of the pack set.
+        output: Folder of the pack set, which the run may write beside.
         config: Options of the run.
         encoder: Encoder that the lengths come from.
         engine: Runs the tasks.
@@ -96,13 +120,18 @@ class PackRun:
         started: Time at which the run began, seconds since 1970.
     """
 
-    out: Path
+    output: Output
     config: PackConfig
     encoder: SampleEncoder
     engine: Engine
     work: WorkFolder
     on_progress: Progress
     started: float = field(default_factory=time.time)
+
+    @property
+    def out(self) -> Path:
+        """Folder that the run writes in."""
+        return self.work.out
 
     def begin(self, job: Mapping[str, Any]) -> PackReport | None:
         """Starts a job, or goes on with it where an earlier run stopped.
@@ -120,11 +149,17 @@ class PackRun:
         if not self.work.begin(job, overwrite=self.config.overwrite):
             return None
         manifest = Manifest.read(self.out)
-        self._check_strict(manifest)
-        report = self._report(manifest, self.work.finished.get("fill_packs"), was_complete=True)
-        self.work.remove()
-        self._check_reject_rate(report)
-        return report
+        if self.output.is_beside and self._is_too_lax(manifest):
+            self.work.clear()
+            return self.begin(job)
+        if self._is_too_lax(manifest):
+            detail = f"already holds a pack set, {manifest.samples_rejected} samples rejected"
+            raise OutputExistsError(
+                self.out, f"{detail}; strict allows none; overwrite packs them again"
+            )
+        return self._finish(
+            self._report(manifest, self.work.finished.get("fill_packs"), was_complete=True)
+        )
 
     def measure(self, sources: Sequence[Source], notes: Notes | None = None) -> Pass1Result:
         """Runs pass 1 over all sources.
@@ -141,7 +176,7 @@ class PackRun:
         results = self._resumed(
             "measure",
             tasks,
-            load=self.work.load_span,
+            load=KeptResults(self.work, self.config).span,
             function=SpanMeasurer(sources, self.encoder, self.config, notes),
             save=self.work.save_span,
         )
@@ -177,6 +212,13 @@ class PackRun:
         report = self._report(manifest, plan.fill_packs)
         self._write_run(sources, report)
         write_atomically(self.out / MANIFEST, manifest.to_json())
+        return self._finish(report)
+
+    def _finish(self, report: PackReport) -> PackReport:
+        """Ends a run whose set is whole: it gets its place, unless too many were rejected."""
+        if self.output.is_beside:
+            self._check_reject_rate(report)
+            self.output.take_place(self.work)
         self.work.remove()
         self._check_reject_rate(report)
         return report
@@ -200,7 +242,9 @@ class PackRun:
     ) -> list[ShardEntry]:
         measured, names = selection.measured, selection.origins.names
         maker = ShardMaker(self.out, sources, measured, names, self.config)
-        load, save = self.work.load_entry, self.work.save_entry
+        is_folder = self.config.storage == "files"
+        self.work.plan_shards(list(map(shard_name, tasks)), is_folder=is_folder)
+        load, save = KeptResults(self.work, self.config).entry, self.work.save_entry
         return list(self._resumed("write", tasks, load=load, function=maker, save=save))
 
     def _resumed(
@@ -213,7 +257,8 @@ class PackRun:
         save: Callable[[int, R], None],
     ) -> Iterator[R]:
         """Yields every task's result, running only those that no earlier run finished."""
-        done = {number: result for number in range(len(tasks)) if (result := load(number))}
+        kept = LocalEngine(self.config.workers).run(load, range(len(tasks)))
+        done = {number: result for number, result in enumerate(kept) if result}
         missing = [number for number in range(len(tasks)) if number not in done]
 
         def run(number: int) -> R:
@@ -264,6 +309,7 @@ class PackRun:
             fill_packs=fill_packs,
             seconds=round(time.time() - self.started, 3),
             was_complete=was_complete,
+            redone=list(self.work.redone),
         )
 
     def _write_run(self, sources: Sequence[Source], report: PackReport) -> None:
@@ -282,12 +328,10 @@ class PackRun:
         }
         write_atomically(self.out / RUN, with_checksum(run))
 
-    def _check_strict(self, manifest: Manifest) -> None:
+    def _is_too_lax(self, manifest: Manifest) -> bool:
         # Samples whose id repeats are left out by strict runs, too.
         rejected = manifest.samples_rejected - manifest.rejects.get(RejectReason.DUPLICATE_ID, 0)
-        if self.config.strict and rejected:
-            detail = f"already holds a pack set, {rejected} samples rejected; strict allows none"
-            raise OutputExistsError(self.out, f"{detail}; overwrite packs them again")
+        return self.config.strict and rejected > 0
 
     def _check_reject_rate(self, report: PackReport) -> None:
         limit = self.config.max_reject_rate

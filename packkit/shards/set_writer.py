@@ -15,6 +15,7 @@ from packkit.samples import Pack
 from packkit.shards.index_columns import UNKNOWN_TOKENS, MeasuredSample
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
 from packkit.shards.set_encoder import encoder_checksums
+from packkit.shards.set_files import RUN, WORK
 from packkit.shards.shard_writer import ShardWriter
 
 
@@ -29,7 +30,8 @@ class PackWriter:
         storage: How packs lie on disk: ``shards`` or ``files``.
 
     Raises:
-        OutputExistsError: `out` holds a pack set, or the shards of a run that did not finish.
+        OutputExistsError: `out` holds a pack set, the shards of a run that did not finish, or
+            another file that the set would replace.
     """
 
     def __init__(
@@ -46,6 +48,9 @@ class PackWriter:
             raise OutputExistsError(self._out, "already holds a pack set")
         if next(self._out.glob("shard-*"), None) is not None:
             raise OutputExistsError(self._out, "holds shards of a run that did not finish")
+        for name in (REJECTS, "encoder", RUN, WORK):
+            if (self._out / name).exists():
+                raise OutputExistsError(self._out, f"holds {name}, which is not this set's")
         self._capacity = capacity
         self._encoder = encoder
         self._shard_size = shard_size

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,12 +19,13 @@ from typing import Any, BinaryIO, Literal, Self
 import xxhash
 
 from packkit.base.errors import InputError
-from packkit.base.files import sync_folder, write_atomically
+from packkit.base.files import make_folder, names_in_errors, sync_folder, write_atomically
 from packkit.shards.index_columns import MeasuredSample, make_row
 from packkit.shards.index_table import IndexBuilder
 from packkit.shards.locate import index_path
 from packkit.shards.manifest import ShardEntry
 from packkit.shards.pack_json import encode_pack
+from packkit.shards.set_files import remove_pack_folder
 
 
 class ShardWriter:
@@ -116,7 +116,7 @@ class _Store(ABC):
         self._name = name
         self._next_pack = first_pack
         self.size = 0
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
     @abstractmethod
     def append(self, text: bytes, digest: Any) -> tuple[int, str | None]:  # noqa: ANN401
@@ -144,14 +144,16 @@ class _LineStore(_Store):
     def append(self, text: bytes, digest: Any) -> tuple[int, str | None]:  # noqa: ANN401
         offset = self.size
         for part in (text, b"\n"):
-            _write_all(self._file, part)
+            with names_in_errors(self._temporary):
+                _write_all(self._file, part)
             digest.update(part)
         self.size += len(text) + 1
         return offset, None
 
     def commit(self, index: bytes) -> None:
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with names_in_errors(self._temporary):
+            os.fsync(self._file.fileno())
+            self._file.close()
         self._has_index = True
         write_atomically(index_path(self._path, is_folder=False), index)
         os.rename(self._temporary, self._path)
@@ -174,12 +176,13 @@ class _FileStore(_Store):
         super().__init__(folder, name, first_pack)
         self._path = folder / name
         self._temporary = folder / f"{name}.tmp"
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        remove_pack_folder(self._temporary)
         self._temporary.mkdir()
 
     def append(self, text: bytes, digest: Any) -> tuple[int, str | None]:  # noqa: ANN401
         file = f"pack-{self._next_pack:08d}.json"
-        with open(self._temporary / file, "wb", buffering=0) as target:
+        path = self._temporary / file
+        with names_in_errors(path), open(path, "wb", buffering=0) as target:
             _write_all(target, text)
             os.fsync(target.fileno())
         digest.update(text)
@@ -189,12 +192,12 @@ class _FileStore(_Store):
 
     def commit(self, index: bytes) -> None:
         write_atomically(index_path(self._temporary, is_folder=True), index)
-        shutil.rmtree(self._path, ignore_errors=True)
+        remove_pack_folder(self._path)
         os.rename(self._temporary, self._path)
         sync_folder(self._folder)
 
     def abandon(self) -> None:
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        remove_pack_folder(self._temporary)
 
 
 _STORES: dict[str, type[_Store]] = {"shards": _LineStore, "files": _FileStore}

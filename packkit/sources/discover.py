@@ -28,7 +28,7 @@ class InputFile(NamedTuple):
     path: Path
 
 
-def find_inputs(inputs: Sequence[str | Path]) -> list[InputFile]:
+def find_inputs(inputs: Sequence[str | Path], *, apart_from: Path | None = None) -> list[InputFile]:
     """Lists the files that inputs name: files, folders or globs.
 
     A folder stands for every file below it with a known ending, hidden ones left out and links
@@ -37,11 +37,16 @@ def find_inputs(inputs: Sequence[str | Path]) -> list[InputFile]:
 
     Args:
         inputs: Paths; files of a folder or glob come in sorted order, the rest as given.
+        apart_from: Folder that the output goes to; a folder around it stands for all the rest.
 
     Raises:
-        InputError: An input names nothing that can be read, or a file is named twice.
+        InputError: An input names nothing that can be read, a file is named twice, or one lies in
+            the folder of the output.
     """
-    paths = [Path(os.path.abspath(path)) for item in inputs for path in _expand(item)]
+    out = None if apart_from is None else os.path.realpath(apart_from)
+    paths = [Path(os.path.abspath(path)) for item in inputs for path in _expand(item, out)]
+    if out is not None:
+        _check_apart(paths, out)
     for path, count in Counter(paths).items():
         if count > 1:
             raise InputError(f"{path} is named {count} times")
@@ -68,10 +73,24 @@ def _name(path: Path, shared: str) -> str:
     return name
 
 
-def _expand(item: str | Path) -> list[Path]:
+def _check_apart(paths: Sequence[Path], out: str) -> None:
+    folders: dict[Path, str] = {}
+    for path in paths:
+        if path.parent not in folders:
+            folders[path.parent] = os.path.realpath(path.parent)
+        folder = os.path.dirname(os.path.realpath(path)) if path.is_symlink() else ""
+        if any(
+            (place + os.sep).startswith(out + os.sep) for place in (folder, folders[path.parent])
+        ):
+            raise InputError(f"{path} is an input and lies in the output folder {out}")
+
+
+def _expand(item: str | Path, out: str | None) -> list[Path]:
     text = os.fspath(item)
     if os.path.isdir(text):
-        if files := list(_files_of(Path(text), ())):
+        if out is not None and os.path.realpath(text) == out:
+            raise InputError(f"{text} is an input and the output folder")
+        if files := list(_files_of(Path(text), (), out)):
             return files
         raise InputError(f"{text} holds no file with a known ending")
     if os.path.lexists(text):
@@ -90,9 +109,11 @@ def _file(path: Path) -> Path:
     return path
 
 
-def _files_of(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
+def _files_of(folder: Path, above: tuple[str, ...], out: str | None) -> Iterator[Path]:
     """Yields the data files below a folder; `above` holds the folders that it stands in."""
     real = os.path.realpath(folder)
+    if real == out:
+        return
     if real in above:
         raise InputError(f"{folder} is a link to a folder that it stands in")
     try:
@@ -108,7 +129,7 @@ def _files_of(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
         if path.name.startswith(".") or (has_packs and "_stats." in path.name):
             continue
         if path.is_dir():
-            yield from _files_of(path, (*above, real))
+            yield from _files_of(path, (*above, real), out)
         elif inner_name(path.name).lower().endswith(_suffixes()):
             yield _file(path)
 

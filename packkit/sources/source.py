@@ -8,13 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packkit.base.errors import FormatError, SourceChangedError
-from packkit.base.files import sync_folder
+from packkit.base.files import (
+    file_checksum,
+    make_folder,
+    names_in_errors,
+    sync_folder,
+    write_atomically,
+)
 from packkit.sources.base import Container, is_staged
 from packkit.sources.detect import detect_container, detect_layout
 from packkit.sources.discover import COMPRESSIONS, InputFile, inner_name
 from packkit.sources.registry import layout_named
 
 AUTO = "auto"
+
+CHECKSUM_SUFFIX = ".xxh3"
+"""Ending of the file beside a staged copy that holds its checksum (xxh3_128)."""
 
 _BLOCK_BYTES = 1 << 20
 
@@ -104,24 +113,28 @@ def _staged(file: InputFile, staging: Path) -> tuple[Path, Container]:
     plain = file.path
     if inner_name(file.name) != file.name:
         plain = staging / f"{file.name}.plain"
-        _write_once(plain, lambda copy: _decompress(file.path, copy))
+        _write_once(plain, file.path, _decompress)
     container = detect_container(file.name, plain)
     if not is_staged(container):
         return plain, container
     records = staging / f"{file.name}.records"
-    _write_once(records, lambda copy: container.stage(plain, copy))
+    _write_once(records, plain, container.stage)
     return records, container
 
 
-def _write_once(target: Path, write: Callable[[Path], None]) -> None:
+def _write_once(target: Path, source: Path, write: Callable[[Path, Path], object]) -> None:
     """Lets `write` fill a file that gets its name once it is whole; one that is there stays."""
     if target.exists():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     copy = target.with_name(target.name + ".tmp")
-    write(copy)
-    with open(copy, "rb") as file:
-        os.fsync(file.fileno())
+    with names_in_errors(source, copy):
+        write(source, copy)
+        with open(copy, "rb") as file:
+            os.fsync(file.fileno())
+    # Before the copy has its name: one without a checksum is not trusted.
+    checksum = target.with_name(target.name + CHECKSUM_SUFFIX)
+    write_atomically(checksum, file_checksum(copy).encode())
     os.rename(copy, target)
     sync_folder(target.parent)
 

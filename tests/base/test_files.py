@@ -1,9 +1,22 @@
+import errno
 import os
+import re
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from packkit.base import files
-from packkit.base.files import sync_folder, write_atomically
+from packkit.base.errors import ChecksumError
+from packkit.base.files import (
+    make_folder,
+    names_in_errors,
+    split_sealed,
+    sync_folder,
+    write_atomically,
+    write_sealed,
+)
 
 
 @pytest.fixture
@@ -75,3 +88,52 @@ def test_sync_folder_takes_folders_alone(tmp_path):
     for _ in range(10):
         sync_folder(tmp_path)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+class Failing:
+    """A file whose disk is full or broken, as an open file reports it: without a name."""
+
+    def __init__(self, code):
+        self.code = code
+
+    def __call__(self, *_):
+        raise OSError(self.code, os.strerror(self.code))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+def test_errors_of_open_files_name_them_and_leave_nothing(tmp_path, monkeypatch, code):
+    monkeypatch.setattr(files.os, "fsync", Failing(code))
+    with pytest.raises(OSError, match=re.escape(f": '{tmp_path}/file.tmp'") + "$") as caught:
+        write_atomically(tmp_path / "file", b"x")
+    assert caught.value.errno == code
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(OSError, match=re.escape(f": '{tmp_path}'") + "$"):
+        sync_folder(tmp_path)
+
+
+def test_errors_that_have_a_name_keep_it_and_two_names_stand_both():
+    with pytest.raises(FileNotFoundError, match=r"'/none'$"), names_in_errors(Path("a")):
+        os.stat("/none")
+    with pytest.raises(OSError, match=r"'a' -> 'b'$"), names_in_errors(Path("a"), Path("b")):
+        raise OSError(errno.EIO, "broken")
+
+
+def test_new_folders_are_on_disk_before_anything_in_them(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert synced == [tmp_path, tmp_path / "a"]
+
+
+@given(st.binary(max_size=40), st.data())
+def test_sealed_files_come_back_or_are_damaged(tmp_path_factory, content, data):
+    path = tmp_path_factory.mktemp("sealed") / "file"
+    seal = write_sealed(path, content)
+    stored = bytearray(path.read_bytes())
+    assert split_sealed(path, memoryview(stored)) == (content, seal)
+    stored[data.draw(st.integers(0, len(stored) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(ChecksumError, match="file: is damaged"):
+        split_sealed(path, memoryview(stored))
+    with pytest.raises(ChecksumError):
+        split_sealed(path, memoryview(bytes(stored))[: data.draw(st.integers(0, 15))])

@@ -1,8 +1,10 @@
 """Building from a lock again ends at once, and another lock is another job."""
 
+import shutil
+
 import pytest
 
-from packkit.base.errors import OutputExistsError
+from packkit.base.errors import InputError, OutputExistsError
 from packkit.mixture import build_mixture, choice, resolve_mixture
 
 
@@ -19,9 +21,8 @@ def resolve(tmp_path, small_encoder):
 @pytest.fixture
 def build(tmp_path, small_encoder):
     def run(lock, **options):
-        return build_mixture(
-            lock, tmp_path / "packs", data=tmp_path, encoder=small_encoder, **options
-        )
+        options = {"data": tmp_path, "encoder": small_encoder, **options}
+        return build_mixture(lock, tmp_path / "packs", **options)
 
     return run
 
@@ -55,3 +56,29 @@ def test_another_lock_or_changed_data_are_refused(tmp_path, captions, mixture, r
     captions("a", 21)
     with pytest.raises(OutputExistsError, match=r"files\[0\]\[1\]\.mtime_ns was"):
         build(other)
+
+
+def test_the_old_set_stays_where_the_data_are_refused(tmp_path, captions, mixture, resolve, build):
+    source = captions("a", 20)
+    lock = resolve(mixture({**source, "take": 13}))
+    build(lock)
+    before = times_of(tmp_path / "packs")
+    captions("a", 12)
+    with pytest.raises(InputError, match="source a"):
+        build(lock, overwrite=True)
+    assert times_of(tmp_path / "packs") == before and not (tmp_path / ".packs.new").exists()
+
+
+def test_sources_in_the_output_are_refused(tmp_path, captions, mixture, resolve, build):
+    lock = resolve(mixture(captions("packs", 20)))
+    with pytest.raises(InputError, match="is an input and the output folder"):
+        build(lock, overwrite=True)
+    assert [path.name for path in (tmp_path / "packs").iterdir()] == ["0.jsonl"]
+
+
+def test_other_data_of_the_same_names_are_another_job(tmp_path, captions, mixture, resolve, build):
+    lock = resolve(mixture(captions("a", 20)))
+    build(lock)
+    shutil.copytree(tmp_path / "a", tmp_path / "other" / "a")
+    with pytest.raises(OutputExistsError, match="data was"):
+        build(lock, data=tmp_path / "other")

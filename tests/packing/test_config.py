@@ -1,5 +1,6 @@
 """Options are checked, and those that change the output are an identity."""
 
+from collections import Counter
 from dataclasses import fields, replace
 
 import orjson
@@ -7,6 +8,7 @@ import pytest
 
 from packkit.base.errors import InputError
 from packkit.packing import PackConfig
+from packkit.packing.config import DECIDING, PASSING, RESOLVED
 
 # Another legal value of every option.
 OTHERS = {
@@ -32,20 +34,20 @@ OTHERS = {
     "max_reject_rate": 0.5,
     "overwrite": True,
 }
-# The encoder keeps the tokenizer; the others do not change what is written, or not by themselves.
-APART = {"tokenizer", "data_root", "workers", "strict", "max_reject_rate", "overwrite"}
 
 
-def test_every_option_is_looked_at():
-    assert set(OTHERS) == {option.name for option in fields(PackConfig)}
+def test_every_option_is_looked_at_and_classed():
+    options = {option.name for option in fields(PackConfig)}
+    assert set(OTHERS) == options
+    assert Counter([*DECIDING, *RESOLVED, *PASSING]) == Counter(options)
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_identity_changes_with_what_changes_the_output(name):
+def test_identity_changes_with_what_decides_the_output(name):
     config = PackConfig(workers=1)
     changed = replace(config, **{name: OTHERS[name]})
     assert changed != config
-    assert (changed.identity() == config.identity()) is (name in APART)
+    assert (changed.identity() != config.identity()) is (name in DECIDING)
     assert orjson.loads(orjson.dumps(changed.identity())) == changed.identity()
 
 

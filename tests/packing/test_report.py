@@ -12,7 +12,7 @@ from packkit.shards import Manifest, ShardEntry
 KEYS = [
     *("samples_read", "samples_packed", "samples_rejected", "rejects", "sources"),
     *("duplicate_ids", "packs", "tokens", "images", "efficiency", "lower_bound", "gap"),
-    *("fill_packs", "shards", "bytes", "seconds", "was_complete"),
+    *("fill_packs", "shards", "bytes", "seconds", "was_complete", "redone"),
 ]
 
 

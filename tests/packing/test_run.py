@@ -111,7 +111,7 @@ def test_options_that_change_no_byte_are_the_same_job(tmp_path, quick_run):
         ({"seed": 1}, r"options\.seed was 0, now 1"),
         ({"max_len": 512}, r"options\.max_len was 4096, now 512"),
         ({"storage": "files"}, r"options\.storage was 'shards', now 'files'"),
-        ({"data_root": "/elsewhere"}, r"data_root was None, now '/elsewhere'"),
+        ({"data_root": "/elsewhere"}, r"data_root was '.*/data', now '/elsewhere'"),
     ],
 )
 def test_other_options_are_refused_and_named(tmp_path, quick_run, options, message):

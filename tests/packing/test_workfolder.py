@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from packkit.base.errors import LockedError, OutputExistsError
+from packkit.base.files import file_checksum
 from packkit.packing.span import SAMPLE_SCHEMA, Reject, SpanResult
 from packkit.packing.workfolder import WorkFolder
 from packkit.shards import ShardEntry
@@ -138,16 +139,157 @@ def test_a_set_of_an_unknown_job_is_refused(tmp_path, run):
         work.begin(JOB, overwrite=False)
 
 
-@pytest.mark.parametrize("job", [JOB, {**JOB, "options": {"seed": 3}}])
-def test_overwrite_removes_the_set_and_nothing_else(tmp_path, job):
-    finish(tmp_path, JOB)
-    (tmp_path / "shard-00001").mkdir()
-    (tmp_path / "thesis.tex").write_text("precious")
+def start(out, *names, is_folder=False):
+    """Leaves what a run leaves that was killed while it wrote these shards."""
+    with WorkFolder(out) as work:
+        work.begin(JOB, overwrite=False)
+        work.save_span(0, span_of([1]))
+        work.plan_shards(names, is_folder=is_folder)
+
+
+OTHER_JOB = {**JOB, "options": {"seed": 3}}
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_overwrite_removes_what_the_half_finished_run_names_and_nothing_else(tmp_path, is_folder):
+    start(tmp_path, "shard-00000", "shard-00001", is_folder=is_folder)
+    shards = {
+        True: ["shard-00000/pack-00000000.json", "shard-00001.tmp/packs.index.arrow"],
+        False: ["shard-00000.jsonl", "shard-00000.index.arrow", "shard-00001.jsonl.tmp"],
+    }
+    encoder = ["encoder/tokenizer.json", "encoder/encoder.json.tmp", "rejects.jsonl.tmp"]
+    for name in [*shards[is_folder], *encoder]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
     with WorkFolder(tmp_path) as work:
-        assert not work.begin(job, overwrite=True)
-        assert work.job == job
-        work.remove()
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+        assert not work.begin(OTHER_JOB, overwrite=True)
+        assert work.job == OTHER_JOB and work.load_span(0) is None
+        assert [path.name for path in tmp_path.iterdir()] == [".work"]
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "shard-00002.jsonl",
+        "shard-00000.tar",
+        "encoder/model.safetensors",
+        "shard-00000/notes.txt",
+        "thesis.tex",
+        "shard-notes/a.txt",
+        "shard-00000/pack-00000000.json",
+        ".work/thesis.tex",
+    ],
+)
+def test_overwrite_is_refused_where_other_files_lie(tmp_path, foreign):
+    start(tmp_path, "shard-00000")
+    (tmp_path / "shard-00000.jsonl").write_text("{}")
+    (tmp_path / foreign).parent.mkdir(exist_ok=True)
+    (tmp_path / foreign).write_text("precious")
+    before = files_of(tmp_path)
+    with pytest.raises(OutputExistsError, match=f"holds {foreign}"), WorkFolder(tmp_path) as work:
+        work.begin(OTHER_JOB, overwrite=True)
+    assert files_of(tmp_path) == before
+
+
+def files_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_files_without_a_record_are_refused_though_a_set_has_them_too(tmp_path):
+    for name in ("rejects.jsonl", "run.json", "shard-00000.jsonl"):
+        (tmp_path / name).write_text("precious")
+        with pytest.raises(OutputExistsError, match=f"holds {name}"), WorkFolder(tmp_path) as work:
+            work.begin(JOB, overwrite=True)
+        (tmp_path / name).unlink()
+        # Nor does the refused run leave anything.
+        assert list(tmp_path.iterdir()) == []
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(data=st.data())
+def test_whatever_is_damaged_is_made_again_or_named(tmp_path_factory, data):
+    out = tmp_path_factory.mktemp("damaged")
+    start(out, "shard-00000")
+    with WorkFolder(out) as work:
+        work.begin(JOB, overwrite=False)
+        work.save_entry(0, entry_of(0))
+        write_copy(work.staging / "a.records", b"records")
+    kept = sorted(path for path in (out / ".work").rglob("*") if path.is_file())
+    path = data.draw(st.sampled_from([path for path in kept if path.name != "lock"]))
+    content = bytearray(path.read_bytes())
+    if content and data.draw(st.booleans()):
+        content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    else:
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
+    path.write_bytes(content)
+    with WorkFolder(out) as work:
+        if path.name == "run.json":
+            with pytest.raises(OutputExistsError, match=r"\.work/run\.json is damaged.*overwrite"):
+                work.begin(JOB, overwrite=False)
+            assert not work.begin(JOB, overwrite=True)
+            assert work.load_span(0) is None
+            return
+        work.begin(JOB, overwrite=False)
+        span, entry = work.load_span(0), work.load_entry(0)
+        work.plan_shards(["shard-00000"], is_folder=False)
+        assert span is None or span.table.equals(span_of([1]).table)
+        assert entry is None or entry == entry_of(0)
+        assert (work.staging / "a.records").exists() == ("staged" not in str(path))
+        assert work.redone
+
+
+def write_copy(path, content):
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    path.with_name(path.name + ".xxh3").write_text(file_checksum(path))
+
+
+def test_another_plan_drops_the_shards_of_the_one_before(tmp_path):
+    start(tmp_path, "shard-00000", "shard-00001")
+    for name in ("shard-00000.jsonl", "shard-00001.index.arrow"):
+        (tmp_path / name).write_text("{}")
+    with WorkFolder(tmp_path) as work:
+        work.begin(JOB, overwrite=False)
+        work.save_entry(0, entry_of(0))
+        assert work.load_span(0) is not None
+        work.plan_shards(["shard-00000", "shard-00001"], is_folder=False)
+        assert work.load_entry(0) == entry_of(0)
+        # The same shards of other measurements are others.
+        work.save_span(0, span_of([2]))
+        work.plan_shards(["shard-00000", "shard-00001"], is_folder=False)
+        assert work.load_entry(0) is None
+        assert [path.name for path in tmp_path.iterdir()] == [".work"]
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+def test_a_run_that_fails_before_it_keeps_anything_leaves_nothing(tmp_path, was_there):
+    out = tmp_path / "packs"
+    if was_there:
+        out.mkdir()
+    with pytest.raises(ZeroDivisionError), WorkFolder(out) as work:
+        work.begin(JOB, overwrite=False)
+        raise ZeroDivisionError
+    assert out.exists() == was_there
+    assert not (out / ".work").exists()
+    with pytest.raises(ZeroDivisionError), WorkFolder(out) as work:
+        work.begin(JOB, overwrite=False)
+        work.save_span(0, span_of([1]))
+        raise ZeroDivisionError
+    with WorkFolder(out) as work:
+        assert not work.begin(JOB, overwrite=False)
+        assert work.load_span(0) is not None
+
+
+def test_work_folder_is_removed_whatever_a_kill_left_of_it(tmp_path):
+    finish(tmp_path, JOB)
+    for kept in ([], ["lock"], ["run.json"], ["lock", "measured/0.arrow"]):
+        for name in kept:
+            (tmp_path / ".work" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / ".work" / name).touch()
+        with WorkFolder(tmp_path) as work:
+            assert work.begin(JOB, overwrite=False)
+            work.remove()
+        assert not (tmp_path / ".work").exists()
 
 
 def test_overwrite_drops_what_another_job_measured_but_not_what_came_in(tmp_path):

@@ -108,3 +108,10 @@ def test_a_set_without_packs_is_whole(tmp_path):
     assert len(PackReader(tmp_path)) == 0
     assert list(PackReader(tmp_path)) == []
     assert verify_packs(tmp_path).problems == []
+
+
+@pytest.mark.parametrize("name", ["rejects.jsonl", "encoder", "run.json", ".work"])
+def test_nothing_that_was_there_is_written_over(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(OutputExistsError, match=f"holds {name}"):
+        PackWriter(tmp_path)

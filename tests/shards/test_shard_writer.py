@@ -1,6 +1,7 @@
 """A shard is whole under its name, or has no name."""
 
 import builtins
+import errno
 import hashlib
 import os
 
@@ -180,3 +181,20 @@ def test_measurements_must_fit_the_images(tmp_path, some_packs, measured, field)
     items[0] = items[0]._replace(**{field: []})
     with ShardWriter(tmp_path, "shard-00000") as writer, pytest.raises(ValueError, match="zip"):
         writer.write(items)
+
+
+@pytest.mark.parametrize("storage", _STORAGES)
+def test_a_full_disk_is_named_and_leaves_no_shard(
+    tmp_path, monkeypatch, some_packs, measured, storage
+):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with (
+        pytest.raises(OSError, match=rf"Errno 28.*: '{tmp_path}/shard-00000.*'$"),
+        ShardWriter(tmp_path, "shard-00000", storage=storage) as writer,
+    ):
+        writer.write(measured(some_packs[0]))
+        writer.commit()
+    assert contents(tmp_path) == {}

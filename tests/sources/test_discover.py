@@ -240,3 +240,31 @@ def test_no_inputs():
 )
 def test_inner_name(name, inner):
     assert inner_name(name) == inner
+
+
+def test_a_folder_around_the_output_stands_for_all_the_rest(tmp_path):
+    out = tmp_path / "data" / "packs"
+    for path in (tmp_path / "data" / "a.jsonl", out / "shard-00000.jsonl", out / "b.jsonl"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert [file.name for file in find_inputs([tmp_path / "data"], apart_from=out)] == ["a.jsonl"]
+    # An output that is not there yet, or is called by another name, is the same.
+    assert len(find_inputs([tmp_path / "data"], apart_from=tmp_path / "none")) == 3
+    link = tmp_path / "link"
+    link.symlink_to(out)
+    assert [file.name for file in find_inputs([tmp_path / "data"], apart_from=link)] == ["a.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "item", ["out", "out/a.tar", "out/*.tar", "out/sub", "link.tar", "folder", "*/a.tar"]
+)
+def test_inputs_in_the_output_are_refused(tmp_path, item):
+    for name in ("out/a.tar", "out/sub/b.tar", "elsewhere/a.tar"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "link.tar").symlink_to(tmp_path / "out" / "a.tar")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "links").symlink_to(tmp_path / "out" / "sub")
+    with pytest.raises(InputError, match=r"is an input and (lies in )?the output folder"):
+        find_inputs([str(tmp_path / item)], apart_from=tmp_path / "out")
+    assert find_inputs([str(tmp_path / item)], apart_from=tmp_path / "elsewhere" / "sub")
