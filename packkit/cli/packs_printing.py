@@ -33,6 +33,8 @@ def show_report(report: PackReport, out: Path) -> None:
     table.add_row("samples rejected", f"{report.samples_rejected:,}")
     for reason, count in report.rejects.items():
         table.add_row(f"  {reason}", f"{count:,}")
+    if report.unread_bytes:
+        table.add_row("input bytes unread", f"{report.unread_bytes:,}")
     if report.duplicate_ids:
         table.add_row("duplicate ids", f"{report.duplicate_ids:,}")
     table.add_row("images", f"{report.images:,}")

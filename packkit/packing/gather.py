@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from packkit.base.engine import LocalEngine
 from packkit.base.errors import SourceChangedError
+from packkit.base.reads import read_range
 from packkit.packing.sample_table import SampleTable
 from packkit.sources import Source
 
@@ -43,7 +44,8 @@ def gather(
     def read(run: NDArray[np.int64]) -> bytes:
         first, last = run[0], run[-1]
         start, stop = measured.offset[first], measured.offset[last] + measured.size[last]
-        return os.pread(descriptors[int(measured.source[first])], int(stop - start), int(start))
+        descriptor = descriptors[int(measured.source[first])]
+        return read_range(descriptor, int(start), int(stop - start))
 
     try:
         for number in np.unique(measured.source[rows]).tolist():

@@ -31,6 +31,7 @@ OTHERS = {
     "strict": True,
     "max_reject_rate": 0.5,
     "overwrite": True,
+    "allow_truncated": True,
 }
 # The encoder keeps the tokenizer; the others do not change what is written, or not by themselves.
 APART = {"tokenizer", "data_root", "workers", "strict", "max_reject_rate", "overwrite"}
