@@ -28,7 +28,7 @@ _OVERLAP_BYTES = 1 << 10
 _FIRST_BLOCK_BYTES = 1 << 12
 
 # A file that is damaged everywhere is not tried at every border, which would take for ever.
-_MOST_TRIALS = 32
+_MOST_TRIALS = 64
 
 _NOT_JSON = (RejectReason.INVALID_JSON, RejectReason.INVALID_UTF8)
 
@@ -90,7 +90,7 @@ class ElementReader:
         scanner = self._scanner(position)
         for start, stop in self._ranges(scanner, position, self._span.stop):
             record = self._element(start, stop)
-            border = self._border_in_text(start, stop) if _is_broken(record) else None
+            border = self._border(start, stop) if _is_broken(record) else None
             if border is not None:
                 yield self._damage(start, border)
                 return border
@@ -104,8 +104,10 @@ class ElementReader:
     def _after_end(self, rest: int) -> _Steps:
         """Goes on after a bracket too many; what else follows the end is told, and not read."""
         before = max(self._span.start, rest - _OVERLAP_BYTES)
-        trials = ((border, trial) for border, trial in self._trials(before) if border > rest)
-        border = next((border for border, trial in trials if trial.leads_on), None)
+        trials = self._trials(before, self._span.stop)
+        border = next((b for b, trial in trials if b > rest and trial.is_whole), None)
+        if border is None and not self._is_last:
+            border = self._span.stop
         # Another array that was joined to this one begins with a bracket of its own.
         if border is None or read_range(self._descriptor, rest, 1) == b"[":
             size = self._span.stop - rest
@@ -121,10 +123,11 @@ class ElementReader:
         if start is None:
             yield Record(end, 0, 0, UnreadError(0, f"cut off at byte {end}"))
             return None
-        border = self._border_in_text(start, end)
-        if border is None:
-            whole = (border for border, trial in self._trials(start) if trial.is_whole)
-            border = next(whole, None)
+        border = self._border(start, end)
+        if border is None and not self._is_last:
+            # The next span begins with a whole element.
+            yield self._damage(start, end)
+            return None
         if border is None:
             detail = f"cut off at byte {end}, or the element at byte {start} is not closed"
             yield Record(start, end - start, 0, UnreadError(end - start, detail))
@@ -159,38 +162,29 @@ class ElementReader:
             return Record(start, size, 0, too_large(size))
         return self._record(start, read_range(self._descriptor, start, size))
 
-    def _border_in_text(self, start: int, stop: int) -> int | None:
-        """Returns where elements go on after the scan of a range took brackets for text."""
+    def _border(self, start: int, stop: int) -> int | None:
+        """Returns where elements go on inside what the scan takes for one element, if they do."""
         scanner, scanned = self._scanner(start), start
-
-        def is_in_text(border: int) -> bool:
-            nonlocal scanned
+        for border, trial in self._trials(start, stop):
             for _ in self._ranges(scanner, scanned, border):
                 pass
             scanned = border
-            return scanner.is_in_string
+            # An array further inside would close before the element does.
+            is_beyond = trial.is_whole or stop <= trial.stop < self._span.stop
+            if trial.leads_on and (scanner.is_in_string or is_beyond):
+                return border
+        return None
 
-        trials = self._trials(start, stop, is_in_text)
-        return next((border for border, trial in trials if trial.leads_on), None)
-
-    def _trials(
-        self,
-        start: int,
-        stop: int | None = None,
-        is_candidate: Callable[[int], bool] = lambda border: True,
-    ) -> Iterator[tuple[int, _Trial]]:
+    def _trials(self, start: int, stop: int) -> Iterator[tuple[int, _Trial]]:
         """Yields borders and what follows; none inside what was read in an earlier trial."""
         read = start
         trials = 0
-        for border in self._borders(start, self._span.stop if stop is None else stop):
-            if border < read or not is_candidate(border):
-                continue
-            trial = self._try(border)
-            yield border, trial
-            read = trial.stop
-            trials += 1
-            if trials == _MOST_TRIALS:
-                return
+        for border in self._borders(start, stop):
+            if border >= read and trials < _MOST_TRIALS:
+                trial = self._try(border)
+                yield border, trial
+                read = trial.stop
+                trials += 1
 
     def _try(self, border: int) -> _Trial:
         scanner = self._scanner(border)
@@ -201,7 +195,8 @@ class ElementReader:
             elements += 1
         if scanner.rest is not None:
             return _Trial(scanner.rest, False, False)
-        return _Trial(self._span.stop, elements > 0, self._is_over(scanner))
+        stop = scanner.open_element or self._span.stop
+        return _Trial(stop, elements > 0, self._is_over(scanner))
 
     def _borders(self, start: int, stop: int) -> Iterator[int]:
         """Yields where objects begin that stand right after objects."""

@@ -11,18 +11,20 @@ from packkit.base.errors import RejectReason, SampleError, UnreadError
 from packkit.sources.containers import json_array
 from packkit.sources.containers.json_array import JsonArray, JsonSplits
 
-TEXTS = ['two, "three" [4]', "}, {", '}, {"a": 1}, {', "\\", "片 {", "]}", ":", ""]
+PLAIN_TEXTS = ["two, [3]", "片", "don't", "a: {b}", ", 'c'", ""]
+# They open and close what stands around them, once a quote is missing.
+HARD_TEXTS = ['two, "three" [4]', "}, {", '}, {"a": 1}, {', "\\", "片 {", "]}", ":", ""]
 COUNT = 40
 
 
-def elements(seed):
+def elements(seed, texts):
     """Conversations whose texts look like JSON; every one has objects inside."""
     draw = random.Random(seed)
     return [
         {
             "id": number,
             "conversations": [
-                {"from": speaker, "value": "".join(draw.choices(TEXTS, k=3))}
+                {"from": speaker, "value": "".join(draw.choices(texts, k=3))}
                 for speaker in ("human", "gpt") * draw.randint(1, 3)
             ],
             "meta": {"a": {"b": [1, {"c": 2}]}},
@@ -31,13 +33,14 @@ def elements(seed):
     ]
 
 
-def damaged(seed, indent, numbers, damage):
+def damaged(seed, texts, indent, numbers, damage):
     """An array with damage in some elements; the elements that are whole."""
-    parts = [json.dumps(element, indent=indent, ensure_ascii=False) for element in elements(seed)]
+    values = elements(seed, texts)
+    parts = [json.dumps(value, indent=indent, ensure_ascii=False) for value in values]
     draw = random.Random(seed)
     for number in numbers:
         parts[number] = damage(parts[number], draw)
-    kept = [element for n, element in enumerate(elements(seed)) if n not in numbers]
+    kept = [value for n, value in enumerate(values) if n not in numbers]
     return f"[{', '.join(parts)}]".encode(), kept
 
 
@@ -72,13 +75,31 @@ def read(container, path, span_bytes, block_bytes):
 def test_a_quote_too_few_or_too_many_costs_its_element(
     scratch, seed, indent, numbers, damage, span_bytes, block_bytes
 ):
-    data, kept = damaged(seed, indent, numbers, damage)
+    data, kept = damaged(seed, PLAIN_TEXTS, indent, numbers, damage)
     records = read(JsonArray(), scratch("a.json", data), span_bytes, block_bytes)
     sound = [record.fields for record in records if not isinstance(record.fields, SampleError)]
     assert sound == kept
     faults = [record.fields for record in records if isinstance(record.fields, SampleError)]
     assert {fault.reason for fault in faults} == {RejectReason.INVALID_JSON}
     assert len(faults) == len(numbers)
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, COUNT - 2),
+    st.sampled_from([lose_a_quote, add_a_quote]),
+    st.sampled_from([1, 10**6]),
+)
+@settings(deadline=None, max_examples=40)
+def test_where_texts_look_like_json_little_is_lost_or_the_loss_is_told(
+    scratch, seed, number, damage, span_bytes
+):
+    data, kept = damaged(seed, HARD_TEXTS, None, {number}, damage)
+    records = read(JsonArray(), scratch("a.json", data), span_bytes, 1 << 20)
+    sound = [record.fields for record in records if not isinstance(record.fields, SampleError)]
+    assert [value for value in sound if value in kept] == [v for v in kept if v in sound]
+    is_told = any(isinstance(record.fields, UnreadError) for record in records)
+    assert is_told or all(value in sound for value in kept)
 
 
 @pytest.mark.parametrize("span_bytes", [1, 10**6])
