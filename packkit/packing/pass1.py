@@ -167,7 +167,9 @@ class _SpanPass:
     def _measure(self, batch: TableBuilder) -> pa.Table:
         """Returns the rows of a batch, whose lengths come from one call of the tokenizer."""
         sizes = [batch.image_sizes(row) for row in range(len(batch))]
-        results = self._encoder.encode_batch(batch.samples, image_sizes=sizes)
+        results = self._encoder.encode_batch(
+            batch.samples, image_sizes=sizes, max_len=self._config.max_len
+        )
         for row, result in enumerate(results):
             try:
                 batch.set_tokens(row, self._within_limits(batch, row, result))
@@ -186,7 +188,10 @@ class _SpanPass:
             SampleError: The sample cannot be trained on, is too long or has too many images.
         """
         if isinstance(result, EncodedSample) and result.length > self._config.max_len:
-            result = self._cut(batch, row, result.length)
+            detail = f"{result.length} tokens, max_len is {self._config.max_len}"
+            result = SampleError(RejectReason.OVERLONG, detail)
+        if isinstance(result, SampleError) and result.reason is RejectReason.OVERLONG:
+            result = self._cut(batch, row, result)
         if isinstance(result, SampleError):
             raise result
         images, limit = len(result.image_slots), self._config.max_images
@@ -195,11 +200,14 @@ class _SpanPass:
             raise SampleError(RejectReason.TOO_MANY_IMAGES, detail)
         return result
 
-    def _cut(self, batch: TableBuilder, row: int, length: int) -> EncodedSample | SampleError:
-        limit = self._config.max_len
+    def _cut(
+        self, batch: TableBuilder, row: int, overlong: SampleError
+    ) -> EncodedSample | SampleError:
         if self._config.overlong != "truncate":
-            return SampleError(RejectReason.OVERLONG, f"{length} tokens, max_len is {limit}")
-        batch.samples[row] = dataclasses.replace(batch.samples[row], token_limit=limit)
+            return overlong
+        sample = batch.samples[row]
+        limit = min(sample.token_limit or self._config.max_len, self._config.max_len)
+        batch.samples[row] = dataclasses.replace(sample, token_limit=limit)
         sizes = [batch.image_sizes(row)]
         return self._encoder.encode_batch([batch.samples[row]], image_sizes=sizes)[0]
 

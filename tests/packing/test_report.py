@@ -34,7 +34,8 @@ def report():
     manifest = Manifest(
         capacity=32, storage="shards", encoder=None, options={}, samples_read=8, samples_packed=6,
         samples_rejected=2, rejects={"empty_text": 2}, duplicate_ids=1, packs=4, tokens=100,
-        images=2, efficiency=0.78125, lower_bound=3, gap=1 / 3, sources=[{"name": "a.jsonl", "unread_bytes": 7}],
+        images=2, efficiency=0.78125, lower_bound=3, gap=1 / 3,
+        sources=[{"name": "a.jsonl", "unread_bytes": 7}],
         shards=shards, rejects_sha256="", encoder_sha256={},
     )  # fmt: skip
     return PackReport(manifest=manifest, fill_packs=3, seconds=1.5)
