@@ -76,7 +76,7 @@ class Tar:
         try:
             with open(path, "rb") as raw:
                 file = _HeaderFile(raw)
-                for members in _groups(file):
+                for members in _groups(file, ends=True):
                     offset, end = members[0].info.offset, members[-1].end
                     yield Record(offset, end - offset, 0, _fields(file, members, image))
         except _BROKEN as error:
@@ -96,7 +96,7 @@ class Tar:
 
         try:
             file = _HeaderFile(io.BytesIO(data))
-            fields = _fields(file, list(itertools.chain(*_groups(file))), image)
+            fields = _fields(file, list(itertools.chain(*_groups(file, ends=False))), image)
         except _BROKEN as error:
             detail = f"a broken tar ({_message(error)})"
             raise SampleError(RejectReason.TRUNCATED_FILE, detail) from None
@@ -124,16 +124,26 @@ class _HeaderFile:
         return self.raw.seek(offset)
 
 
-def _groups(file: _HeaderFile) -> Iterator[list[_Member]]:
-    """Yields neighbouring members of one key, of a tar and of all that were joined to it."""
+def _groups(file: _HeaderFile, *, ends: bool) -> Iterator[list[_Member]]:
+    """Yields neighbouring members of one key, of a tar and of all that were joined to it.
+
+    Args:
+        file: The tars.
+        ends: Whether they must end as tars do; the bytes of one record do not.
+
+    Raises:
+        tarfile.ReadError: The file is damaged, or cut off.
+    """
     start: int | None = 0
     while start is not None:
         file.raw.seek(start)
         opened: Any = file
         with tarfile.open(fileobj=opened, mode="r:", encoding="utf-8") as archive:
-            for _, group in itertools.groupby(_members(archive, start), lambda member: member.key):
+            for _, group in itertools.groupby(
+                _members(archive, start, ends=ends), lambda member: member.key
+            ):
                 yield list(group)
-            start = _next_tar(file.raw, start, archive.offset)
+            start = _next_tar(file.raw, start, archive.offset) if ends else None
 
 
 def _next_tar(raw: IO[bytes], start: int, end: int) -> int | None:
@@ -162,7 +172,7 @@ def _is_header(block: bytes) -> bool:
     return True
 
 
-def _members(archive: tarfile.TarFile, start: int) -> Iterator[_Member]:
+def _members(archive: tarfile.TarFile, start: int, *, ends: bool) -> Iterator[_Member]:
     """Yields the members of one tar, which begins at a byte of its file."""
     last = start - 1
     while (info := archive.next()) is not None:
@@ -175,12 +185,15 @@ def _members(archive: tarfile.TarFile, start: int) -> Iterator[_Member]:
         stem, _, extension = base.partition(".")
         if info.isfile() and stem and extension:
             yield _Member(os.path.join(folder, stem), extension.lower(), info, archive.offset)
-    # tarfile takes a broken header for the end. It may be that of another member of the last key,
+    # tarfile takes a broken header, and no header, for the end. It may be that of another member of the last key,
     # so it must be told before that key's record is thought whole.
     file: Any = archive.fileobj
     file.raw.seek(archive.offset)
-    if file.raw.read(tarfile.BLOCKSIZE).strip(b"\0"):
+    block = file.raw.read(tarfile.BLOCKSIZE)
+    if block.strip(b"\0"):
         raise tarfile.ReadError(f"a broken header at byte {archive.offset}")
+    if ends and not block:
+        raise tarfile.ReadError("the zeros that end a tar are missing")
 
 
 def _message(error: Exception) -> str:
