@@ -185,8 +185,8 @@ def _members(archive: tarfile.TarFile, start: int, *, ends: bool) -> Iterator[_M
         stem, _, extension = base.partition(".")
         if info.isfile() and stem and extension:
             yield _Member(os.path.join(folder, stem), extension.lower(), info, archive.offset)
-    # tarfile takes a broken header, and no header, for the end. It may be that of another member of the last key,
-    # so it must be told before that key's record is thought whole.
+    # tarfile takes a broken header for the end, and a missing one. It may be that of another member
+    # of the last key, so it must be told before that key's record is thought whole.
     file: Any = archive.fileobj
     file.raw.seek(archive.offset)
     block = file.raw.read(tarfile.BLOCKSIZE)
