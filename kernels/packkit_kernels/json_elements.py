@@ -113,6 +113,11 @@ class ElementScanner:
         return int(self._state[_NESTING])
 
     @property
+    def is_in_string(self) -> bool:
+        """Whether the bytes fed so far end inside a string."""
+        return bool(self._state[_IN_STRING])
+
+    @property
     def open_element(self) -> int | None:
         """Byte offset of an element that has begun and not ended, if there is one."""
         start = int(self._state[_START])

@@ -5,6 +5,7 @@ still catches it, and carries what its message says as fields:
 
     PackkitError
       + SampleError(ValueError)           one sample is not legal: reason, detail
+          + UnreadError                   bytes that may hold any number of samples: unread
       + LengthError(ValueError)           a length that no bin can hold: index, length, capacity
       + FormatError(ValueError)           a file is not what it should be: path, detail
           + ChecksumError                 the bytes read are not the bytes written
@@ -62,6 +63,18 @@ class SampleError(PackkitError, ValueError):
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class UnreadError(SampleError):
+    """A stretch of a file cannot be read, and nobody can tell how many samples it holds.
+
+    Attributes:
+        unread: Number of bytes of the stretch.
+    """
+
+    def __init__(self, unread: int, detail: str) -> None:
+        super().__init__(RejectReason.TRUNCATED_FILE, detail)
+        self.unread = unread
 
 
 def invalid_sample(detail: str) -> SampleError:

@@ -94,6 +94,10 @@ def pack_command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the pack set in the folder.")
     ] = False,
+    allow_truncated: Annotated[
+        bool,
+        typer.Option("--allow-truncated", help="Pack what can be read of a file that is cut off."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Turn image-text data into packs of --max-len tokens."""
@@ -127,6 +131,7 @@ def pack_command(
         strict=strict,
         max_reject_rate=max_reject_rate,
         overwrite=overwrite,
+        allow_truncated=allow_truncated,
     )
     failure = None
     with progress() as on_progress:

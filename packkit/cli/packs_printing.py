@@ -35,6 +35,8 @@ def show_report(report: PackReport, out: Path) -> None:
         ("samples rejected", f"{report.samples_rejected:,}"),
         *((f"  {reason}", f"{count:,}") for reason, count in report.rejects.items()),
     ]
+    if report.unread_bytes:
+        facts.append(("input bytes unread", f"{report.unread_bytes:,}"))
     if report.duplicate_ids:
         facts.append(("duplicate ids", f"{report.duplicate_ids:,}"))
     facts += [

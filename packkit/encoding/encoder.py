@@ -27,6 +27,7 @@ from tokenizers import Tokenizer
 
 from packkit.base.errors import FingerprintError, FormatError, InputError, SampleError
 from packkit.base.files import write_atomically
+from packkit.encoding.bounded import TextBounds
 from packkit.encoding.encoded import IGNORED, EncodedBatch, EncodedSample
 from packkit.encoding.image_tokens import ImagePolicy, ImageSizes, count_image_tokens, image_policy
 from packkit.encoding.templates import END_OF_TEXT, IMAGE, TEMPLATES, THINK_TAGS, TURN_END, Piece
@@ -109,6 +110,7 @@ class SampleEncoder:
         samples: Sequence[Sample],
         *,
         image_sizes: Sequence[ImageSizes | None] | None = None,
+        max_len: int | None = None,
     ) -> list[EncodedSample | SampleError]:
         """Encodes many samples at once, on all cores and without the GIL for most of the time.
 
@@ -119,14 +121,18 @@ class SampleEncoder:
             samples: The samples to encode.
             image_sizes: Width and height, pixels, of the images of each sample, where they are
                 known already. Else a policy that needs them reads the headers of the images.
+            max_len: Tokens that the caller takes; a text whose bytes alone tell that a sample has
+                more is an error, and is not tokenized.
 
         Returns:
             For each sample, in order, its ids or the error that keeps it from being trained on:
-            an image without a readable size, text that is not valid UTF-8, no trained token.
+            an image without a readable size, text that is not valid UTF-8, no trained token, far
+            too much text.
         """
         sizes = [None] * len(samples) if image_sizes is None else image_sizes
         outcomes = [
-            self._draft(sample, known) for sample, known in zip(samples, sizes, strict=True)
+            self._draft(sample, known, max_len)
+            for sample, known in zip(samples, sizes, strict=True)
         ]
         drafts = [draft for draft in outcomes if isinstance(draft, _Draft)]
         if not drafts:
@@ -152,11 +158,18 @@ class SampleEncoder:
         input_ids = batch.input_ids
         return EncodedSample(input_ids, np.full_like(input_ids, IGNORED), batch.image_slots)
 
-    def _draft(self, sample: Sample, sizes: ImageSizes | None) -> _Draft | SampleError:
+    def _draft(
+        self, sample: Sample, sizes: ImageSizes | None, max_len: int | None
+    ) -> _Draft | SampleError:
         try:
             pieces = self._template.render(sample, has_think_tags=self._has_think_tags)
             tokens = count_image_tokens(self._image_policy, sample, sizes)
-            return _Draft(pieces, tokens, sample.token_limit)
+            limit = sample.token_limit
+            if max_len is not None and (limit is None or limit > max_len):
+                self._bounds.check_length(pieces, tokens, max_len)
+            if limit is not None:
+                pieces = self._bounds.cut(pieces, limit)
+            return _Draft(pieces, tokens, limit)
         except SampleError as error:
             return error
 
@@ -214,6 +227,10 @@ class SampleEncoder:
     def image_slot_id(self) -> int:
         """Id of the token that stands, repeated, for an image."""
         return self._slot_ids[0]
+
+    @cached_property
+    def _bounds(self) -> TextBounds:
+        return TextBounds.of_tokenizer(self._tokenizer.data)
 
     @cached_property
     def fingerprint(self) -> str:

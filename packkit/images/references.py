@@ -1,6 +1,7 @@
 """Where image files stand, and how their bytes are read.
 
-Nothing here decodes a pixel. A file costs one open, one fstat and one pread.
+Nothing here decodes a pixel. A file costs one open, one fstat and one pread. What is larger than
+`MAX_RECORD_BYTES` is no image that can be packed, and is not read.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import NamedTuple, Protocol
 
 import pybase64
 
+from packkit.base import reads
 from packkit.base.errors import RejectReason, SampleError
+from packkit.base.reads import read_range
 from packkit.images.headers import HEAD_BYTES, MAX_PIXELS, ImageHeader, read_header
 
 # Errors that the name of an image can cause. A disk that fails or a process without descriptors
@@ -109,7 +112,7 @@ class FileImage:
         """Returns the first `size` bytes and the file's size and time.
 
         Raises:
-            SampleError: There is no such regular file.
+            SampleError: There is no such regular file, or it is too large or yields too little.
         """
         return self._read(size)
 
@@ -141,9 +144,14 @@ class FileImage:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise self._missing("not a regular file")
-            data = os.pread(descriptor, status.st_size if size is None else size, 0)
+            _check_size(status.st_size)
+            wanted = status.st_size if size is None else min(size, status.st_size)
+            data = read_range(descriptor, 0, wanted)
         finally:
             os.close(descriptor)
+        if len(data) < wanted:
+            detail = f"{os.path.basename(self.path)}: {len(data)} of {wanted} bytes can be read"
+            raise SampleError(RejectReason.TRUNCATED_FILE, detail)
         return ImagePeek(data, status.st_size, status.st_mtime_ns)
 
     def _missing(self, why: str) -> SampleError:
@@ -181,14 +189,21 @@ class RangeImage:
         return self._read(self.size)
 
     def _read(self, size: int) -> bytes:
+        _check_size(self.size)
         with open(self.path, "rb", buffering=0) as file:
-            data = os.pread(file.fileno(), size, self.offset)
+            data = read_range(file.fileno(), self.offset, size)
         if len(data) < size:
             raise SampleError(
                 RejectReason.TRUNCATED_FILE,
                 f"an image of {self.size} bytes at byte {self.offset} is cut off",
             )
         return data
+
+
+def _check_size(size: int) -> None:
+    if size > reads.MAX_RECORD_BYTES:
+        detail = f"an image of {size} bytes, more than {reads.MAX_RECORD_BYTES}"
+        raise SampleError(RejectReason.IMAGE_TOO_LARGE, detail)
 
 
 def peek_header(

@@ -36,6 +36,7 @@ class PackTable:
     max_samples: int | None = None
     max_pixels: int | None = None
     shard_size: int | None = None
+    allow_truncated: bool | None = None
 
     @property
     def given(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from packkit.images import MAX_PIXELS
 DECIDING = frozenset(
     {"max_len", "image_tokens", "template", "layout", "columns", "storage", "shard_size"}
     | {"algorithm", "max_images", "max_samples", "overlong", "seed", "max_pixels", "check_images"}
-    | {"unique_ids"}
+    | {"unique_ids", "allow_truncated"}
 )
 # What decides them, too, and is stated in the job by what it stands for: the encoder's fingerprint,
 # the folder of the images.
@@ -55,6 +55,8 @@ class PackConfig:
         strict: Whether the run stops at the first sample that would be rejected.
         max_reject_rate: Share of rejected samples above which the run fails, in [0, 1].
         overwrite: Whether a pack set in the output folder is replaced.
+        allow_truncated: Whether a file that cannot be read to its end is packed as far as it can be
+            read; else it is an error.
 
     Raises:
         InputError: A value is out of range.
@@ -81,6 +83,7 @@ class PackConfig:
     strict: bool = False
     max_reject_rate: float = default.MAX_REJECT_RATE
     overwrite: bool = False
+    allow_truncated: bool = False
 
     def __post_init__(self) -> None:
         for name in ("max_len", "shard_size", "workers", "max_pixels"):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from packkit.base.engine import LocalEngine
 from packkit.base.errors import SourceChangedError
 from packkit.base.files import names_in_errors
+from packkit.base.reads import read_range
 from packkit.packing.sample_table import SampleTable
 from packkit.sources import Source
 
@@ -47,7 +48,7 @@ def gather(
         start, stop = measured.offset[first], measured.offset[last] + measured.size[last]
         number = int(measured.source[first])
         with names_in_errors(Path(sources[number].path)):
-            return os.pread(descriptors[number], int(stop - start), int(start))
+            return read_range(descriptors[number], int(start), int(stop - start))
 
     try:
         for number in np.unique(measured.source[rows]).tolist():

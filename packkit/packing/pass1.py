@@ -12,16 +12,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base import reads
+from packkit.base.errors import (
+    FormatError,
+    RejectReason,
+    SampleError,
+    UnreadError,
+    invalid_sample,
+)
 from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.images import DataRoot, ImageRef, peek_header
 from packkit.images.pixels import check_pixels
 from packkit.packing.config import PackConfig
 from packkit.packing.span import Notes, Reject, SpanResult, SpanTask, table_schema
 from packkit.packing.table_builder import TableBuilder
-from packkit.sources import Record, Source, container_named, layout_named
+from packkit.samples import Sample
+from packkit.sources import Fields, Record, Source, container_named, layout_named, sample_of
 
 # One call of the tokenizer for this many samples or bytes, whichever comes first.
 _BATCH_SAMPLES = 256
@@ -30,6 +39,8 @@ _BATCH_BYTES = 16 << 20
 # One thread parses while the others are inside the tokenizer. Left to the interpreter's own lock,
 # two parsing threads hand it to and fro at every small read and are slower than one.
 _EXAMINING = threading.Lock()
+
+_MOST_PIXELS_A_SIDE = (1 << 31) - 1
 
 
 def span_tasks(sources: Sequence[Source]) -> Iterator[SpanTask]:
@@ -65,6 +76,7 @@ class SpanMeasurer:
         """Measures one span.
 
         Raises:
+            FormatError: The file cannot be read to its end, and the run does not allow that.
             SampleError: A sample would be rejected and the run is strict, or a sample is too long
                 and `overlong` is ``error``.
         """
@@ -123,9 +135,14 @@ class _SpanPass:
         try:
             if isinstance(record.fields, SampleError):
                 raise record.fields
-            identifier = _id_of(record.fields.get("id"))
-            sample = self._layout.to_sample(record.fields, self._root)
+            if record.size > reads.MAX_RECORD_BYTES:
+                raise invalid_sample(
+                    f"a record of {record.size} bytes, more than {reads.MAX_RECORD_BYTES}"
+                )
+            identifier = _id_of(record.fields)
+            sample = sample_of(record.fields, self._layout, self._root)
             identifier = sample.id
+            _check_has_json_form(sample)
             if not sample.has_trained_text:
                 raise SampleError(RejectReason.EMPTY_TEXT, "no text to train on")
             images = [self._look_at(number, image) for number, image in enumerate(sample.images)]
@@ -142,12 +159,17 @@ class _SpanPass:
                 check_pixels(peek.head if len(peek.head) == peek.size else _all_bytes(image))
         except SampleError as error:
             raise SampleError(error.reason, f"image {number}: {error.detail}") from None
+        if max(header.width, header.height) > _MOST_PIXELS_A_SIDE:
+            detail = f"image {number}: {header.width} x {header.height} pixels"
+            raise SampleError(RejectReason.IMAGE_TOO_LARGE, detail)
         return header.width, header.height, peek.size, peek.mtime_ns
 
     def _measure(self, batch: TableBuilder) -> pa.Table:
         """Returns the rows of a batch, whose lengths come from one call of the tokenizer."""
         sizes = [batch.image_sizes(row) for row in range(len(batch))]
-        results = self._encoder.encode_batch(batch.samples, image_sizes=sizes)
+        results = self._encoder.encode_batch(
+            batch.samples, image_sizes=sizes, max_len=self._config.max_len
+        )
         for row, result in enumerate(results):
             try:
                 batch.set_tokens(row, self._within_limits(batch, row, result))
@@ -166,7 +188,10 @@ class _SpanPass:
             SampleError: The sample cannot be trained on, is too long or has too many images.
         """
         if isinstance(result, EncodedSample) and result.length > self._config.max_len:
-            result = self._cut(batch, row, result.length)
+            detail = f"{result.length} tokens, max_len is {self._config.max_len}"
+            result = SampleError(RejectReason.OVERLONG, detail)
+        if isinstance(result, SampleError) and result.reason is RejectReason.OVERLONG:
+            result = self._cut(batch, row, result)
         if isinstance(result, SampleError):
             raise result
         images, limit = len(result.image_slots), self._config.max_images
@@ -175,11 +200,14 @@ class _SpanPass:
             raise SampleError(RejectReason.TOO_MANY_IMAGES, detail)
         return result
 
-    def _cut(self, batch: TableBuilder, row: int, length: int) -> EncodedSample | SampleError:
-        limit = self._config.max_len
+    def _cut(
+        self, batch: TableBuilder, row: int, overlong: SampleError
+    ) -> EncodedSample | SampleError:
         if self._config.overlong != "truncate":
-            return SampleError(RejectReason.OVERLONG, f"{length} tokens, max_len is {limit}")
-        batch.samples[row] = dataclasses.replace(batch.samples[row], token_limit=limit)
+            return overlong
+        sample = batch.samples[row]
+        limit = min(sample.token_limit or self._config.max_len, self._config.max_len)
+        batch.samples[row] = dataclasses.replace(sample, token_limit=limit)
         sizes = [batch.image_sizes(row)]
         return self._encoder.encode_batch([batch.samples[row]], image_sizes=sizes)[0]
 
@@ -194,17 +222,43 @@ class _SpanPass:
     def _reject(
         self, position: int, offset: int, sample_id: str | None, error: SampleError
     ) -> None:
+        unread = error.unread if isinstance(error, UnreadError) else 0
+        if isinstance(error, UnreadError) and not self._config.allow_truncated:
+            detail = f"{error.detail}; {unread} bytes are unread; allow_truncated packs the rest"
+            raise FormatError(self._source.name, detail)
         is_overlong = error.reason is RejectReason.OVERLONG
         if self._config.strict or (is_overlong and self._config.overlong == "error"):
             place = f"{self._source.name}: record at byte {offset}"
             raise SampleError(error.reason, f"{place}: {error.detail}")
+        # What has no UTF-8 form is told by its escapes.
+        name = None if sample_id is None else _escaped(sample_id)
+        detail = _escaped(error.detail)
         self._rejects.append(
-            Reject(self._source.name, position, sample_id, error.reason.value, error.detail)
+            Reject(self._source.name, position, name, error.reason.value, detail, unread)
         )
 
 
-def _id_of(value: object) -> str | None:
-    return None if value is None else str(value)
+def _check_has_json_form(sample: Sample) -> None:
+    """Proves that pass 2 can write a sample.
+
+    Raises:
+        SampleError: A text is not UTF-8, or values are nested too deep or are none of JSON.
+    """
+    try:
+        orjson.dumps({"data": [sample.to_dict(with_images=False)]})
+    except orjson.JSONEncodeError as error:
+        is_no_text = "UTF-8" in str(error)
+        reason = RejectReason.INVALID_UTF8 if is_no_text else RejectReason.INVALID_SAMPLE
+        raise SampleError(reason, f"has no JSON form ({error})") from None
+
+
+def _escaped(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _id_of(fields: Fields) -> str | None:
+    value = fields.get("id")
+    return str(value) if isinstance(value, str | int | float) else None
 
 
 def _all_bytes(image: bytes | ImageRef) -> bytes:

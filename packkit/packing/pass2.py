@@ -23,7 +23,7 @@ from packkit.packing.sample_table import SampleTable
 from packkit.planning.arrange import ShardTask
 from packkit.samples import Origin, Sample
 from packkit.shards import MeasuredSample, ShardEntry, ShardWriter
-from packkit.sources import Source, container_named, layout_named
+from packkit.sources import Source, container_named, layout_named, sample_of
 
 
 class ShardMaker:
@@ -160,7 +160,7 @@ class _RecordReader:
 
     def read(self, data: bytes, offset: int) -> Sample:
         try:
-            return self._layout.to_sample(self._container.load(data), self._root)
+            return sample_of(self._container.load(data), self._layout, self._root)
         except SampleError as error:
             detail = f"the record at byte {offset} is no sample now ({error})"
             raise SourceChangedError(self._source.name, detail) from None

@@ -69,11 +69,17 @@ class PackReport:
         """Size of all shards on disk."""
         return sum(shard.bytes for shard in self.manifest.shards)
 
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes of the inputs that could not be read, and may hold any number of samples."""
+        return sum(source.get("unread_bytes", 0) for source in self.sources)
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON form."""
         facts = [name for name, value in vars(PackReport).items() if isinstance(value, _Fact)]
-        own_names = ("fill_packs", "shards", "bytes", "seconds", "was_complete", "redone")
-        return {name: getattr(self, name) for name in (*facts, *own_names)}
+        own_names = ("fill_packs", "shards", "bytes", "unread_bytes")
+        of_run = ("seconds", "was_complete", "redone")
+        return {name: getattr(self, name) for name in (*facts, *own_names, *of_run)}
 
 
 class PackRejectRateError(RejectRateError):

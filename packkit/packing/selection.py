@@ -46,8 +46,10 @@ class Selection:
     def source_entries(self) -> list[dict[str, Any]]:
         """Returns the manifest's entry of each origin."""
         rejects: dict[str, Counter[str]] = {name: Counter() for name in self.origins.names}
+        unread: Counter[str] = Counter()
         for reject in self.rejects:
             rejects[reject.source][reject.reason] += 1
+            unread[reject.source] += reject.unread
         return [
             {
                 "name": name,
@@ -56,6 +58,7 @@ class Selection:
                 "packed": read - rejects[name].total(),
                 "rejected": rejects[name].total(),
                 "rejects": dict(sorted(rejects[name].items())),
+                "unread_bytes": unread[name],
             }
             for name, layout, read in zip(*self.origins, strict=True)
         ]

@@ -84,6 +84,7 @@ class Reject(NamedTuple):
         id: Id of the sample where it could be read.
         reason: Name of the rule that the sample breaks.
         detail: What was found instead.
+        unread: Bytes that may hold any number of samples, where the reject stands for such; else 0.
     """
 
     source: str
@@ -91,11 +92,19 @@ class Reject(NamedTuple):
     id: str | None
     reason: str
     detail: str
+    unread: int = 0
 
 
 def reject_lines(rejects: Iterable[Reject]) -> bytes:
     """Returns rejects as JSON lines, as ``rejects.jsonl`` holds them."""
-    return b"".join(orjson.dumps(reject._asdict()) + b"\n" for reject in rejects)
+    return b"".join(map(_reject_line, rejects))
+
+
+def _reject_line(reject: Reject) -> bytes:
+    fields = reject._asdict()
+    if not reject.unread:
+        del fields["unread"]
+    return orjson.dumps(fields) + b"\n"
 
 
 class SpanResult(NamedTuple):

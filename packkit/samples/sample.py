@@ -38,6 +38,9 @@ from packkit.samples.sample_json import (
 ROLES = ("system", "user", "assistant")
 """Roles that a message may have."""
 
+MAX_TOKEN_LIMIT = (1 << 31) - 1
+"""Largest number of tokens at which a sample may be cut; lengths have 32 bits on disk."""
+
 _MESSAGE_KEYS = frozenset({"role", "content", "train"})
 
 
@@ -129,8 +132,10 @@ class Sample:
             raise invalid_sample("exactly one of messages and content must be given")
         if not (self.messages or self.content):
             raise SampleError(RejectReason.EMPTY_TEXT, "neither a message nor a part")
-        if self.token_limit is not None and self.token_limit < 1:
-            raise invalid_sample(f"token_limit must be at least 1, got {self.token_limit}")
+        if self.token_limit is not None and not 1 <= self.token_limit <= MAX_TOKEN_LIMIT:
+            raise invalid_sample(
+                f"token_limit must be in 1..{MAX_TOKEN_LIMIT}, got {kind_of(self.token_limit)}"
+            )
         if self.image_count != len(self.images):
             raise SampleError(
                 RejectReason.IMAGE_COUNT,

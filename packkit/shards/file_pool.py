@@ -11,6 +11,8 @@ import weakref
 from functools import lru_cache
 from pathlib import Path
 
+from packkit.base.reads import read_range
+
 _MOST_OPEN_FILES = 64
 
 
@@ -28,7 +30,7 @@ class FilePool:
         """
         # Held by this frame, the file outlives its eviction by another thread.
         file = self._open(path)
-        return os.pread(file.descriptor, max(0, min(size, file.size - offset)), offset)
+        return read_range(file.descriptor, offset, max(0, min(size, file.size - offset)))
 
     def close(self) -> None:
         """Closes the files."""

@@ -8,7 +8,7 @@ from packkit.sources.registry import (
     installed_layouts,
     layout_named,
 )
-from packkit.sources.samples import read_samples
+from packkit.sources.samples import read_samples, sample_of
 from packkit.sources.source import Source, open_source
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "layout_named",
     "open_source",
     "read_samples",
+    "sample_of",
 ]

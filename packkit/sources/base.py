@@ -44,7 +44,8 @@ class Record(NamedTuple):
         offset: First byte of the record in the file.
         size: Number of bytes in the file.
         checksum: Xxh3_64 of those bytes; 0 where pass 1 does not read all of them.
-        fields: The fields of the record, or why they cannot be read.
+        fields: The fields of the record, or why they cannot be read; an `UnreadError` where the
+            bytes may hold any number of records.
     """
 
     offset: int

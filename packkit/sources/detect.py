@@ -8,7 +8,7 @@ from pathlib import Path
 
 from packkit.base.errors import InputError, SampleError
 from packkit.sources.base import Container, Fields, Span
-from packkit.sources.containers.json_lines import BYTE_ORDER_MARK, read_lines
+from packkit.sources.containers.json_lines import BYTE_ORDER_MARK, Line, read_lines
 from packkit.sources.discover import inner_name
 from packkit.sources.registry import container_named, installed_containers, installed_layouts
 
@@ -47,7 +47,7 @@ def _detect_json(path: Path, *, is_lines: bool) -> str:
     if not is_lines and (splits := _container_of_arrays(head)) is not None:
         return splits
     lines = read_lines(path, Span(0, path.stat().st_size))
-    first, second = (next(lines, (0, b""))[1] for _ in range(2))
+    first, second = (next(lines, Line(0, 0, b"")).data for _ in range(2))
     # Many call JSON lines .json: then a line ends its object, and another begins one.
     is_lines = is_lines or (first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{"))
     if _PACK_HEAD.match(first + second):
@@ -98,8 +98,8 @@ def detect_layout(name: str, path: Path, container: Container, columns: Mapping[
 
 def _first_fields(path: Path, container: Container) -> Fields | None:
     """Returns the first record that can be read, if there is one."""
-    for span in container.split(path):
-        for record in container.scan(path, span):
-            if not isinstance(record.fields, SampleError):
-                return record.fields
+    # To cut some kinds of files into spans costs a reading of the whole.
+    for record in container.scan(path, Span(0, path.stat().st_size)):
+        if not isinstance(record.fields, SampleError):
+            return record.fields
     return None

@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from packkit.base.errors import SampleError
+from packkit.base.errors import (
+    FormatError,
+    PackkitError,
+    SampleError,
+    UnreadError,
+    invalid_sample,
+)
 from packkit.images import DataRoot
 from packkit.samples import Origin, Sample
+from packkit.sources.base import Fields, Layout
 from packkit.sources.discover import find_inputs
 from packkit.sources.registry import container_named, layout_named
 from packkit.sources.source import AUTO, Source, open_source
+
+# What a record can cause in a layout that did not expect its values. Errors of the machine, such as
+# OSError and MemoryError, are no fault of the record.
+_FAULTS_OF_THE_RECORD = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+)
 
 
 def read_samples(
@@ -35,13 +53,27 @@ def read_samples(
 
     Raises:
         InputError: An input names nothing, or its container or layout cannot be told.
-        FormatError: A file is not what its ending says.
+        FormatError: A file is not what its ending says, or cannot be read to its end.
     """
     for file in find_inputs(inputs):
         source = open_source(
             file, staging=staging, layout=layout, columns=columns, data_root=data_root
         )
         yield from _samples_of(source)
+
+
+def sample_of(fields: Fields, layout: Layout, root: DataRoot) -> Sample:
+    """Returns the sample that a record makes.
+
+    Raises:
+        SampleError: The record makes no legal sample, or its layout did not expect its values.
+    """
+    try:
+        return layout.to_sample(fields, root)
+    except PackkitError:
+        raise
+    except _FAULTS_OF_THE_RECORD as error:
+        raise invalid_sample(f"{type(error).__name__}: {error}") from error
 
 
 def _samples_of(source: Source) -> Iterator[tuple[Origin, Sample | SampleError]]:
@@ -52,10 +84,13 @@ def _samples_of(source: Source) -> Iterator[tuple[Origin, Sample | SampleError]]
         for record in container.scan(path, span):
             origin = Origin(source.name, position)
             position += 1
+            if isinstance(record.fields, UnreadError):
+                raise FormatError(source.name, record.fields.detail)
             if isinstance(record.fields, SampleError):
                 yield origin, record.fields
                 continue
             try:
-                yield origin, layout.to_sample(record.fields, root)
+                sample: Sample | SampleError = sample_of(record.fields, layout, root)
             except SampleError as error:
-                yield origin, error
+                sample = error
+            yield origin, sample

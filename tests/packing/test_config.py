@@ -33,6 +33,7 @@ OTHERS = {
     "strict": True,
     "max_reject_rate": 0.5,
     "overwrite": True,
+    "allow_truncated": True,
 }
 
 

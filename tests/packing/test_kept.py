@@ -58,6 +58,7 @@ CHANGES = {
     "max_pixels": 10_000,
     "check_images": True,
     "unique_ids": True,
+    "allow_truncated": True,
     "data_root": "/",
 }
 

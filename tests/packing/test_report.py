@@ -12,7 +12,7 @@ from packkit.shards import Manifest, ShardEntry
 KEYS = [
     *("samples_read", "samples_packed", "samples_rejected", "rejects", "sources"),
     *("duplicate_ids", "packs", "tokens", "images", "efficiency", "lower_bound", "gap"),
-    *("fill_packs", "shards", "bytes", "seconds", "was_complete", "redone"),
+    *("fill_packs", "shards", "bytes", "unread_bytes", "seconds", "was_complete", "redone"),
 ]
 
 
@@ -34,7 +34,8 @@ def report():
     manifest = Manifest(
         capacity=32, storage="shards", encoder=None, options={}, samples_read=8, samples_packed=6,
         samples_rejected=2, rejects={"empty_text": 2}, duplicate_ids=1, packs=4, tokens=100,
-        images=2, efficiency=0.78125, lower_bound=3, gap=1 / 3, sources=[{"name": "a.jsonl"}],
+        images=2, efficiency=0.78125, lower_bound=3, gap=1 / 3,
+        sources=[{"name": "a.jsonl", "unread_bytes": 7}],
         shards=shards, rejects_sha256="", encoder_sha256={},
     )  # fmt: skip
     return PackReport(manifest=manifest, fill_packs=3, seconds=1.5)
@@ -53,6 +54,10 @@ def test_json_has_every_figure_under_its_name(report):
     data = report.to_dict()
     assert list(data) == KEYS
     assert json.loads(json.dumps(data)) == {name: getattr(report, name) for name in KEYS}
+
+
+def test_unread_bytes_are_those_of_all_sources(report):
+    assert report.unread_bytes == 7
 
 
 def test_reports_travel_between_processes(report):

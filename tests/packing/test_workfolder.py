@@ -29,7 +29,13 @@ def span_of(positions, rejects=()):
 
 
 REJECTS = st.builds(
-    Reject, st.text(), st.integers(0, 2**62), st.none() | st.text(), st.text(), st.text()
+    Reject,
+    st.text(),
+    st.integers(0, 2**62),
+    st.none() | st.text(),
+    st.text(),
+    st.text(),
+    st.integers(0, 2**62),
 )
 
 

@@ -2,7 +2,7 @@
 
 LLaVA's largest files are a single array of 20 GB. It is streamed: a compiled scan finds where each
 element stands, and only that element is parsed. Memory is one block and one element; cutting the
-array into spans costs a first scan of the file.
+array into spans costs a first reading of the file.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base import reads
+from packkit.base.errors import SampleError
 from packkit.sources.base import Record, Span
+from packkit.sources.containers.json_elements import ElementReader
 from packkit.sources.containers.json_lines import (
     BUFFER_BYTES,
     BYTE_ORDER_MARK,
     SPAN_BYTES,
     JsonLines,
+    Line,
+    too_large,
 )
-from packkit_kernels.json_elements import ElementScanner
 
 
 class JsonArray(JsonLines):
@@ -30,38 +33,28 @@ class JsonArray(JsonLines):
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
     _opening: ClassVar[bytes] = b"["
     """The brackets that are open around an element."""
-    _kind: ClassVar[str] = "array"
 
     def split(self, path: Path) -> list[Span]:
         """Cuts the array at the first element that begins after every 64 MiB."""
-        whole = Span(0, path.stat().st_size)
+        size = path.stat().st_size
         starts = [0]
-        with open(path, "rb") as file:
-            scanner = ElementScanner(depth=len(self._opening))
-            for block in _element_ranges(file.fileno(), whole, scanner):
-                for start, _ in block:
-                    if start - starts[-1] >= SPAN_BYTES:
-                        starts.append(start)
-        return [Span(*span) for span in zip(starts, [*starts[1:], whole.stop], strict=True)]
+        for record in self.scan(path, Span(0, size)):
+            if record.offset - starts[-1] >= SPAN_BYTES and _is_element(record):
+                starts.append(record.offset)
+        return [Span(*span) for span in zip(starts, [*starts[1:], size], strict=True)]
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
         """Yields the elements of a span; a last record says what is wrong with the file's end."""
-        # Every span but the first begins at an element, inside an array.
-        opening = self._opening if span.start else b""
-        scanner = ElementScanner(depth=len(self._opening), base=span.start - len(opening))
-        scanner.feed(opening)
         with open(path, "rb") as file:
-            descriptor = file.fileno()
-            for block in _element_ranges(descriptor, span, scanner):
-                for start, stop in block:
-                    yield self._record(start, os.pread(descriptor, stop - start, start))
-            is_last = span.stop == os.fstat(descriptor).st_size
-        if is_last and scanner.nesting:
-            yield cut_off(scanner, span.stop)
-        elif scanner.rest is not None:
-            detail = f"{span.stop - scanner.rest} bytes follow the end of the {self._kind}"
-            error = SampleError(RejectReason.INVALID_JSON, detail)
-            yield Record(scanner.rest, span.stop - scanner.rest, 0, error)
+            reader = ElementReader(
+                file.fileno(),
+                self._opening,
+                span,
+                is_last=span.stop == os.fstat(file.fileno()).st_size,
+                record=self._record,
+                block_bytes=BUFFER_BYTES,
+            )
+            yield from reader.records()
 
 
 class JsonSplits(JsonArray):
@@ -76,7 +69,6 @@ class JsonSplits(JsonArray):
     suffixes: ClassVar[tuple[str, ...]] = ()
     first_keys: ClassVar[tuple[str, ...]] = ("train", "val", "valid", "validation", "test")
     _opening: ClassVar[bytes] = b"{["
-    _kind: ClassVar[str] = "object"
 
 
 class JsonObject(JsonLines):
@@ -91,32 +83,20 @@ class JsonObject(JsonLines):
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
         """Yields the object."""
-        yield self._record(*read_document(path))
+        offset, size, data = read_document(path)
+        is_held = len(data) == size
+        yield self._record(offset, data) if is_held else Record(offset, size, 0, too_large(size))
 
 
-def read_document(path: Path) -> tuple[int, bytes]:
-    """Returns a whole file and where it begins, which is after a byte order mark."""
+def read_document(path: Path) -> Line:
+    """Returns a whole file without a byte order mark, and where it begins."""
+    size = path.stat().st_size
+    if size > reads.MAX_RECORD_BYTES:
+        return Line(0, size, b"")
     data = path.read_bytes()
     start = len(BYTE_ORDER_MARK) if data.startswith(BYTE_ORDER_MARK) else 0
-    return start, data[start:]
+    return Line(start, len(data) - start, data[start:])
 
 
-def cut_off(scanner: ElementScanner, stop: int) -> Record:
-    """Returns the record that stands for what is missing at the end of a file."""
-    start = scanner.open_element
-    detail = f"cut off at byte {stop}"
-    return Record(
-        stop if start is None else start,
-        0 if start is None else stop - start,
-        0,
-        SampleError(RejectReason.TRUNCATED_FILE, detail),
-    )
-
-
-def _element_ranges(
-    descriptor: int, span: Span, scanner: ElementScanner
-) -> Iterator[list[tuple[int, int]]]:
-    """Yields start and stop of the elements of a span, block by block."""
-    for offset in range(span.start, span.stop, BUFFER_BYTES):
-        block = os.pread(descriptor, min(BUFFER_BYTES, span.stop - offset), offset)
-        yield [(start, stop) for start, stop in scanner.feed(block).tolist()]
+def _is_element(record: Record) -> bool:
+    return not isinstance(record.fields, SampleError)

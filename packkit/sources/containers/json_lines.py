@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import IO, ClassVar, NamedTuple
 
 import orjson
 import xxhash
 
-from packkit.base.errors import RejectReason, SampleError, invalid_sample
+from packkit.base import reads
+from packkit.base.errors import RejectReason, SampleError, UnreadError, invalid_sample
 from packkit.sources.base import Fields, Record, Span
+from packkit_kernels.json_elements import ElementScanner
 
 SPAN_BYTES = 64 << 20
 BUFFER_BYTES = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+# What a file system that lost the bytes of a file gives in their place.
+_HOLE = bytes(512)
+_INT64_BOUND = 1 << 63
+
+
+class Line(NamedTuple):
+    """One line of a file.
+
+    Attributes:
+        offset: First byte of the line.
+        size: Number of its bytes, its line break among them.
+        data: The bytes themselves; nothing of a line of more than `MAX_RECORD_BYTES`.
+    """
+
+    offset: int
+    size: int
+    data: bytes
 
 
 def parse_object(data: bytes) -> Fields:
     """Parses a JSON object.
 
     Raises:
-        SampleError: The bytes are not UTF-8, not JSON, or not an object.
+        SampleError: The bytes are not UTF-8, not JSON, not an object, or hold an integer that no
+            64 bits hold.
     """
     try:
         value = orjson.loads(data)
@@ -33,7 +55,29 @@ def parse_object(data: bytes) -> Fields:
         raise SampleError(RejectReason.INVALID_JSON, str(error)) from None
     if not isinstance(value, dict):
         raise invalid_sample(f"a record must be an object, got {type(value).__name__}")
+    if _has_large_float(value):
+        json.loads(data, parse_int=_checked_int)
     return value
+
+
+def _has_large_float(value: object) -> bool:
+    """Whether there is a float that orjson may have made of an integer of more than 64 bits."""
+    values = [value]
+    while values:
+        match values.pop():
+            case dict(item):
+                values += item.values()
+            case list(item):
+                values += item
+            case float(item) if abs(item) >= _INT64_BOUND:
+                return True
+    return False
+
+
+def _checked_int(text: str) -> int:
+    if len(text) > len(str(-_INT64_BOUND)) or not -_INT64_BOUND <= int(text) < 2 * _INT64_BOUND:
+        raise invalid_sample(f"integer {text[:40]} does not fit into 64 bits")
+    return 0
 
 
 class JsonLines:
@@ -54,15 +98,15 @@ class JsonLines:
                 # A line may be longer than a span.
                 if target > starts[-1]:
                     file.seek(target - 1)
-                    file.readline()
+                    _skip_line(file)
                     starts.append(file.tell())
         stops = [*starts[1:], size]
         return [Span(*span) for span in zip(starts, stops, strict=True) if span[0] < span[1]]
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
         """Yields the lines of a span."""
-        for offset, line in read_lines(path, span):
-            yield self._record(offset, line)
+        for line in read_lines(path, span):
+            yield self._line_record(line)
 
     def load(self, data: bytes) -> Fields:
         """Parses one line.
@@ -72,16 +116,65 @@ class JsonLines:
         """
         return parse_object(data)
 
-    def _record(self, offset: int, line: bytes) -> Record:
-        checksum = xxhash.xxh3_64_intdigest(line)
+    def is_cut(self, line: bytes) -> bool:
+        """Whether a last line without a line break, which is no record, begins one."""
+        scanner = ElementScanner(depth=1)
+        scanner.feed(line)
+        return scanner.nesting > 0
+
+    def _line_record(self, line: Line) -> Record:
+        if len(line.data) < line.size:
+            return Record(line.offset, line.size, 0, too_large(line.size))
+        record = self._record(line.offset, line.data)
+        if not isinstance(record.fields, SampleError) or isinstance(record.fields, UnreadError):
+            return record
+        if _HOLE in line.data:
+            detail = f"a hole of zeros in the line at byte {line.offset}"
+        elif not line.data.endswith(b"\n") and self.is_cut(line.data):
+            detail = f"cut off at byte {line.offset + line.size}"
+        else:
+            return record
+        return record._replace(fields=UnreadError(line.size, detail))
+
+    def _record(self, offset: int, data: bytes) -> Record:
+        checksum = xxhash.xxh3_64_intdigest(data)
         try:
-            return Record(offset, len(line), checksum, self.load(line))
+            return Record(offset, len(data), checksum, self.load(data))
         except SampleError as error:
-            return Record(offset, len(line), checksum, error)
+            return Record(offset, len(data), checksum, error)
 
 
-def read_lines(path: Path, span: Span) -> Iterator[tuple[int, bytes]]:
-    """Yields offset and bytes of every line of a span that is not blank."""
+class StagedRows:
+    """The copy of a table as JSON lines: an object a row, or an array of what its reject says.
+
+    The array holds reason and detail, and the bytes unread where they may be several rows.
+    """
+
+    staged: ClassVar[bool] = True
+
+    def load(self, data: bytes) -> Fields:
+        """Parses one line of the copy.
+
+        Raises:
+            SampleError: The line stands for a row that could not be read.
+        """
+        match orjson.loads(data):
+            case [_, detail, int(unread)]:
+                raise UnreadError(unread, detail)
+            case [reason, detail]:
+                raise SampleError(RejectReason(reason), detail)
+            case fields:
+                row: Fields = fields
+                return row
+
+
+def too_large(size: int) -> SampleError:
+    """Returns the error of a record that is too large to be held."""
+    return invalid_sample(f"a record of {size} bytes, more than {reads.MAX_RECORD_BYTES}")
+
+
+def read_lines(path: Path, span: Span) -> Iterator[Line]:
+    """Yields every line of a span that is not blank."""
     with open(path, "rb", buffering=BUFFER_BYTES) as file:
         file.seek(span.start)
         # Windows editors put a byte order mark first, which is not JSON.
@@ -89,9 +182,23 @@ def read_lines(path: Path, span: Span) -> Iterator[tuple[int, bytes]]:
             file.seek(0)
         offset = file.tell()
         while offset < span.stop:
-            line = file.readline()
-            if not line:
+            data = file.readline(reads.MAX_RECORD_BYTES + 1)
+            size = len(data)
+            if not data:
                 break
-            if not line.isspace():
-                yield offset, line
-            offset += len(line)
+            if size > reads.MAX_RECORD_BYTES:
+                is_ended, data = data.endswith(b"\n"), b""
+                size += 0 if is_ended else _skip_line(file)
+            if not data.isspace():
+                yield Line(offset, size, data)
+            offset += size
+
+
+def _skip_line(file: IO[bytes]) -> int:
+    """Reads on to the end of a line; returns the number of its bytes."""
+    size = 0
+    while block := file.readline(BUFFER_BYTES):
+        size += len(block)
+        if block.endswith(b"\n"):
+            break
+    return size

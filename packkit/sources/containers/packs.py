@@ -10,10 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from packkit.base.errors import SampleError, invalid_sample
+from packkit.base.errors import RejectReason, SampleError, UnreadError, invalid_sample
 from packkit.sources.base import Fields, Record, Span
-from packkit.sources.containers.json_array import cut_off, read_document
-from packkit.sources.containers.json_lines import JsonLines, parse_object, read_lines
+from packkit.sources.containers.json_array import read_document
+from packkit.sources.containers.json_lines import (
+    JsonLines,
+    Line,
+    parse_object,
+    read_lines,
+    too_large,
+)
 from packkit_kernels.json_elements import ElementScanner
 
 _Ranges = list[list[int]]
@@ -27,25 +33,42 @@ class PackLines(JsonLines):
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
         """Yields the samples of the packs of a span; a line that is not a pack is one record."""
-        for offset, line in read_lines(path, span):
-            yield from self._samples(offset, line)
+        for line in read_lines(path, span):
+            yield from self._samples(line)
 
-    def _samples(self, offset: int, pack: bytes) -> Iterator[Record]:
+    def _samples(self, line: Line) -> Iterator[Record]:
+        offset, size, pack = line
+        if len(pack) < size:
+            yield Record(offset, size, 0, UnreadError(size, too_large(size).detail))
+            return
         scanner = ElementScanner(depth=2, base=offset)
         elements = (scanner.feed(pack) - offset).tolist()
         is_whole = not scanner.nesting
         try:
             samples, lengths = _samples_and_lengths(pack, elements, is_whole=is_whole)
         except SampleError as error:
-            yield Record(offset, len(pack), 0, error)
+            if error.reason is not RejectReason.INVALID_SAMPLE and pack.lstrip().startswith(b"{"):
+                # A pack that is damaged outside its samples can hold any number of them.
+                detail = f"the pack at byte {offset}: {error.detail}"
+                yield Record(offset, size, 0, UnreadError(size, detail))
+            else:
+                yield Record(offset, size, 0, error)
             return
+        has_damage = False
         for start, stop in samples:
-            yield self._record(offset + start, pack[start:stop])
+            record = self._record(offset + start, pack[start:stop])
+            has_damage |= isinstance(record.fields, SampleError)
+            yield record
         if not is_whole:
-            yield cut_off(scanner, offset + len(pack))
+            start = scanner.open_element or offset + size
+            rest = offset + size - start
+            detail = f"the pack at byte {offset} is cut off or damaged"
+            yield Record(start, rest, 0, UnreadError(rest, detail))
         elif len(samples) != len(lengths):
             detail = f"a pack of {len(samples)} samples and {len(lengths)} lengths"
-            yield Record(offset, 0, 0, invalid_sample(detail))
+            # What is damaged may be several samples.
+            fault = UnreadError(size, detail) if has_damage else invalid_sample(detail)
+            yield Record(offset, 0, 0, fault)
 
 
 class PackFile(PackLines):
@@ -59,7 +82,7 @@ class PackFile(PackLines):
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
         """Yields the samples of the pack."""
-        yield from self._samples(*read_document(path))
+        yield from self._samples(read_document(path))
 
 
 def _samples_and_lengths(

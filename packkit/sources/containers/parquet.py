@@ -2,7 +2,8 @@
 
 The copy takes the disk space of the rows, images as base64. Values that JSON has no form for take
 the nearest one: bytes become ``{"bytes": base64}``, times ISO 8601 text to the microsecond,
-decimals and durations text, maps lists of pairs, and NaN and the infinities null.
+decimals and durations text, maps lists of pairs, and NaN and the infinities null. A row that holds
+what Python or JSON cannot, such as a date past the year 9999, is a reject.
 """
 
 from __future__ import annotations
@@ -15,22 +16,27 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 import pybase64
 
-from packkit.base.errors import FormatError
-from packkit.sources.containers.json_lines import JsonLines
+from packkit.base import reads
+from packkit.base.errors import FormatError, RejectReason
+from packkit.sources.containers.json_lines import JsonLines, StagedRows, too_large
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _ROWS_PER_BATCH = 64
+_BATCH_BYTES = 64 << 20
 _BUFFER_BYTES = 1 << 20
 
+# What rows of legal types can cause: values that have no form in Python, or none in JSON.
+_BROKEN_ROW = (ValueError, TypeError, OverflowError, LookupError, RecursionError)
 
-class Parquet(JsonLines):
+
+class Parquet(StagedRows, JsonLines):
     """A Parquet file; a row is a record."""
 
     name: ClassVar[str] = "parquet"
     suffixes: ClassVar[tuple[str, ...]] = (".parquet",)
-    staged: ClassVar[bool] = True
 
     def stage(self, path: Path, copy: Path) -> None:
         """Writes every row as a JSON line.
@@ -57,10 +63,20 @@ def _lines(path: Path) -> Iterator[bytes]:
             if repeated := [name for name, count in Counter(schema.names).items() if count > 1]:
                 raise FormatError(path.name, f"column {repeated[0]!r} stands there twice")
             plain = pa.schema([field.with_type(_plain(field.type)) for field in schema])
-            for batch in file.iter_batches(batch_size=_ROWS_PER_BATCH):
+            for batch in file.iter_batches(batch_size=_rows_per_batch(file.metadata)):
                 yield from _json_lines(batch.cast(plain, safe=False))
-    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+    except FormatError:
+        raise
+    except (pa.ArrowException, OSError, *_BROKEN_ROW) as error:
         raise FormatError(path.name, f"not a readable Parquet file ({error})") from None
+
+
+def _rows_per_batch(metadata: pq.FileMetaData) -> int:
+    """Returns how many rows can be held at a time."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    sizes = (group.total_byte_size // max(1, group.num_rows) for group in groups)
+    row_bytes = max(sizes, default=1)
+    return max(1, min(_ROWS_PER_BATCH, _BATCH_BYTES // max(1, row_bytes)))
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -85,15 +101,28 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 def _json_lines(batch: pa.RecordBatch) -> Iterator[bytes]:
     try:
-        for row in batch.to_pylist():
-            yield orjson.dumps(_json_value(row), default=str)
-    except UnicodeDecodeError as error:
+        lines = [orjson.dumps(_json_value(row), default=str) for row in batch.to_pylist()]
+    except _BROKEN_ROW as error:
         if len(batch) > 1:
             for row_number in range(len(batch)):
                 yield from _json_lines(batch.slice(row_number, 1))
         else:
-            # The very bytes that are not UTF-8: reading the line rejects it for that reason.
-            yield error.object.replace(b"\n", b" ")
+            yield _reject(_reason(error), f"{type(error).__name__}: {error}")
+        return
+    for line in lines:
+        # The line break counts.
+        size = len(line) + 1
+        is_held = size <= reads.MAX_RECORD_BYTES
+        yield line if is_held else _reject(RejectReason.INVALID_SAMPLE, too_large(size).detail)
+
+
+def _reason(error: Exception) -> RejectReason:
+    is_no_text = isinstance(error, UnicodeError)
+    return RejectReason.INVALID_UTF8 if is_no_text else RejectReason.INVALID_SAMPLE
+
+
+def _reject(reason: RejectReason, detail: str) -> bytes:
+    return orjson.dumps([reason, detail.encode(errors="backslashreplace").decode()])
 
 
 def _json_value(value: Any) -> Any:  # noqa: ANN401

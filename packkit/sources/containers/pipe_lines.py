@@ -9,6 +9,7 @@ from packkit.sources.base import Fields
 from packkit.sources.containers.json_lines import JsonLines
 
 _CATEGORY_WORDS = 2
+_LEAST_BARS = 2
 
 
 class PipeLines(JsonLines):
@@ -22,6 +23,10 @@ class PipeLines(JsonLines):
     name: ClassVar[str] = "pipe-lines"
     suffixes: ClassVar[tuple[str, ...]] = (".txt",)
     in_folders: ClassVar[bool] = False
+
+    def is_cut(self, line: bytes) -> bool:
+        """Whether a last line without a line break, which is no record, begins one."""
+        return line.count(b"|") < _LEAST_BARS
 
     def load(self, data: bytes) -> Fields:
         """Parses one line; white space around a field is no part of it.

@@ -5,6 +5,9 @@
 first member to the end of its last, so it is read again with one read; pass 1 reads the text and
 the head of the image only. Members of one key that do not stand together are records of their own:
 nothing is kept to wait for a partner.
+
+Tars may be joined: a header after the end of a tar, where tar's own padding ends, begins another.
+Whatever else follows an end, a hole of zeros among it, is not read, and that is told.
 """
 
 from __future__ import annotations
@@ -15,19 +18,23 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import IO, Any, ClassVar, NamedTuple
 
-from packkit.base.errors import RejectReason, SampleError, invalid_sample
+from packkit.base import reads
+from packkit.base.errors import RejectReason, SampleError, UnreadError, invalid_sample
 from packkit.images import ImageRef, RangeImage
 from packkit.sources.base import Fields, Record, Span
-from packkit.sources.containers.json_lines import parse_object
+from packkit.sources.containers.json_lines import parse_object, too_large
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
 KEY = "__key__"
 
 _EXTENSIONS = frozenset({*IMAGE_EXTENSIONS, "json", "txt"})
-# What tarfile lets escape on a broken header; one that states an absurd size exhausts memory.
-_BROKEN = (tarfile.TarError, ValueError, IndexError, OverflowError, MemoryError)
+# What tarfile lets escape on a broken header, or on hundreds of headers for one member.
+_BROKEN = (tarfile.TarError, ValueError, IndexError, OverflowError, RecursionError)
+
+# Names and the like that stand in headers of their own.
+_MOST_HEADER_BYTES = 1 << 20
 
 
 class _Member(NamedTuple):
@@ -67,16 +74,15 @@ class Tar:
 
         end = 0
         try:
-            with tarfile.open(path, "r:", encoding="utf-8") as archive:
-                for _, group in itertools.groupby(_members(archive), lambda member: member.key):
-                    members = list(group)
+            with open(path, "rb") as raw:
+                file = _HeaderFile(raw)
+                for members in _groups(file, ends=True):
                     offset, end = members[0].info.offset, members[-1].end
-                    yield Record(offset, end - offset, 0, _fields(archive, members, image))
-                if any(block.strip(b"\0") for block in _blocks_at_end(archive)):
-                    raise tarfile.ReadError("data follows the end of the tar")
+                    yield Record(offset, end - offset, 0, _fields(file, members, image))
         except _BROKEN as error:
-            detail = f"the tar breaks off after byte {end} ({error})"
-            yield Record(end, 0, 0, SampleError(RejectReason.TRUNCATED_FILE, detail))
+            unread = span.stop - end
+            detail = f"the tar breaks off after byte {end} ({_message(error)})"
+            yield Record(end, unread, 0, UnreadError(unread, detail))
 
     def load(self, data: bytes) -> Fields:
         """Reads one record from the bytes of its members.
@@ -89,40 +95,114 @@ class Tar:
             return data[info.offset_data : info.offset_data + info.size]
 
         try:
-            with tarfile.open(fileobj=io.BytesIO(data), mode="r:", encoding="utf-8") as archive:
-                fields = _fields(archive, list(_members(archive)), image)
+            file = _HeaderFile(io.BytesIO(data))
+            fields = _fields(file, list(itertools.chain(*_groups(file, ends=False))), image)
         except _BROKEN as error:
-            raise SampleError(RejectReason.TRUNCATED_FILE, f"a broken tar ({error})") from None
+            detail = f"a broken tar ({_message(error)})"
+            raise SampleError(RejectReason.TRUNCATED_FILE, detail) from None
         if isinstance(fields, SampleError):
             raise fields
         return fields
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[_Member]:
+class _HeaderFile:
+    """A file as tarfile reads it, which believes whatever sizes and places a header states."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self.raw = raw
+        self.tell = raw.tell
+        self._size = raw.seek(0, os.SEEK_END)
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= _MOST_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self.raw.read(size)
+
+    def seek(self, offset: int) -> int:
+        if not 0 <= offset <= self._size:
+            raise tarfile.ReadError(f"a header leads to byte {offset}")
+        return self.raw.seek(offset)
+
+
+def _groups(file: _HeaderFile, *, ends: bool) -> Iterator[list[_Member]]:
+    """Yields neighbouring members of one key, of a tar and of all that were joined to it.
+
+    Args:
+        file: The tars.
+        ends: Whether they must end as tars do; the bytes of one record do not.
+
+    Raises:
+        tarfile.ReadError: The file is damaged, or cut off.
+    """
+    start: int | None = 0
+    while start is not None:
+        file.raw.seek(start)
+        opened: Any = file
+        with tarfile.open(fileobj=opened, mode="r:", encoding="utf-8") as archive:
+            for _, group in itertools.groupby(
+                _members(archive, start, ends=ends), lambda member: member.key
+            ):
+                yield list(group)
+            start = _next_tar(file.raw, start, archive.offset) if ends else None
+
+
+def _next_tar(raw: IO[bytes], start: int, end: int) -> int | None:
+    """Returns where another tar begins after the end of one.
+
+    Raises:
+        tarfile.ReadError: Something else stands there.
+    """
+    raw.seek(end)
+    for offset in itertools.count(end, tarfile.BLOCKSIZE):
+        block = raw.read(tarfile.BLOCKSIZE)
+        if not block:
+            return None
+        if block.strip(b"\0"):
+            if (offset - start) % tarfile.RECORDSIZE == 0 and _is_header(block):
+                return offset
+            raise tarfile.ReadError(f"data at byte {offset} follows the end of the tar")
+    return None
+
+
+def _is_header(block: bytes) -> bool:
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
+
+
+def _members(archive: tarfile.TarFile, start: int, *, ends: bool) -> Iterator[_Member]:
+    """Yields the members of one tar, which begins at a byte of its file."""
+    last = start - 1
     while (info := archive.next()) is not None:
+        if info.size < 0 or info.offset <= last:
+            raise tarfile.ReadError(f"the header at byte {info.offset} states {info.size} bytes")
+        last = info.offset
         # The archive would keep every member of a tar of any size.
         archive.members.clear()  # type: ignore[attr-defined]
         folder, base = os.path.split(info.name)
         stem, _, extension = base.partition(".")
         if info.isfile() and stem and extension:
             yield _Member(os.path.join(folder, stem), extension.lower(), info, archive.offset)
-    # tarfile takes a broken header for the end. It may be that of another member of the last key,
-    # so it must be told before that key's record is thought whole.
-    if next(_blocks_at_end(archive), b"").strip(b"\0"):
-        raise tarfile.ReadError("broken member header")
-
-
-def _blocks_at_end(archive: tarfile.TarFile) -> Iterator[bytes]:
-    """Yields what stands where tarfile saw the end, in blocks."""
+    # tarfile takes a broken header for the end, and a missing one. It may be that of another member
+    # of the last key, so it must be told before that key's record is thought whole.
     file: Any = archive.fileobj
-    file.seek(archive.offset)
-    while block := file.read(tarfile.BLOCKSIZE):
-        yield block
+    file.raw.seek(archive.offset)
+    block = file.raw.read(tarfile.BLOCKSIZE)
+    if block.strip(b"\0"):
+        raise tarfile.ReadError(f"a broken header at byte {archive.offset}")
+    if ends and not block:
+        raise tarfile.ReadError("the zeros that end a tar are missing")
 
 
-def _fields(
-    archive: tarfile.TarFile, members: list[_Member], image: _ImageReader
-) -> Fields | SampleError:
+def _message(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "hundreds of headers for one member"
+    return str(error)
+
+
+def _fields(file: _HeaderFile, members: list[_Member], image: _ImageReader) -> Fields | SampleError:
     """Returns the fields of a record, or why they cannot be read."""
     fields: dict[str, Any] = {}
     try:
@@ -132,7 +212,7 @@ def _fields(
                 continue
             if member.extension in fields:
                 raise invalid_sample(f"key {key!r} has two members {member.extension!r}")
-            fields[member.extension] = _field(archive, member, image)
+            fields[member.extension] = _field(file.raw, member, image)
     except SampleError as error:
         return error
     if not fields:
@@ -157,12 +237,13 @@ def _common_key(members: list[_Member]) -> str:
     return key
 
 
-def _field(archive: tarfile.TarFile, member: _Member, image: _ImageReader) -> object:
+def _field(file: IO[bytes], member: _Member, image: _ImageReader) -> object:
     if member.info.issparse():
         raise invalid_sample(f"{member.info.name!r} is stored as a sparse file")
     if member.extension in IMAGE_EXTENSIONS:
         return image(member.info)
-    file: Any = archive.fileobj
+    if member.info.size > reads.MAX_RECORD_BYTES:
+        raise too_large(member.info.size)
     file.seek(member.info.offset_data)
     data = file.read(member.info.size)
     if len(data) != member.info.size:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit.base.errors import FormatError, RejectReason, SampleError
+from packkit.base import reads
+from packkit.base.errors import FormatError, RejectReason, SampleError, UnreadError
 from packkit.sources.containers.csv_table import CsvTable
 
 TEXTS = st.text(
@@ -67,11 +68,44 @@ def test_a_row_that_is_none_costs_itself_alone(staged, row, reason, detail):
     assert (broken.reason, broken.detail) == (reason, detail)
 
 
-def test_a_quote_that_is_never_closed_is_one_reject(staged):
-    first, broken = staged(b'a,b\n1,2\n3,"4\n5,6\n7,8\n')
+@pytest.mark.parametrize(
+    ("rows", "unread", "detail"),
+    [
+        (b'3,"4\n5,6\n7,8\n', 13, "line 3: a quote in line 3 is not closed"),
+        (b'"3\n",x\n"5","6\n7\n', 9, "line 5: a quote in line 5 is not closed"),
+        (b'"3\n3","4\n5,6\n', 13, "line 3: a quote in line 4 is not closed"),
+        (b"3", 1, "line 3: 1 fields, but the header has 2, at the end of the file"),
+    ],
+)
+def test_what_may_be_more_than_one_row_at_the_end(staged, rows, unread, detail):
+    first, *_, broken = staged(b"a,b\n1,2\n" + rows)
     assert first == {"a": "1", "b": "2"}
-    assert broken.reason is RejectReason.INVALID_SAMPLE
-    assert broken.detail == "line 3: unexpected end of data"
+    assert isinstance(broken, UnreadError)
+    assert (broken.unread, broken.detail) == (unread, detail)
+
+
+@pytest.mark.parametrize(
+    "swallowed", [b'3,"4\n5,"6"\n', b'3,"4\n5,6\n7,"8",\n', b'3,"4"",\n5,6\n",7,8\n']
+)
+def test_a_quote_that_swallows_rows_is_told(staged, swallowed):
+    first, broken, last = staged(b"a,b\n1,2\n" + swallowed + b"x,y\n")
+    assert (first["a"], last["a"]) == ("1", "x")
+    assert isinstance(broken, UnreadError)
+    assert broken.unread == len(swallowed)
+    assert "there may be other rows" in broken.detail
+
+
+def test_a_broken_row_of_several_lines_that_are_none_is_one_reject(staged):
+    _, broken, last = staged(b'a,b,c\n1,2,3\n4,"5\nand\nmore",6,7\nx,y,z\n')
+    assert (broken.reason, last["a"]) == (RejectReason.INVALID_SAMPLE, "x")
+
+
+def test_a_row_that_is_too_large_ends_the_reading(staged, monkeypatch):
+    monkeypatch.setattr(reads, "MAX_RECORD_BYTES", 100)
+    large = b'3,"' + b"4\n" * 80
+    first, broken = staged(b"a,b\n1,2\n" + large)
+    assert first["a"] == "1"
+    assert (broken.unread, broken.detail) == (len(large), "line 3: a row of more than 100 bytes")
 
 
 def test_the_index_of_pandas_is_left_out(staged):

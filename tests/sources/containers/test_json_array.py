@@ -99,16 +99,17 @@ def test_what_follows_the_array_is_one_record(tmp_path, all_records, monkeypatch
     *records, last = all_records(JsonArray(), path)
     assert [record.fields["n"] for record in records] == [1, 2]
     assert (last.offset, last.size) == (21, len(rest))
-    assert last.fields.reason is RejectReason.INVALID_JSON
-    assert last.fields.detail == f"{len(rest)} bytes follow the end of the array"
+    assert last.fields.detail == f"{len(rest)} bytes follow the end of the text, at byte 21"
+    assert last.fields.unread == len(rest)
 
 
 def test_a_bracket_too_many_is_not_silent(tmp_path, all_records):
     path = tmp_path / "a.json"
     path.write_bytes(b'[{"n": 1}}, {"n": 2}, {"n": 3}]')
-    first, rest = all_records(JsonArray(), path)
-    assert first.fields == {"n": 1}
-    assert rest.fields.reason is RejectReason.INVALID_JSON
+    first, damage, *others = all_records(JsonArray(), path)
+    assert [record.fields["n"] for record in (first, *others)] == [1, 2, 3]
+    assert damage.fields.reason is RejectReason.INVALID_JSON
+    assert (damage.offset, damage.size) == (10, 2)
 
 
 def test_a_large_array_takes_constant_memory(tmp_path):

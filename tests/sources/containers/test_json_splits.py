@@ -66,8 +66,8 @@ def test_what_follows_the_object_is_one_record(tmp_path, all_records):
     path.write_bytes(b'{"train": [{"n": 1}]} [2]')
     record, rest = all_records(JsonSplits(), path)
     assert record.fields == {"n": 1}
-    assert rest.fields.reason is RejectReason.INVALID_JSON
-    assert rest.fields.detail == "3 bytes follow the end of the object"
+    assert rest.fields.detail == "3 bytes follow the end of the text, at byte 22"
+    assert rest.fields.unread == 3
 
 
 def test_a_broken_element_costs_itself_alone(tmp_path, all_records):

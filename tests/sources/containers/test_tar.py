@@ -27,16 +27,15 @@ KEYS = st.sampled_from(["0", "000001", "a/0", "a/b/c", "片", "k" * 120, "d" * 9
 @given(
     st.lists(st.tuples(KEYS, st.fixed_dictionaries({}, optional=CONTENTS)), max_size=5),
     st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
-    st.booleans(),
 )
 @settings(deadline=None)
-def test_neighbours_of_one_key_are_one_record(scratch, all_records, groups, format, ends):
+def test_neighbours_of_one_key_are_one_record(scratch, all_records, groups, format):
     members = [
         (f"{key}.{extension}", encoded(value))
         for key, group in groups
         for extension, value in group.items()
     ]
-    path = scratch("a.tar", tar_of(members, format, ends or not members))
+    path = scratch("a.tar", tar_of(members, format))
     records = all_records(Tar(), path)
     expected = [
         expected_of(key, [value for _, value in group])
