@@ -41,6 +41,7 @@ def damage(kind, desk, name, changes, words=(), template=None, reference=None):
 
     desk = Path(desk)
     path = desk / name
+    os.chdir(desk)
     if kind == "resume":
         whole = dict(files_of(Path(reference) / "out"))
         whole.pop("run.json")
@@ -52,4 +53,5 @@ def damage(kind, desk, name, changes, words=(), template=None, reference=None):
         "ledger": lambda: damages.checked_ledger(desk),
     }
     check = damages.Checkpoint(desk).check if kind == "checkpoint" else checks[kind]
+    assert not check(), f"{name}: a problem is told where there is none"
     return damages.damaged_files(path, changes, check)

@@ -48,7 +48,7 @@ def _damages(server, desk, name, changes, kind):
     for start in range(0, len(changes), 100):
         part = changes[start : start + 100]
         outcome = server.run("damage", kind=kind, desk=str(desk), name=name, changes=part)
-        faults += outcome.result if outcome.code == 0 else [f"exit code {outcome.code}"]
+        faults += outcome.result if outcome.code == 0 else [outcome.errors]
     return faults
 
 
