@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 # The folder of these modules, which a child imports by their names.
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).absolute().parent
 ROOT = HERE.parents[1]
 ONE_THREAD = {
     "TOKENIZERS_PARALLELISM": "false",

@@ -59,7 +59,7 @@ def test_flips_and_cuts_of_a_checkpoint(training, record):
     folder = max((desk / "run" / "checkpoints").glob("step-*"))
     guilty = []
     for name, data in list(files_of(folder)):
-        step = 1 + len(data) // 2000
+        step = 1 + len(data) // 500
         for check, changes in (
             ("2,000 bits flipped", damage.flips(len(data), 2000, name)),
             (f"cut at every byte in {step}", damage.cuts(len(data), step)),
