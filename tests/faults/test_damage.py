@@ -97,13 +97,13 @@ def changes_of(path, *, trials, step):
 def test_some_damage_to_a_set_is_told(damages, name):
     desk = damages.whole()
     path = desk / "out" / name
-    assert damages.of_set(desk, f"out/{name}", changes_of(path, trials=15, step=991)) == []
+    assert damages.of_set(desk, f"out/{name}", changes_of(path, trials=12, step=1499)) == []
 
 
 @pytest.mark.parametrize("name", WORK)
 def test_some_damage_to_half_finished_work_is_told_or_undone(damages, name):
     desk, _, _ = damages.half(name)
-    changes = changes_of(desk / "out" / name, trials=12, step=1999)
+    changes = changes_of(desk / "out" / name, trials=6, step=3999)
     assert damages.of_half(name, changes) == []
 
 
@@ -126,7 +126,7 @@ def test_flips_and_cuts_of_a_set(damages, record, name):
 def test_flips_and_cuts_of_half_finished_work(damages, record, name):
     desk, _, _ = damages.half(name)
     size = (desk / "out" / name).stat().st_size
-    step = 1 + size // 2000
+    step = 1 + size // 1000
     for check, changes in (
         ("2,000 bits flipped, then resumed", damage.flips(size, 2000, name)),
         (f"cut at every byte in {step}, then resumed", damage.cuts(size, step)),

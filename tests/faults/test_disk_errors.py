@@ -8,9 +8,9 @@ from test_kills import JOBS
 @pytest.mark.parametrize("group", ["change", "read"])
 @pytest.mark.parametrize("name", ["pack", "pack-overwrite"])
 def test_an_error_at_some_calls(workshop, server, name, group):
-    sweep = errors(workshop.job(name), server, every=7, first=2, group=group)
+    sweep = errors(workshop.job(name), server, every=17, first=2, group=group)
     assert sweep.guilty == []
-    assert sweep.trials > 3
+    assert sweep.trials > 1
 
 
 @pytest.mark.faults
