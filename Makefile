@@ -32,7 +32,8 @@ proof: $(VENV)/.dev  ## Longer proofs: the whole matrix of ranks, threads, worke
 
 faults: $(VENV)/.dev  ## Kills, full disks, flips and broken inputs by the thousand; build/faults.jsonl.
 	rm -f build/faults.jsonl
-	$(BIN)/pytest -q -m faults -n 2 --dist worksteal tests/faults
+	$(BIN)/pytest -q -m faults -n 2 --dist worksteal tests/faults; code=$$?; \
+		$(BIN)/python tests/faults/figures.py build/faults.jsonl; exit $$code
 
 check: $(VENV)/.dev  ## Lint and types.
 	$(BIN)/ruff check .
