@@ -71,12 +71,13 @@ def bystanders(job):
     mine = tuple(
         prefix
         for result in job.results
-        for prefix in (f"{result}/", f".{result}.new/", f"{result}.work/")
+        for prefix in (f"{result}/", f"{result}.work/", f".{result}.new/", f".{result}.old/")
     )
+    locks = {f".{result}.lock" for result in job.results}
     return {
         name: data
         for name, data in files_of(job.desk)
-        if not name.startswith(mine) and name.removesuffix(".tmp") not in job.results
+        if not name.startswith(mine) and name.removesuffix(".tmp") not in {*job.results, *locks}
     }
 
 

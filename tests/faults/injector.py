@@ -9,6 +9,7 @@ loses nothing that the system has.
 
 import builtins
 import ctypes
+import errno
 import functools
 import io
 import os
@@ -37,12 +38,14 @@ class Fault:
         number: Number of the call, from 0; -1 is every call.
         group: ``change`` or ``read``, the calls that are counted.
         errno: Error that is raised.
+        lacks: Name of a call of the C library that the system is to lack.
     """
 
     kind: str
     number: int
     group: str = CHANGE
     errno: int = 0
+    lacks: str = ""
 
 
 @dataclass(frozen=True)
@@ -271,6 +274,9 @@ class _LibraryCall:
     def __call__(self, *arguments):
         paths = [getattr(value, "value", value) for value in arguments]
         paths = [path for path in paths if isinstance(path, bytes | str)]
+        if _State.root is not None and _State.fault and _State.fault.lacks == self._name:
+            ctypes.set_errno(errno.ENOSYS)
+            return -1
         if paths:
             try:
                 _reached(self._name, CHANGE, paths[-1])

@@ -87,6 +87,7 @@ class Job:
         old: Content of the result that was there before; None where there was none.
         new: Content of the result of a run that nothing disturbed.
         task: Task of the server that does the job.
+        lacks: Name of a call of the C library that the system is to lack.
         has_manifest: Whether the result is whole where it has a manifest; else every file of it is.
     """
 
@@ -100,6 +101,7 @@ class Job:
     new: dict = field(default_factory=dict)
     task: str = "command"
     has_manifest: bool = True
+    lacks: str = ""
 
     def lay(self):
         """Puts the desk into the state before the job."""
@@ -109,6 +111,8 @@ class Job:
     def run(self, server, fault=None):
         """Runs the command on the desk as it is; the result holds the calls it made."""
         words = {"words": self.words} if self.task == "command" else {}
+        if self.lacks:
+            fault = {"kind": "none", "number": -2, **(fault or {}), "lacks": self.lacks}
         outcome = server.run(self.task, folder=str(self.desk), fault=fault, **words)
         if outcome.result is None:
             return outcome
@@ -206,6 +210,11 @@ class Workshop:
     def _pack_overwrite(self, name):
         template = self.after("packed-before", [*PACK, "--seed", "5"])
         return Job(name, [*PACK, "--overwrite"], template, self.desk)
+
+    def _pack_overwrite_by_two_renames(self, name):
+        job = self._pack_overwrite(name)
+        job.lacks = "renameat2"
+        return job
 
     def _mix(self, name):
         resolve = ["mix", "resolve", "mixture.toml", "--lock", "two.lock.json", *MIX]

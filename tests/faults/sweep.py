@@ -3,7 +3,7 @@
 import errno
 from dataclasses import dataclass, field
 
-from checks import bystanders, check_end, check_refusal, state_of
+from checks import bystanders, check_end, check_refusal, differences, state_of
 
 # What removes leftovers, or makes a folder that is there already, may fail and the job be done.
 _DISPENSABLE = frozenset({"unlink", "remove", "rmdir", "mkdir"})
@@ -105,9 +105,14 @@ def _disturbed(job, server, fault):
 def _check_after(job, server, neighbours, sweep):
     state = state_of(job)
     sweep.states[state] = sweep.states.get(state, 0) + 1
-    assert bystanders(job) == neighbours, "a file was touched that is none of the job's"
+    _check_untouched(job, neighbours)
     check_end(job, job.run(server))
-    assert bystanders(job) == neighbours, "the second run touched a file that is none of its own"
+    _check_untouched(job, neighbours)
+
+
+def _check_untouched(job, neighbours):
+    changes = differences(bystanders(job), neighbours)
+    assert not changes, f"files were touched that are none of the job's: {changes}"
 
 
 class _told:

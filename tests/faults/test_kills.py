@@ -15,6 +15,7 @@ JOBS = [
     "pack-files",
     "pack-resumed",
     "pack-overwrite",
+    "pack-overwrite-by-two-renames",
     "mix",
     "mix-resolve",
     "index",
@@ -36,8 +37,9 @@ def test_killed_at_every_call(workshop, server, record, name):
     sweep = kills(workshop.job(name), server)
     record("killed at every call, and in every write", name, sweep.trials, len(sweep.guilty))
     assert sweep.guilty == []
-    # The folders are exchanged in one step: there is no moment without a set.
-    assert name != "pack-overwrite" or "none" not in sweep.states
+    # The folders are exchanged in one step, or in two where the system cannot do better.
+    if name.startswith("pack-overwrite"):
+        assert sweep.states.get("none", 0) <= (2 if "renames" in name else 0)
 
 
 def test_the_harness_finds_a_naive_writer_guilty(workshop, server):
