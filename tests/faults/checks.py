@@ -73,6 +73,8 @@ def bystanders(job):
         for result in job.results
         for prefix in (f"{result}/", f"{result}.work/", f".{result}.new/", f".{result}.old/")
     )
+    if job.folder is not None:
+        mine += (f"{job.folder}/",)
     locks = {f".{result}.lock" for result in job.results}
     return {
         name: data
@@ -92,7 +94,8 @@ def check_end(job, outcome):
 
 def check_refusal(job, outcome, path):
     """A run that met an error says so in one line that names the file."""
-    lines = list(filter(str.strip, outcome.errors.splitlines()))
+    # What a training shows of its steps stays on the terminal.
+    lines = [line for line in outcome.errors.splitlines() if not re.search(r"^\s*$| lr \d", line)]
     assert outcome.code > 0, f"exit code {outcome.code}: {outcome.errors}"
     assert len(lines) == 1, outcome.errors
     assert lines[0].startswith("packkit: "), outcome.errors

@@ -88,6 +88,8 @@ class Job:
         new: Content of the result of a run that nothing disturbed.
         task: Task of the server that does the job.
         lacks: Name of a call of the C library that the system is to lack.
+        folder: Folder that is the job's own, with more in it than the results.
+        proof: Words of a command that must succeed after the job.
         has_manifest: Whether the result is whole where it has a manifest; else every file of it is.
     """
 
@@ -102,6 +104,8 @@ class Job:
     task: str = "command"
     has_manifest: bool = True
     lacks: str = ""
+    folder: str | None = None
+    proof: list[str] | None = None
 
     def lay(self):
         """Puts the desk into the state before the job."""
@@ -117,6 +121,12 @@ class Job:
         if outcome.result is None:
             return outcome
         return Outcome(outcome.result["code"], outcome.errors, outcome.result["calls"])
+
+    def prove(self, server):
+        """Runs the command that looks at what the job left, if there is one."""
+        if self.proof is not None:
+            outcome = server.run("command", words=self.proof, folder=str(self.desk))
+            assert outcome.result["code"] == 0, outcome.errors
 
     def measure(self, server):
         """Runs the job undisturbed; keeps its result, and returns its calls."""
@@ -246,9 +256,10 @@ class Workshop:
     def training(self):
         """A small model trained for some steps, with a checkpoint every two."""
         template = self.after("training", PACK, changes=[write_recipe])
-        words = ["train", "recipe.toml"]
-        results = ("run/checkpoints",)
-        return Job("train", words, template, self.desk, results, loose=(), has_manifest=False)
+        job = Job("train", ["train", "recipe.toml"], template, self.desk, ("run/checkpoints",))
+        job.loose, job.has_manifest, job.folder = (), False, "run"
+        job.proof = ["ledger", "run/ledger", "out"]
+        return job
 
 
 def write_recipe(desk):

@@ -107,6 +107,7 @@ def _check_after(job, server, neighbours, sweep):
     sweep.states[state] = sweep.states.get(state, 0) + 1
     _check_untouched(job, neighbours)
     check_end(job, job.run(server))
+    job.prove(server)
     _check_untouched(job, neighbours)
 
 

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).absolute().parents[2]
 SECONDS = os.environ.get("PACKKIT_FUZZ_SECONDS", "300")
-MEMORY = 4 << 30
+# Of addresses: what is mapped and never touched counts, too.
+MEMORY = 8 << 30
 
 
 @pytest.mark.faults
