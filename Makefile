@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo tiny ablation test test-gpu check fmt proof bench clean
+.PHONY: demo tiny ablation test test-gpu check fmt proof faults bench clean
 
 demo: $(VENV)/.demo  ## Build the demo data set from real medical images and pack it.
 	$(BIN)/python examples/demo/build.py demo/data --benchmarks demo/benchmarks \
@@ -29,6 +29,11 @@ test-gpu: $(VENV)/.dev  ## The kernels on a GPU; skipped, with the reason, where
 
 proof: $(VENV)/.dev  ## Longer proofs: the whole matrix of ranks, threads, workers and stops.
 	$(BIN)/pytest -q -m proof tests
+
+faults: $(VENV)/.dev  ## Kills, full disks, flips and broken inputs by the thousand; build/faults.jsonl.
+	rm -f build/faults.jsonl
+	$(BIN)/pytest -q -m faults -n 2 --dist worksteal tests/faults; code=$$?; \
+		$(BIN)/python tests/faults/figures.py build/faults.jsonl; exit $$code
 
 check: $(VENV)/.dev  ## Lint and types.
 	$(BIN)/ruff check .
