@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from packkit.base.errors import FormatError
-from packkit.base.files import names_in_errors, sync_folder
+from packkit.base.files import names_in_errors, read_file, sync_folder
 
 
 class AppendLog:
@@ -43,7 +43,7 @@ class AppendLog:
         self.path, self._fsync = path, fsync
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        data = path.read_bytes()
+        data = read_file(path)
         _, self.torn_bytes = _split(path, data, first_fields)
         size = len(data) - self.torn_bytes
         if self.torn_bytes:
@@ -96,7 +96,7 @@ def read_log(path: Path, first_fields: Sequence[str]) -> Iterator[tuple[int, dic
         FormatError: A line is not a JSON object, or the end is no beginning of a line.
         OSError: The file cannot be read.
     """
-    lines, _ = _split(path, path.read_bytes(), first_fields)
+    lines, _ = _split(path, read_file(path), first_fields)
     for number, line in enumerate(lines, 1):
         try:
             record = orjson.loads(line)

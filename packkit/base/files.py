@@ -16,7 +16,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 @contextmanager
-def names_in_errors(*paths: Path) -> Iterator[None]:
+def names_in_errors(*paths: str | Path) -> Iterator[None]:
     """Gives every `OSError` inside that names no file the one or two that are at work.
 
     What writes to an open file, such as ``write`` and ``fsync``, raises errors without a name.
@@ -32,6 +32,12 @@ def names_in_errors(*paths: Path) -> Iterator[None]:
             if len(paths) > 1:
                 error.filename2 = str(paths[1])
         raise
+
+
+def read_file(path: Path) -> bytes:
+    """Returns all bytes of a file; an error names it."""
+    with names_in_errors(path):
+        return path.read_bytes()
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:

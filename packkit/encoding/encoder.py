@@ -26,7 +26,7 @@ import orjson
 from tokenizers import Tokenizer
 
 from packkit.base.errors import FingerprintError, FormatError, InputError, SampleError
-from packkit.base.files import write_atomically
+from packkit.base.files import read_file, write_atomically
 from packkit.encoding.bounded import TextBounds
 from packkit.encoding.encoded import IGNORED, EncodedBatch, EncodedSample
 from packkit.encoding.image_tokens import ImagePolicy, ImageSizes, count_image_tokens, image_policy
@@ -288,7 +288,7 @@ class SampleEncoder:
         """
         path = Path(folder) / "encoder.json"
         try:
-            saved = orjson.loads(path.read_bytes())
+            saved = orjson.loads(read_file(path))
             template, policy, slot = _SAVED_SETTINGS(saved)
         except OSError as error:
             raise FormatError(path, f"cannot read it: {error.strerror}") from error

@@ -24,6 +24,7 @@ import orjson
 from tokenizers import Encoding, Tokenizer
 
 from packkit.base.errors import InputError
+from packkit.base.files import read_file
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?(?<!\.json)")
 
@@ -97,7 +98,7 @@ class TextTokenizer:
         elif not path.exists() and isinstance(source, str) and _HUB_ID.fullmatch(source):
             path = _fetch_from_hub(source)
         try:
-            return cls(path.read_bytes(), str(path))
+            return cls(read_file(path), str(path))
         except OSError as error:
             raise InputError(f"{path}: cannot read the tokenizer: {error.strerror}") from error
 

@@ -16,6 +16,7 @@ import pybase64
 
 from packkit.base import reads
 from packkit.base.errors import RejectReason, SampleError
+from packkit.base.files import names_in_errors
 from packkit.base.reads import read_range
 from packkit.images.headers import HEAD_BYTES, MAX_PIXELS, ImageHeader, read_header
 
@@ -146,7 +147,8 @@ class FileImage:
                 raise self._missing("not a regular file")
             _check_size(status.st_size)
             wanted = status.st_size if size is None else min(size, status.st_size)
-            data = read_range(descriptor, 0, wanted)
+            with names_in_errors(self.path):
+                data = read_range(descriptor, 0, wanted)
         finally:
             os.close(descriptor)
         if len(data) < wanted:
@@ -190,7 +192,7 @@ class RangeImage:
 
     def _read(self, size: int) -> bytes:
         _check_size(self.size)
-        with open(self.path, "rb", buffering=0) as file:
+        with names_in_errors(self.path), open(self.path, "rb", buffering=0) as file:
             data = read_range(file.fileno(), self.offset, size)
         if len(data) < size:
             raise SampleError(

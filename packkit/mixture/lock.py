@@ -18,7 +18,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from packkit.base.errors import ChecksumError, FormatError, InputError
-from packkit.base.files import write_atomically
+from packkit.base.files import read_file, write_atomically
 from packkit.mixture.recipe import Mixture, check_mixture
 
 _FORMAT = "packkit-mixture"
@@ -163,7 +163,7 @@ class Lock:
             ChecksumError: The lock was changed after it was written.
         """
         try:
-            data = Path(path).read_bytes()
+            data = read_file(Path(path))
         except OSError as error:
             raise InputError(f"{path}: cannot read it: {error.strerror}") from error
         try:

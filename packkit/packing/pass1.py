@@ -23,6 +23,7 @@ from packkit.base.errors import (
     UnreadError,
     invalid_sample,
 )
+from packkit.base.files import names_in_errors
 from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.images import DataRoot, ImageRef, peek_header
 from packkit.images.pixels import check_pixels
@@ -46,8 +47,10 @@ _MOST_PIXELS_A_SIDE = (1 << 31) - 1
 def span_tasks(sources: Sequence[Source]) -> Iterator[SpanTask]:
     """Yields the tasks of pass 1: the spans of every source, in order."""
     for number, source in enumerate(sources):
-        for span in container_named(source.container).split(Path(source.path)):
-            yield SpanTask(number, span)
+        path = Path(source.path)
+        with names_in_errors(path):
+            spans = container_named(source.container).split(path)
+        yield from (SpanTask(number, span) for span in spans)
 
 
 class SpanMeasurer:
@@ -120,7 +123,7 @@ class _SpanPass:
         """Returns the next legal samples; none at the end of the span."""
         batch = TableBuilder()
         batch_bytes = 0
-        with _EXAMINING:
+        with names_in_errors(self._source.path), _EXAMINING:
             for position, record in records:
                 self._read += 1
                 self._examine(batch, position, record)

@@ -22,7 +22,7 @@ import pyarrow as pa
 import xxhash
 
 from packkit.base.errors import ChecksumError, OutputExistsError
-from packkit.base.files import file_checksum, split_sealed, sync_folder, write_sealed
+from packkit.base.files import file_checksum, read_file, split_sealed, sync_folder, write_sealed
 from packkit.base.lock import FileLock
 from packkit.packing.job_changes import changes_between
 from packkit.packing.span import Reject, SpanResult
@@ -132,14 +132,14 @@ class WorkFolder:
     def job(self) -> dict[str, Any]:
         """The job that is being done here, as `begin` was given it."""
         path = self.path / RUN
-        job: dict[str, Any] = orjson.loads(split_sealed(path, memoryview(path.read_bytes()))[0])
+        job: dict[str, Any] = orjson.loads(split_sealed(path, memoryview(read_file(path)))[0])
         return job
 
     @property
     def finished(self) -> dict[str, Any]:
         """What run.json of a whole pack set holds; nothing where the set has none."""
         try:
-            run = orjson.loads((self.out / RUN).read_bytes())
+            run = orjson.loads(read_file(self.out / RUN))
         except (FileNotFoundError, orjson.JSONDecodeError):
             return {}
         return run if isinstance(run, dict) else {}
@@ -203,7 +203,7 @@ class WorkFolder:
         if not path.exists():
             return None
         try:
-            content, _ = split_sealed(path, memoryview(path.read_bytes()))
+            content, _ = split_sealed(path, memoryview(read_file(path)))
         except ChecksumError:
             self.redo(path)
             return None
@@ -297,7 +297,7 @@ class WorkFolder:
     def _plan(self) -> dict[str, Any] | None:
         path = self.path / _PLAN
         try:
-            content, _ = split_sealed(path, memoryview(path.read_bytes()))
+            content, _ = split_sealed(path, memoryview(read_file(path)))
         except FileNotFoundError:
             return None
         except ChecksumError:
@@ -310,7 +310,7 @@ class WorkFolder:
         for copy in sorted(self.staging.rglob("*")):
             if copy.is_file() and not copy.name.endswith((CHECKSUM_SUFFIX, ".tmp")):
                 checksum = copy.with_name(copy.name + CHECKSUM_SUFFIX)
-                if not checksum.exists() or checksum.read_bytes() != file_checksum(copy).encode():
+                if not checksum.exists() or read_file(checksum) != file_checksum(copy).encode():
                     copy.unlink()
                     self.redo(copy)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from packkit.base.errors import FormatError
+from packkit.base.files import names_in_errors
 from packkit.shards.index import ShardIndex
 from packkit.shards.locate import Shard
 
@@ -44,7 +45,7 @@ def _check_folder(shard: Shard, index: ShardIndex) -> None:
 
 def _check_file(shard: Shard, index: ShardIndex) -> None:
     end = int(index.pack.offset[-1] + index.pack.size[-1]) if len(index) else 0
-    with open(shard.path, "rb") as file:
+    with names_in_errors(shard.path), open(shard.path, "rb") as file:
         file.seek(end)
         while block := file.read(_BLOCK_BYTES):
             if not block.isspace():

@@ -15,6 +15,7 @@ import orjson
 import xxhash
 
 from packkit.base.errors import ChecksumError, FormatError
+from packkit.base.files import read_file
 from packkit.shards.index_columns import FORMAT_VERSION
 from packkit.shards.manifest_rules import MANIFEST_RULES, SHARD_RULES, broken_rule
 
@@ -165,7 +166,7 @@ class Manifest:
         """
         path = folder / MANIFEST
         try:
-            return cls.from_json(path.read_bytes(), path)
+            return cls.from_json(read_file(path), path)
         except FileNotFoundError:
             raise FormatError(folder, f"holds no {MANIFEST}: the pack set is not whole") from None
         except OSError as error:

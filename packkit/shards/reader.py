@@ -21,6 +21,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from packkit.base.errors import InputError
+from packkit.base.files import read_file
 from packkit.encoding import SampleEncoder
 from packkit.encoding.image_tokens import ImageSizes
 from packkit.samples import Pack
@@ -226,7 +227,7 @@ class PackReader:
         """A hash of all that the set holds, in hex: another hash, other packs."""
         if self.manifest is not None:
             # It states the checksum of everything else.
-            return xxhash.xxh3_64_hexdigest((self.path / MANIFEST).read_bytes())
+            return xxhash.xxh3_64_hexdigest(read_file(self.path / MANIFEST))
         digest = xxhash.xxh3_64()
         for shard in self._shards:
             digest.update(shard.index.pack.checksum.tobytes())

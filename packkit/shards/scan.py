@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import xxhash
 
 from packkit.base.errors import FormatError, SampleError
+from packkit.base.files import names_in_errors, read_file
 from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.encoding.image_tokens import ImageSizes
 from packkit.images import Base64Image, image_size
@@ -151,11 +152,11 @@ def image_tokens(encoded: EncodedSample | SampleError, sizes: ImageSizes) -> lis
 def _texts(shard: Shard) -> Iterator[PackText]:
     if shard.is_folder:
         for number, name in enumerate(shard.pack_files()):
-            data = (shard.path / name).read_bytes()
+            data = read_file(shard.path / name)
             yield PackText(*_stripped(data, 0), name, shard.place(number, name))
         return
     offset = packs = 0
-    with open(shard.path, "rb", buffering=_LINE_BUFFER_BYTES) as lines:
+    with names_in_errors(shard.path), open(shard.path, "rb", buffering=_LINE_BUFFER_BYTES) as lines:
         for line in lines:
             if not line.isspace():
                 yield PackText(*_stripped(line, offset), None, shard.place(packs, None))

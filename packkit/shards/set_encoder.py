@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from packkit.base.errors import ChecksumError, FingerprintError, FormatError, SampleError
+from packkit.base.files import read_file
 from packkit.encoding import SampleEncoder
 from packkit.samples import Pack
 from packkit.shards.manifest import Manifest
@@ -14,7 +15,7 @@ from packkit.shards.manifest import Manifest
 def encoder_checksums(folder: Path) -> dict[str, str]:
     """Returns the sha256 of every file of the encoder kept in a set, by name."""
     return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(folder).as_posix(): hashlib.sha256(read_file(path)).hexdigest()
         for path in sorted((folder / "encoder").glob("*.json"))
     }
 
@@ -85,7 +86,7 @@ def recount(pack: Pack, encoder: SampleEncoder, *, capacity: int, place: str) ->
 
 def _check_sha256(path: Path, digest: str) -> None:
     try:
-        computed = hashlib.sha256(path.read_bytes()).hexdigest()
+        computed = hashlib.sha256(read_file(path)).hexdigest()
     except OSError as error:
         raise FormatError(path, f"cannot be read ({error.strerror})") from None
     if computed != digest:

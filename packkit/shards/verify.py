@@ -18,6 +18,7 @@ import numpy as np
 
 from packkit.base.engine import Progress
 from packkit.base.errors import PackkitError
+from packkit.base.files import names_in_errors, read_file
 from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.shards.conservation import Conservation
 from packkit.shards.index import ShardIndex
@@ -198,7 +199,7 @@ class _Verification:
         folder = self._reader.path
         for name, digest in {REJECTS: manifest.rejects_sha256, **manifest.encoder_sha256}.items():
             try:
-                data = (folder / name).read_bytes()
+                data = read_file(folder / name)
             except OSError as error:
                 self._note(name, f"cannot be read ({error.strerror})")
                 continue
@@ -229,7 +230,7 @@ class _Verification:
     def _check_run(self, path: Path) -> None:
         # Sets that a program writes have none.
         with suppress(FileNotFoundError):
-            if not has_checksum(path.read_bytes()):
+            if not has_checksum(read_file(path)):
                 self._note(path.name, "is not what was written: its checksum differs")
 
     def _strangers(self, folder: Path) -> Iterator[Path]:
@@ -254,7 +255,7 @@ def _digest(shard: Shard, index: ShardIndex) -> tuple[int, str]:
     names = [shard.path / str(index.file(row)) for row in range(len(index))]
     size, digest = 0, hashlib.sha256()
     for path in names if shard.is_folder else [shard.path]:
-        with open(path, "rb") as file:
+        with open(path, "rb") as file, names_in_errors(path):
             while block := file.read(_BLOCK_BYTES):
                 size += len(block)
                 digest.update(block)

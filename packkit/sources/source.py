@@ -92,7 +92,8 @@ def open_source(
     path, container = _staged(file, staging)
     columns = columns or {}
     if layout == AUTO:
-        layout = detect_layout(file.name, path, container, columns)
+        with names_in_errors(path):
+            layout = detect_layout(file.name, path, container, columns)
     else:
         layout_named(layout, columns)
     status = path.stat()
@@ -114,7 +115,8 @@ def _staged(file: InputFile, staging: Path) -> tuple[Path, Container]:
     if inner_name(file.name) != file.name:
         plain = staging / f"{file.name}.plain"
         _write_once(plain, file.path, _decompress)
-    container = detect_container(file.name, plain)
+    with names_in_errors(plain):
+        container = detect_container(file.name, plain)
     if not is_staged(container):
         return plain, container
     records = staging / f"{file.name}.records"
@@ -155,4 +157,6 @@ def _decompressed(path: Path) -> Iterator[bytes]:
             while block := packed.read(_BLOCK_BYTES):
                 yield block
     except (OSError, pa.ArrowException) as error:
-        raise FormatError(path.name, f"cannot be decompressed ({error})") from None
+        raise FormatError(
+            path.name, f"cannot be decompressed ({' '.join(str(error).split())})"
+        ) from None

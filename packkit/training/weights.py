@@ -21,6 +21,7 @@ from transformers import (
 from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
 
 from packkit.base.errors import FingerprintError, InputError
+from packkit.base.files import read_file
 from packkit.encoding import SampleEncoder
 from packkit.training.checkpoints import find_checkpoint, read_weights
 from packkit.training.model import ModelConfig, count_features
@@ -118,7 +119,7 @@ def check_tokenizer(weights: str, encoder: SampleEncoder) -> None:
     path = (Path(weights) if checkpoint is None else checkpoint / "encoder") / "encoder.json"
     if not path.is_file():
         return
-    there, here = orjson.loads(path.read_bytes()), encoder.describe()
+    there, here = orjson.loads(read_file(path)), encoder.describe()
     differences = [
         f"{part} is {there.get(part)!r} there, {value!r} here"
         for part, value in here.items()

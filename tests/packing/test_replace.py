@@ -5,7 +5,6 @@ import shutil
 import signal
 from pathlib import Path
 
-import orjson
 import pytest
 from packing_inputs import caption, set_bytes, write_lines
 
@@ -22,6 +21,7 @@ from packkit.packing.replace import Output
 from packkit.packing.workfolder import WorkFolder
 from packkit.samples import Pack, Sample
 from packkit.shards import PackWriter, verify_packs
+from packkit.shards.manifest import with_checksum
 
 
 def make_set(folder, text, storage="shards"):
@@ -29,7 +29,7 @@ def make_set(folder, text, storage="shards"):
     with PackWriter(folder, shard_size=1, storage=storage) as writer:
         for number in range(3):
             writer.write(Pack((Sample(content=(f"{text} {number}",)),), (5,)))
-    (folder / "run.json").write_bytes(orjson.dumps({"job": {"makes": text}}))
+    (folder / "run.json").write_bytes(with_checksum({"job": {"makes": text}}))
     return folder
 
 

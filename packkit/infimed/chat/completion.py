@@ -32,14 +32,14 @@ def read_completion(content: bytes, secrets: Secrets) -> Reply:
     try:
         answer = json.loads(content)
     except (ValueError, RecursionError):
-        said = shown(content, secrets)
+        said = excerpt(content, secrets)
         raise RetryableError(f"the answer holds no reply, and no JSON: {said}") from None
     choices = _mapping(answer).get("choices")
     choice = _mapping(choices[0] if isinstance(choices, list) and choices else None)
     message, usage = choice.get("message"), _mapping(_mapping(answer).get("usage"))
     text = _text(_mapping(message).get("content"))
     if not isinstance(message, dict) or text is None:
-        raise RetryableError(f"the answer holds no reply: {shown(content, secrets)}")
+        raise RetryableError(f"the answer holds no reply: {excerpt(content, secrets)}")
     refusal, reason = message.get("refusal"), choice.get("finish_reason")
     return Reply(
         text=secrets.hide(encodable(text)),
@@ -58,7 +58,7 @@ def error_field(body: object, *names: str) -> str | None:
     return next((field for field in fields if isinstance(field, str) and field), None)
 
 
-def shown(said: str | bytes, secrets: Secrets) -> str:
+def excerpt(said: str | bytes, secrets: Secrets) -> str:
     """Returns the beginning of what a server says, in one line and without secrets."""
     text = said if isinstance(said, str) else said.decode("utf-8", "replace")
     # Hidden before it is cut: half of a secret is not known for one.

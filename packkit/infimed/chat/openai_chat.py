@@ -22,9 +22,9 @@ from packkit.infimed.chat.chat_model import (
 )
 from packkit.infimed.chat.completion import (
     error_field,
+    excerpt,
     read_completion,
     retry_after,
-    shown,
 )
 from packkit.infimed.chat.dialect import Dialect, Rejection
 
@@ -185,7 +185,7 @@ class OpenAIChat:
         raise ChatError(message) from None
 
     def _shown(self, said: str | bytes) -> str:
-        return shown(said, self._secrets)
+        return excerpt(said, self._secrets)
 
     @property
     def _place(self) -> str:

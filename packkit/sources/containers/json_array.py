@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from packkit.base import reads
 from packkit.base.errors import SampleError
+from packkit.base.files import read_file
 from packkit.sources.base import Record, Span
 from packkit.sources.containers.json_elements import ElementReader
 from packkit.sources.containers.json_lines import (
@@ -93,7 +94,7 @@ def read_document(path: Path) -> Line:
     size = path.stat().st_size
     if size > reads.MAX_RECORD_BYTES:
         return Line(0, size, b"")
-    data = path.read_bytes()
+    data = read_file(path)
     start = len(BYTE_ORDER_MARK) if data.startswith(BYTE_ORDER_MARK) else 0
     return Line(start, len(data) - start, data[start:])
 

@@ -68,7 +68,9 @@ def _lines(path: Path) -> Iterator[bytes]:
     except FormatError:
         raise
     except (pa.ArrowException, OSError, *_BROKEN_ROW) as error:
-        raise FormatError(path.name, f"not a readable Parquet file ({error})") from None
+        raise FormatError(
+            path.name, f"not a readable Parquet file ({' '.join(str(error).split())})"
+        ) from None
 
 
 def _rows_per_batch(metadata: pq.FileMetaData) -> int:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from packkit.infimed.chat import Reply, RetryableError
 from packkit.infimed.chat.address import Secrets
-from packkit.infimed.chat.completion import error_field, read_completion, retry_after, shown
+from packkit.infimed.chat.completion import error_field, excerpt, read_completion, retry_after
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -100,7 +100,7 @@ def test_absurd_waits(header, seconds):
 
 def test_little_of_a_body_is_shown_and_no_half_of_a_secret():
     nothing, secrets = Secrets([]), Secrets(["0123456789"])
-    assert len(shown(b"\xff a\n" * 10_000, nothing)) <= 500
-    assert shown(b"a\nb", nothing) == "a b"
+    assert len(excerpt(b"\xff a\n" * 10_000, nothing)) <= 500
+    assert excerpt(b"a\nb", nothing) == "a b"
     for place in range(485, 505):
-        assert "0" not in shown("x" * place + "0123456789", secrets)
+        assert "0" not in excerpt("x" * place + "0123456789", secrets)
