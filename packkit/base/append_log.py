@@ -1,9 +1,10 @@
 """A file of JSON lines that only grows, and goes on where its writer was killed.
 
-Every line is an object that begins with one of a few fields, which the owner of the file names. A
-killed process or a power cut can leave the last line unfinished. Opening the file to append mends
-that: an object that misses only its line break gets it, the beginning of a line is cut off. Any
-other end is damage: an error, and the file stays as it is.
+Every line is an object that begins with one of a few fields, which the owner of the file names, and
+ends with ``"checksum"``: xxh3_64 of the line without that field, in hex. A killed process or a
+power cut can leave the last line unfinished. Opening the file to append mends that: an object that
+misses only its line break gets it, the beginning of a line is cut off. Any other end is damage: an
+error, and the file stays as it is.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import xxhash
 
-from packkit.base.errors import FormatError
+from packkit.base.errors import ChecksumError, FormatError
 from packkit.base.files import names_in_errors, read_file, sync_folder
+
+_SEAL = b',"checksum":"%b"}'
+_SEAL_BYTES = len(_SEAL % bytes(16))
 
 
 class AppendLog:
@@ -63,9 +68,7 @@ class AppendLog:
         Raises:
             OSError: The lines cannot be written.
         """
-        self._write(
-            b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records)
-        )
+        self._write(b"".join(map(log_line, records)))
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
@@ -82,6 +85,12 @@ class AppendLog:
                 os.fsync(file.fileno())
 
 
+def log_line(record: Mapping[str, Any]) -> bytes:
+    """Returns an object as a line of a log, its checksum and line break at the end."""
+    line = orjson.dumps(record)
+    return line[:-1] + _SEAL % xxhash.xxh3_64_hexdigest(line).encode() + b"\n"
+
+
 def read_log(path: Path, first_fields: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields every finished line of an `AppendLog`, which may be written meanwhile.
 
@@ -93,18 +102,21 @@ def read_log(path: Path, first_fields: Sequence[str]) -> Iterator[tuple[int, dic
         Number of the line, from 1, and its object.
 
     Raises:
-        FormatError: A line is not a JSON object, or the end is no beginning of a line.
+        FormatError: A line is not JSON, or the end is no beginning of a line.
+        ChecksumError: A line has no checksum, or another than its own.
         OSError: The file cannot be read.
     """
     lines, _ = _split(path, read_file(path), first_fields)
     for number, line in enumerate(lines, 1):
+        place = f"{path}: line {number}"
+        content, seal = line[:-_SEAL_BYTES] + b"}", line[-_SEAL_BYTES:]
+        if seal != _SEAL % xxhash.xxh3_64_hexdigest(content).encode():
+            raise ChecksumError(place, "is damaged: it has no checksum, or another than its own")
         try:
-            record = orjson.loads(line)
+            # What ends with a brace is an object.
+            yield number, orjson.loads(content)
         except orjson.JSONDecodeError as error:
-            raise FormatError(f"{path}: line {number}", f"not JSON: {error}") from None
-        if not isinstance(record, dict):
-            raise FormatError(f"{path}: line {number}", "must be a JSON object")
-        yield number, record
+            raise FormatError(place, f"not JSON: {error}") from None
 
 
 def _split(path: Path, data: bytes, first_fields: Sequence[str]) -> tuple[list[bytes], int]:

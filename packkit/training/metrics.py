@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import orjson
-
-from packkit.base.append_log import AppendLog, read_log
+from packkit.base.append_log import AppendLog, log_line, read_log
 from packkit.base.errors import FormatError, MissingExtraError
 from packkit.base.files import write_atomically
 
@@ -71,7 +69,7 @@ class MetricsLog:
     def __init__(self, folder: Path, *, step: int, tensorboard: bool = False) -> None:
         path = folder / "metrics.jsonl"
         kept = [line for line in read_metrics(path) if line["step"] <= step]
-        write_atomically(path, b"".join(orjson.dumps(line) + b"\n" for line in kept))
+        write_atomically(path, b"".join(map(log_line, kept)))
         self._log = AppendLog(path, _FIRST_FIELDS)
         self._board: Any = None
         if tensorboard:

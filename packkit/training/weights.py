@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import torch
 from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     LlavaConfig,
@@ -188,7 +189,7 @@ def _from_pretrained(kind: Any, source: str, key: str, config: PretrainedConfig)
             use_safetensors=True,
             output_loading_info=True,
         )
-    except OSError as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{key}: cannot read weights from {source!r}: {error}") from error
     if missing := sorted(report["missing_keys"]):
         raise InputError(

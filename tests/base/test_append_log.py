@@ -9,14 +9,16 @@ import time
 
 import orjson
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packkit.base import append_log
-from packkit.base.append_log import AppendLog, read_log
-from packkit.base.errors import FormatError
+from packkit.base.append_log import AppendLog, log_line, read_log
+from packkit.base.errors import ChecksumError, FormatError
 
 FIELDS = ("id", "start")
+FIRST, SECOND = log_line({"id": 0}), log_line({"id": 1})
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=6),
@@ -70,17 +72,17 @@ def test_cut_at_every_byte_loses_no_finished_line(path, lines):
         assert log.torn_bytes == max(size - len(finished), 0)
         assert path.read_bytes() == finished
         log.append({"id": "next"})
-        assert path.read_bytes() == finished + b'{"id":"next"}\n'
+        assert path.read_bytes() == finished + log_line({"id": "next"})
 
 
-@pytest.mark.parametrize("end", [b"", b"{", b'{"i', b'{"id":1', b'{"id":1}'])
+@pytest.mark.parametrize("end", [b"", b"{", b'{"i', SECOND[:-2], SECOND[:-1]])
 def test_zeros_that_a_power_cut_leaves_are_cut_off(tmp_path, end):
     path = tmp_path / "lines.jsonl"
-    path.write_bytes(b'{"id":0}\n' + end + bytes(4096))
+    path.write_bytes(FIRST + end + bytes(4096))
     kept = end.endswith(b"}")
     assert len(objects(path)) == 1 + kept
     assert AppendLog(path, FIELDS).torn_bytes == 4096 + (0 if kept else len(end))
-    assert path.read_bytes() == b'{"id":0}\n' + (b'{"id":1}\n' if kept else b"")
+    assert path.read_bytes() == FIRST + (SECOND if kept else b"")
 
 
 @settings(max_examples=300)
@@ -121,14 +123,34 @@ def test_json_of_another_kind_is_a_foreign_end(tmp_path, end):
     assert path.read_bytes() == b'{"id":0}\n' + end
 
 
-@pytest.mark.parametrize(
-    ("line", "detail"),
-    [(b"", "not JSON"), (b'{"id":', "not JSON"), (b"\xff", "not JSON"), (b"[1]", "JSON object")],
-)
-def test_a_damaged_line_is_named(tmp_path, line, detail):
+@pytest.mark.parametrize("line", [b"", b'{"id":', b"\xff", b"[1]", b'{"id":1}', SECOND[:-1] + b" "])
+def test_a_damaged_line_is_named(tmp_path, line):
     path = tmp_path / "lines.jsonl"
-    path.write_bytes(b'{"id":0}\n' + line + b'\n{"id":2}\n')
-    with pytest.raises(FormatError, match=rf"lines\.jsonl: line 2: .*{detail}"):
+    path.write_bytes(FIRST + line + b"\n" + SECOND)
+    with pytest.raises(
+        ChecksumError, match=r"lines\.jsonl: line 2: is damaged: it has no checksum"
+    ):
+        objects(path)
+
+
+def test_no_flipped_bit_gives_another_record(tmp_path):
+    path, lines = tmp_path / "lines.jsonl", [{"id": 0, "text": "abc"}, {"start": {"id": 1.5}}]
+    AppendLog(path, FIELDS).append(*lines)
+    whole = path.read_bytes()
+    for bit in range(8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        with pytest.raises(FormatError):
+            objects(path)
+
+
+def test_a_line_that_is_sealed_and_no_json_is_named(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    content = b'{"id":1]}'
+    seal = b',"checksum":"%b"}' % xxhash.xxh3_64_hexdigest(content).encode()
+    path.write_bytes(content[:-1] + seal + b"\n")
+    with pytest.raises(FormatError, match="line 1: not JSON"):
         objects(path)
 
 
@@ -142,7 +164,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path):
             log.append({"id": 2})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert log.path.read_bytes() == b'{"id":1}\n'
+    assert log.path.read_bytes() == SECOND
     log.append({"id": 2})
     assert objects(log.path) == [{"id": 1}, {"id": 2}]
 
@@ -184,5 +206,5 @@ def test_a_log_goes_on_after_its_writer_is_killed(tmp_path):
         # One more line may be whole than the writer could tell of.
         assert promised + 1 <= len(lines) <= promised + 2
     AppendLog(path, ["id"]).append({"id": len(lines)})
-    assert path.read_bytes().endswith(b'\n{"id":%d}\n' % len(lines))
+    assert path.read_bytes().endswith(b"\n" + log_line({"id": len(lines)}))
     assert all(orjson.loads(line) for line in path.read_bytes().splitlines())

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from packkit.base.append_log import log_line
 from packkit.ledger import LedgerStart, LedgerStep, LedgerWriter
 from packkit.samples import Pack, Sample
 from packkit.shards import PackReader, PackWriter
@@ -186,8 +187,14 @@ def edit(folder, rank, change):
     """Rewrites the lines of a rank by a function of their list."""
     path = folder / f"rank-{rank:05d}.jsonl"
     *whole, torn = path.read_bytes().split(b"\n")
-    lines = change([orjson.loads(line) for line in whole])
-    path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines) + torn)
+    lines = change([_unsealed(line) for line in whole])
+    path.write_bytes(b"".join(map(log_line, lines)) + torn)
+
+
+def _unsealed(line):
+    record = orjson.loads(line)
+    del record["checksum"]
+    return record
 
 
 def rewrite(lines, step, packs):

@@ -1,11 +1,13 @@
 """Ledgers on disk: every line that was noted comes back, but for a torn one."""
 
+import random
 import resource
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packkit.base.append_log import log_line
 from packkit.base.errors import FormatError
 from packkit.ledger.lines import LedgerStart, LedgerStep, LedgerWriter, RankRun, read_ranks
 
@@ -122,31 +124,36 @@ def test_what_is_no_ledger_is_refused(tmp_path):
         path.unlink()
 
 
-BROKEN = [
-    b"",
-    b"{",
-    b"[]",
-    b'["start"]',
-    b"3",
-    b'"start"',
-    b"null",
-    b'{"epoch": 1}',
-    b'{"start": {"epoch": 0}}',
-    b'{"start": 3}',
-    b"\xff",
-    bytes(20),
-]
+BROKEN = [b"", b"{", b"[]", b"3", b"null", b'{"epoch":1}', b"\xff", bytes(20)]
+OF_NO_LEDGER = [{"epoch": 1}, {"start": {"epoch": 0}}, {"start": 3}]
 
 
-@pytest.mark.parametrize("line", BROKEN)
-def test_a_broken_line_is_named(tmp_path, line):
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        *((line + b"\n", "is damaged: it has no checksum") for line in BROKEN),
+        *((log_line(record), "is not of a ledger") for record in OF_NO_LEDGER),
+    ],
+)
+def test_a_broken_line_is_named(tmp_path, line, detail):
     writer = LedgerWriter(tmp_path, 0)
     write(writer, [0])
     with open(writer.path, "ab") as file:
-        file.write(line + b"\n")
-    what = "(not JSON|must be a JSON object|is not of a ledger)"
-    with pytest.raises(FormatError, match=rf"rank-00000\.jsonl: line 3: {what}"):
+        file.write(line)
+    with pytest.raises(FormatError, match=rf"rank-00000\.jsonl: line 3: {detail}"):
         read_ranks(tmp_path)
+
+
+def test_no_flipped_bit_is_silent(tmp_path):
+    writer = LedgerWriter(tmp_path, 0)
+    write(writer, range(0, 40, 4))
+    whole, drawn = writer.path.read_bytes(), random.Random(0)
+    for _ in range(300):
+        flipped = bytearray(whole)
+        flipped[drawn.randrange(len(whole))] ^= 1 << drawn.randrange(8)
+        writer.path.write_bytes(flipped)
+        with pytest.raises(FormatError):
+            read_ranks(tmp_path)
 
 
 @pytest.mark.parametrize(("order", "line"), [([1, 2], 1), ([0, 1, 1], 3), ([0, 2, 1], 3)])

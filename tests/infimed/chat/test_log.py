@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packkit.base.append_log import log_line
 from packkit.base.errors import FormatError, LockedError
 from packkit.infimed.chat import AnswerLog, read_answers
 
@@ -54,10 +55,10 @@ def test_cut_anywhere_loses_at_most_the_line_that_was_cut(whole, data):
         assert log.torn_bytes == (0 if is_only_unended else len(rest))
         log.append(line(9))
     lines = path.read_bytes().splitlines()
-    assert [json.loads(one)["request"] for one in lines[:-1]] == [
-        f"r{number}" for number in range(kept + is_only_unended)
+    assert [json.loads(one)["request"] for one in lines] == [
+        *(f"r{number}" for number in range(kept + is_only_unended)),
+        "r9",
     ]
-    assert json.loads(lines[-1]) == line(9)
 
 
 def test_zeros_at_the_end_are_what_a_power_cut_leaves(tmp_path):
@@ -72,10 +73,11 @@ def test_zeros_at_the_end_are_what_a_power_cut_leaves(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "place"),
     [
-        (b'{"request":"r1"}\n{"request":"r2\n{"request":"r3"}\n', "line 2: not JSON"),
-        (b'{"request":"r1"}\n[1]\n', "line 2: must be a JSON object"),
-        (b'{"id":"r1"}\n', "line 1: must hold request"),
-        (b'{"request":["r1"]}\n', "line 1: must hold request"),
+        (log_line({"request": "r1"}) + b'{"request":"r2\n', "line 2: is damaged"),
+        (log_line({"request": "r1"}) + b"[1]\n", "line 2: is damaged"),
+        (b'{"request":"r1"}\n', "line 1: is damaged: it has no checksum"),
+        (log_line({"id": "r1"}), "line 1: must hold request"),
+        (log_line({"request": ["r1"]}), "line 1: must hold request"),
         (b"\x89PNG some other file", r'line 1: must begin with {"request":'),
         (b'{"id": "somebody\'s data', r'line 1: must begin with {"request":'),
     ],

@@ -1,9 +1,16 @@
 """Results of a judge, ratings of people and rules, as the tests of the report make them."""
 
+from packkit.base.append_log import log_line
 from packkit.infimed.curation.assessments import Assessment
 from packkit.infimed.curation.rubric import RUBRIC
 
 THRESHOLD = {"criterion": "overall", "measure": "mean", "at_least": 3}
+
+
+def write_log(path, records):
+    """Writes lines as a log of results holds them."""
+    path.write_bytes(b"".join(map(log_line, records)))
+    return path
 
 
 def assessment(number, dataset="a", score=4, *, state="ok", has_image=True, **changes):

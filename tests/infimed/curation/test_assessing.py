@@ -193,7 +193,7 @@ def test_results_of_another_kind_are_not_written_over(tmp_path, cases, run, grad
     data = cases(tmp_path / "a.jsonl", range(2))
     before = (tmp_path / "a.jsonl").read_bytes()
     with serving(grade()) as server:
-        with pytest.raises(ValueError, match="line 1: must hold request, dataset, key"):
+        with pytest.raises(ValueError, match="line 1: is damaged: it has no checksum"):
             run(server, [data], out="a.jsonl")
         assert server.log == []
     assert (tmp_path / "a.jsonl").read_bytes() == before

@@ -1,9 +1,7 @@
 """Assessments are read as they were written, or not at all."""
 
-import json
-
 import pytest
-from packing_inputs import write_lines
+from review_inputs import write_log
 
 from packkit.base.errors import FormatError
 from packkit.infimed.chat import Spending
@@ -41,7 +39,7 @@ FAILED = {**OK, "state": "http_error", "scores": {}, "error": "HTTP 500"}
 
 def test_last_line_of_each_sample_and_request_holds(tmp_path):
     records = [FAILED, {**OK, "dataset": "b"}, {**FAILED, "request": "r2"}, OK]
-    path = write_lines(tmp_path / "scores.jsonl", records)
+    path = write_log(tmp_path / "scores.jsonl", records)
     lines = read_assessments(path)
     assert [(line.request, line.dataset, line.state) for line in lines] == [
         ("r1", "a", "ok"),
@@ -54,7 +52,7 @@ def test_last_line_of_each_sample_and_request_holds(tmp_path):
 
 
 def test_line_that_is_still_being_written_is_left_out(tmp_path):
-    path = write_lines(tmp_path / "scores.jsonl", [OK])
+    path = write_log(tmp_path / "scores.jsonl", [OK])
     with open(path, "ab") as file:
         file.write(b'{"request":"r')
     assert len(read_assessments(path)) == 1
@@ -74,7 +72,6 @@ def test_line_that_is_still_being_written_is_left_out(tmp_path):
     ],
 )
 def test_other_lines_are_errors(tmp_path, record, words):
-    path = tmp_path / "scores.jsonl"
-    path.write_text(json.dumps(record) + "\n")
+    path = write_log(tmp_path / "scores.jsonl", [record])
     with pytest.raises(FormatError, match=words):
         read_assessments(path)

@@ -12,7 +12,7 @@ import time
 import pytest
 from loopback_server import failure, reply, serving
 from packing_inputs import caption, write_lines
-from review_inputs import assessment, rating
+from review_inputs import assessment, rating, write_log
 from typer.testing import CliRunner
 
 from packkit.base.errors import InputError
@@ -188,7 +188,7 @@ def folder(tmp_path):
     """A folder with scores of two data sets, rules, and ratings of two people."""
     lines = [assessment(n, "a", 3 + n % 3) for n in range(10)]
     lines += [assessment(n, "b", state="ok" if n % 2 else "refused") for n in range(20, 30)]
-    write_lines(tmp_path / "scores.jsonl", [line.to_dict() for line in lines])
+    write_log(tmp_path / "scores.jsonl", [line.to_dict() for line in lines])
     (tmp_path / "rules.toml").write_text(RULES)
     for name, score in (("Ada", 3), ("Bo [b]", 5)):
         ratings = [rating(n, min(5, score + n % 2)) for n in range(10)]

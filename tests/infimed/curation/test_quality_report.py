@@ -3,8 +3,7 @@
 import json
 
 import pytest
-from packing_inputs import write_lines
-from review_inputs import assessment, rating
+from review_inputs import assessment, rating, write_log
 
 from packkit.base.errors import FormatError, InputError
 from packkit.infimed.curation import report_on
@@ -12,7 +11,7 @@ from packkit.infimed.curation import report_on
 
 def test_report_joins_scores_verdicts_and_agreement(tmp_path):
     lines = [assessment(n, "a" if n % 3 else "pmc-oa", 1 + n % 5).to_dict() for n in range(300)]
-    path = write_lines(tmp_path / "scores.jsonl", lines)
+    path = write_log(tmp_path / "scores.jsonl", lines)
     saved = tmp_path / "one.json"
     ratings = [rating(n, 1 + n % 5) for n in range(10)]
     saved.write_text(json.dumps({"sheet": "s", "rater": "Ada", "ratings": ratings}))
@@ -29,13 +28,13 @@ def test_report_joins_scores_verdicts_and_agreement(tmp_path):
 @pytest.mark.parametrize("changed", [{"model": "other"}, {"prompt_version": "0"}])
 def test_scores_of_several_judges_are_not_mixed(tmp_path, changed):
     lines = [assessment(0).to_dict(), {**assessment(1).to_dict(), **changed}]
-    path = write_lines(tmp_path / "scores.jsonl", lines)
+    path = write_log(tmp_path / "scores.jsonl", lines)
     with pytest.raises(InputError, match=r"scores.jsonl: holds scores of several judges"):
         report_on(path)
 
 
 def test_no_results_are_an_error(tmp_path):
-    path = write_lines(tmp_path / "scores.jsonl", [])
+    path = write_log(tmp_path / "scores.jsonl", [])
     with pytest.raises(InputError, match="holds no results"):
         report_on(path)
     path.write_text("[]\n")

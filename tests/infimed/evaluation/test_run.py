@@ -9,10 +9,12 @@ import sys
 import time
 from collections import Counter
 
+import orjson
 import pytest
 from benchmark_folders import write_benchmark
 from loopback_server import failure, reply, serving, user_text
 
+from packkit.base.append_log import log_line, read_log
 from packkit.base.errors import FormatError, InputError
 from packkit.infimed.evaluation.answering.endpoint import EndpointAnswerer
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS, read_benchmark
@@ -139,7 +141,9 @@ def test_lines_that_are_no_answers_are_seen(tmp_path, folders, before, after, me
     slake = {"slake": folders["slake"]}
     run_benchmarks(Echo(), slake, tmp_path / "out")
     path = tmp_path / "out" / "answers.jsonl"
-    path.write_bytes(path.read_bytes().replace(before, after, 1))
+    records = [record for _, record in read_log(path, ["benchmark"])]
+    changed = orjson.loads(orjson.dumps(records).replace(before, after, 1))
+    path.write_bytes(b"".join(map(log_line, changed)))
     with pytest.raises(FormatError, match=f"no line of an answer: .*{message}"):
         run_benchmarks(Echo(), slake, tmp_path / "out")
 
@@ -268,10 +272,10 @@ def test_progress_goes_on_where_it_stood(tmp_path, folders):
 def test_refused_and_cut_answers_and_torn_lines_are_reported(tmp_path, folders):
     slake, path = {"slake": folders["slake"]}, tmp_path / "out" / "answers.jsonl"
     run_benchmarks(Echo(), slake, tmp_path / "out")
-    first, second, *rest = map(json.loads, path.read_text().splitlines())
+    first, second, *rest = [record for _, record in read_log(path, ["benchmark"])]
     first |= {"state": "refused", "text": "", "error": "no"}
-    lines = [json.dumps(line) for line in (first, {**second, "is_cut": True}, *rest)]
-    path.write_text("\n".join([*lines, '{"benchmark":"sl']))
+    lines = [first, {**second, "is_cut": True}, *rest]
+    path.write_bytes(b"".join(map(log_line, lines)) + b'{"benchmark":"sl')
     report = run_benchmarks(Echo(), slake, tmp_path / "out")
     slake_report = report.benchmarks["slake"]
     assert (slake_report.answered, slake_report.refused, slake_report.cut) == (len(lines), 1, 1)

@@ -1,8 +1,10 @@
 """Scored results open under a label, by the scoring that is meant, unless they are stale."""
 
+import orjson
 import pytest
 from scored_results import results_of, write_scores
 
+from packkit.base.append_log import log_line, read_log
 from packkit.base.errors import FormatError, InputError
 from packkit.infimed.evaluation.scored_results import open_all, open_scored
 
@@ -55,7 +57,8 @@ def test_stale_scores_are_refused(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(FormatError, match="not those that the scores count: score again"):
         opened.verdicts()
-    text = results.answers_file.read_text().replace("says q1", "says so")
-    results.answers_file.write_text(text)
+    records = [record for _, record in read_log(results.answers_file, ["benchmark"])]
+    changed = orjson.loads(orjson.dumps(records).replace(b"says q1", b"says so"))
+    results.answers_file.write_bytes(b"".join(map(log_line, changed)))
     with pytest.raises(InputError, match="score the results again"):
         open_scored(str(results.folder))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from packkit.base.errors import InputError
@@ -105,7 +107,7 @@ def _loaded(kind: Any, model: str, **options: Any) -> Any:  # noqa: ANN401
     try:
         return kind.from_pretrained(model, trust_remote_code=False, **options)
     # Without torchvision Pillow reads the images; only processors of videos raise ImportError.
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError, StrictDataclassError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{model}: transformers cannot open it: {reason}") from error
 
