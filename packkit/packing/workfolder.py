@@ -176,7 +176,8 @@ class WorkFolder:
 
     def forget_spans(self) -> None:
         """Drops all that was measured: an input is not what it was."""
-        shutil.rmtree(self.path / "measured", ignore_errors=True)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.path / "measured")
 
     def plan_shards(self, names: Sequence[str], *, is_folder: bool) -> None:
         """Notes which shards the run is going to write; those of another plan are dropped.
@@ -194,7 +195,8 @@ class WorkFolder:
             return
         if old is not None:
             SetFiles(frozenset([*old["shards"], *names]), is_folder).remove(self.out)
-        shutil.rmtree(self.path / "shards", ignore_errors=True)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.path / "shards")
         write_sealed(self.path / _PLAN, orjson.dumps(plan))
 
     def load_entry(self, number: int) -> ShardEntry | None:
@@ -236,7 +238,8 @@ class WorkFolder:
         for name in (RUN, _PLAN):
             (self.path / name).unlink(missing_ok=True)
         for name in _RESULTS:
-            shutil.rmtree(self.path / name, ignore_errors=True)
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self.path / name)
 
     def remove(self) -> None:
         """Removes the folder: the output is whole."""
@@ -329,7 +332,8 @@ def remove_work(out: Path) -> None:
     """
     work = out / WORK
     for name in _FOLDERS:
-        shutil.rmtree(work / name, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(work / name)
     for name in _FILES:
         (work / name).unlink(missing_ok=True)
     with suppress(FileNotFoundError):

@@ -92,8 +92,9 @@ class Checkpoint:
         from packkit.training.recipe import read_recipe
         from packkit.training.trainer import Trainer
 
-        with start_ranks("cpu") as ranks:
-            self._trainer = Trainer(read_recipe(desk / "recipe.toml"), ranks)
+        # Open for as long as this process lives: loading asks all ranks.
+        self._ranks = start_ranks("cpu")
+        self._trainer = Trainer(read_recipe(desk / "recipe.toml"), self._ranks.__enter__())
         self._path = newest_checkpoint(desk / "run" / "checkpoints")
 
     def check(self):

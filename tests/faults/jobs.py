@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from checks import files_of
+from checks import comparable, files_of
 from fork_server import Outcome
 from packing_inputs import caption, png, write_lines
 
@@ -141,7 +141,10 @@ class Job:
         """The files of the results, but for what may differ."""
         files = {}
         for result in self.results:
-            files |= {f"{result}/{name}": data for name, data in files_of(self.desk, result)}
+            files |= {
+                f"{result}/{name}": comparable(name, data)
+                for name, data in files_of(self.desk, result)
+            }
         return {name: data for name, data in files.items() if not self.is_loose(name)} or None
 
     def is_loose(self, name):
