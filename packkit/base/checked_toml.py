@@ -26,7 +26,7 @@ def read_tables(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not TOML: {error}") from error
 
 
@@ -51,8 +51,12 @@ def check_tables(kind: type[T], tables: Mapping[str, Any], place: str | Path, *,
     except ImportError as error:
         raise MissingExtraError("pydantic", extra) from error
     try:
+        text = json.dumps(tables)
+    except TypeError as error:
+        raise InputError(f"{place}: holds a value of no recipe: {error}") from error
+    try:
         # As JSON: from Python's own objects a strict check would make no dataclass.
-        return TypeAdapter(kind).validate_json(json.dumps(tables))
+        return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
         raise InputError(f"{place}: {'; '.join(_describe(error.errors()))}") from error
 

@@ -290,6 +290,8 @@ class SampleEncoder:
         try:
             saved = orjson.loads(read_file(path))
             template, policy, slot = _SAVED_SETTINGS(saved)
+            if not (isinstance(template, str) and isinstance(slot, str)):
+                raise TypeError(f"template and image_slot must be text, got {template!r}, {slot!r}")
         except OSError as error:
             raise FormatError(path, f"cannot read it: {error.strerror}") from error
         except (ValueError, TypeError, KeyError) as error:

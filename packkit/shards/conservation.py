@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from packkit.base.values import is_whole, shown
 from packkit.shards.index import ShardIndex
 
 
@@ -68,6 +69,9 @@ class Conservation:
 def _parse_reject(line: bytes) -> tuple[str, int]:
     try:
         reject = orjson.loads(line)
-        return str(reject["source"]), int(reject["position"])
+        source, position = reject["source"], reject["position"]
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a reject: {error!r}") from None
+    if not is_whole(position, 0, (1 << 63) - 1):
+        raise ValueError(f"not a reject: position must be a whole number, got {shown(position)}")
+    return str(source), int(position)

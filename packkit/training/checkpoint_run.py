@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,40 @@ import orjson
 
 from packkit.base.errors import CheckpointError, ChecksumError, FormatError
 from packkit.base.files import file_checksum, sync_folder, write_atomically
+from packkit.base.values import is_whole
 from packkit.shards.manifest import has_checksum, with_checksum
+from packkit.shards.manifest_rules import Rule, broken_rule
 
 RUN = "run.json"
 """Name of the file, which is written last."""
 
 CHECKPOINT_VERSION = 2
+
+
+def _has_image_tokens(recipe: Any) -> bool:  # noqa: ANN401
+    model = recipe.get("model") if isinstance(recipe, Mapping) else None
+    return isinstance(model, Mapping) and is_whole(model.get("image_tokens"), 1, _MOST)
+
+
+def _are_checksums(files: Any) -> bool:  # noqa: ANN401
+    return isinstance(files, Mapping) and all(
+        isinstance(checksum, str) and _CHECKSUM.fullmatch(checksum) for checksum in files.values()
+    )
+
+
+_MOST = (1 << 53) - 1
+_CHECKSUM = re.compile("[0-9a-f]{32}")
+_RULES = {
+    "format_version": Rule(
+        str(CHECKPOINT_VERSION),
+        lambda value: is_whole(value, CHECKPOINT_VERSION, CHECKPOINT_VERSION),
+    ),
+    "step": Rule(f"a whole number in 0..{_MOST}", lambda value: is_whole(value, 0, _MOST)),
+    "loader": Rule("an object", lambda value: isinstance(value, Mapping)),
+    "recipe": Rule("an object with model.image_tokens", _has_image_tokens),
+    "files": Rule("an object of 32 hexadecimal digits each", _are_checksums),
+    "checksum": Rule("a text", lambda value: isinstance(value, str)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +110,8 @@ def read_run(folder: Path) -> tuple[CheckpointInfo, dict[str, str]]:
             raise FormatError(place, f"{detail}: go on with the packkit that wrote it")
         if not has_checksum(data):
             raise ChecksumError(place, "is not what was written: its checksum differs")
+        if problem := broken_rule(saved, _RULES):
+            raise FormatError(place, problem)
         return CheckpointInfo(saved["step"], saved["loader"], saved["recipe"]), saved["files"]
     except OSError as error:
         raise FormatError(place, f"cannot read it: {error.strerror}") from error
@@ -120,6 +151,11 @@ def check_files(
 
 
 def _names(folder: Path) -> list[str]:
-    files = (path for path in folder.rglob("*") if not path.is_dir())
-    names = (path.relative_to(folder).as_posix() for path in files)
-    return sorted(name for name in names if name != RUN)
+    names = []
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise CheckpointError(folder, f"cannot load it: {name} is no regular file")
+        if path.is_file() and name != RUN:
+            names.append(name)
+    return sorted(names)

@@ -42,6 +42,7 @@ from packkit.base.errors import CheckpointError
 from packkit.base.files import make_folder, sync_folder, write_atomically
 from packkit.encoding import SampleEncoder
 from packkit.training.checkpoint_run import RUN, CheckpointInfo, check_files, read_run, write_run
+from packkit.training.model_folder import check_model_folder
 from packkit.training.parallel import Ranks
 
 # What torch, safetensors and transformers raise of files that are not what they should be.
@@ -168,8 +169,10 @@ def read_weights(path: Path) -> LlavaForConditionalGeneration:
 
     Raises:
         CheckpointError: The checkpoint cannot be read.
+        InputError: The config names code to fetch.
     """
     check_files(path, read_run(path)[1])
+    check_model_folder(path)
     with _readable(path):
         config = LlavaConfig.from_json_file(path / "config.json")
     with no_init_weights():

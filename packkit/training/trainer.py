@@ -18,7 +18,7 @@ from transformers import LlavaForConditionalGeneration
 from packkit.base.errors import DivergedError, InputError, LockedError, OutputExistsError
 from packkit.base.lock import FileLock
 from packkit.loading import PackBatch, PackLoader
-from packkit.training.checkpoint_run import CheckpointInfo
+from packkit.training.checkpoint_run import CheckpointInfo, read_run
 from packkit.training.checkpoints import (
     checkpoint_name,
     find_checkpoint,
@@ -56,7 +56,8 @@ def train(
 
     Raises:
         InputError: The recipe does not fit packs, model or ranks.
-        OutputExistsError: `resume` is ``never`` and the run has checkpoints.
+        OutputExistsError: `resume` is ``never`` and the run has checkpoints, or a path and the run
+            has later ones.
         FingerprintError: Packs, tokenizer or order are not those of the checkpoint.
         CheckpointError: A checkpoint cannot be written or read.
         DivergedError: A loss or a gradient is not finite; the last checkpoint is from before.
@@ -115,6 +116,11 @@ def _starting_point(out: Path, resume: str | Path) -> Path | None:
     named = find_checkpoint(Path(resume))
     if named is None:
         raise InputError(f"resume must be auto, never or a checkpoint, got {resume}")
+    step = read_run(named)[0].step
+    if newest is not None and read_run(newest)[0].step > step:
+        # They would be kept in place of those that the run makes now.
+        detail = f"is of a later step than {step}, which is resumed"
+        raise OutputExistsError(newest, f"{detail}; move it away, or name another out")
     return named
 
 
@@ -148,7 +154,8 @@ class Trainer:
         self.encoder = self.loader.dataset.encoder
         check_tokenizer(recipe.model.weights, self.encoder)
         self.config.image_token_id = self.encoder.image_slot_id
-        self.steps = recipe.data.epochs * math.ceil(len(self.loader) / self._micro_steps)
+        self._steps_per_epoch = self._count_steps()
+        self.steps = recipe.data.epochs * self._steps_per_epoch
         self.model = self._make_model(llava)
         self.optimizer = make_optimizer(recipe.optimizer, self.model.parameters())
 
@@ -164,6 +171,11 @@ class Trainer:
         )
         self.loader.load_state_dict(info.loader)
         self.step = info.step
+        # Those made and those left, which may be of other sizes.
+        left = self.recipe.data.epochs - self.loader.sampler.epoch
+        if left > 0:
+            left = (left - 1) * self._steps_per_epoch + self._count_steps()
+        self.steps = self.step + max(left, 0)
 
     def __iter__(self) -> Iterator[StepMetrics]:
         """Yields the metrics of every step that is left, and saves checkpoints between them."""
@@ -221,6 +233,10 @@ class Trainer:
         return counts.metrics(
             step=self.step, epoch=epoch, loss=mean, lr=lr, grad_norm=norm, seconds=seconds
         )
+
+    def _count_steps(self) -> int:
+        """Returns the steps that are left of the epoch in which the loader stands."""
+        return math.ceil(len(self.loader) / self._micro_steps)
 
     def _count(self, batches: Sequence[PackBatch], waited: float) -> StepCounts:
         readers = self.loader.dataset.sets.readers

@@ -26,6 +26,7 @@ from packkit.base.files import read_file
 from packkit.encoding import SampleEncoder
 from packkit.training.checkpoints import find_checkpoint, read_weights
 from packkit.training.model import ModelConfig, count_features
+from packkit.training.model_folder import check_model_folder
 
 
 def starting_llava(config: ModelConfig, seed: int) -> LlavaForConditionalGeneration:
@@ -167,6 +168,7 @@ def _part(source: str | dict[str, Any] | None, key: str, kind: type[PretrainedCo
         if extra := source.keys() - allowed:
             raise InputError(f"{key}: {kind.__name__} has no field {sorted(extra)[0]!r}")
         return kind(**source)
+    check_model_folder(source)
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError, StrictDataclassError) as error:
@@ -180,6 +182,7 @@ def _part(source: str | dict[str, Any] | None, key: str, kind: type[PretrainedCo
 
 
 def _from_pretrained(kind: Any, source: str, key: str, config: PretrainedConfig) -> Any:  # noqa: ANN401
+    check_model_folder(source)
     try:
         model, report = kind.from_pretrained(
             source,
@@ -189,7 +192,7 @@ def _from_pretrained(kind: Any, source: str, key: str, config: PretrainedConfig)
             use_safetensors=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise InputError(f"{key}: cannot read weights from {source!r}: {error}") from error
     if missing := sorted(report["missing_keys"]):
         raise InputError(

@@ -1,9 +1,12 @@
 """What a checkpoint says of itself is taken as it was written, or refused."""
 
+import os
+
 import orjson
 import pytest
 
-from packkit.base.errors import ChecksumError, FormatError
+from packkit.base.errors import CheckpointError, ChecksumError, FormatError
+from packkit.shards.manifest import with_checksum
 from packkit.training.checkpoint_run import CheckpointInfo, check_files, read_run, write_run
 
 INFO = CheckpointInfo(3, {"position": 6}, {"model": {"image_tokens": 4}})
@@ -75,3 +78,29 @@ def test_one_that_does_not_fit_is_refused(folder, change, kind, message):
 def test_a_folder_without_one_is_refused(tmp_path):
     with pytest.raises(FormatError, match=r"run\.json: cannot read it: No such file"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("step", value) for value in (-1, 1.5, True, "3", None, [], 1 << 60)),
+        *(("files", value) for value in (None, [], 5, "a", {"b": 5}, {"b": "0"})),
+        *(("recipe", value) for value in (None, "a", {}, {"model": {"image_tokens": "4"}})),
+        *(("loader", value) for value in (None, [], 5)),
+    ],
+)
+def test_forged_values_are_refused_by_field(folder, field, value):
+    fields = orjson.loads((folder / "run.json").read_bytes())
+    del fields["checksum"]
+    (folder / "run.json").write_bytes(with_checksum({**fields, field: value}))
+    with pytest.raises(FormatError, match=rf"run\.json: {field} must be "):
+        read_run(folder)
+
+
+def test_only_regular_files_are_read(folder):
+    _, checksums = read_run(folder)
+    for make in (os.mkfifo, lambda path: os.symlink(folder / "b", path)):
+        make(folder / "state" / "more")
+        with pytest.raises(CheckpointError, match="state/more is no regular file"):
+            check_files(folder, checksums)
+        (folder / "state" / "more").unlink()

@@ -12,17 +12,15 @@ import orjson
 import pytest
 import torch
 from tokenizers import Tokenizer
-from training_cases import on_ranks, train_for
+from training_cases import on_ranks, run_until, train_for
 
 from packkit import PackWriter, check_ledger
 from packkit.base.errors import (
     DivergedError,
     FingerprintError,
     InputError,
-    LockedError,
     OutputExistsError,
 )
-from packkit.base.lock import FileLock
 from packkit.encoding import SampleEncoder
 from packkit.samples import Pack, Sample
 from packkit.training import Trainer, train
@@ -32,10 +30,6 @@ from packkit.training.parallel import start_ranks
 from packkit.training.weights import starting_llava
 
 STEPS = 12
-
-
-class StoppedError(Exception):
-    """Somebody pulled the plug."""
 
 
 def losses(recipe):
@@ -52,19 +46,6 @@ def checkpoints(recipe):
 
 def whole(weight):
     return weight.full_tensor() if hasattr(weight, "full_tensor") else weight
-
-
-def stop_after(step):
-    def on_step(metrics, steps):
-        if metrics.step == step:
-            raise StoppedError
-
-    return on_step
-
-
-def run_until(recipe, step):
-    with pytest.raises(StoppedError):
-        train(recipe, on_step=stop_after(step))
 
 
 @pytest.fixture(scope="module")
@@ -320,15 +301,3 @@ def test_len_of_a_run_is_known_beforehand(make_recipe):
         trainer = Trainer(make_recipe(data={"packs_per_step": 5}), ranks)
         assert trainer.steps == 2 * 3
         assert [metrics.step for metrics in trainer] == list(range(1, 7))
-
-
-def test_folder_of_a_run_has_one_trainer_at_a_time(recipe_in, tmp_path):
-    recipe = recipe_in(tmp_path / "run")
-    held = FileLock(tmp_path / "run" / "lock", "thing")
-    with pytest.raises(LockedError, match=r"run/lock: process \d+ holds the lock of run"):
-        train(recipe)
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
-    held.release()
-    run_until(recipe, 1)
-    # What ended the run has released its lock.
-    FileLock(tmp_path / "run" / "lock", "thing").release()

@@ -6,6 +6,7 @@ import resource
 import socket
 import sys
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -13,7 +14,7 @@ import torch.multiprocessing as mp
 from packkit.cli.main import main
 from packkit.training.model import ModelConfig, PackModel
 from packkit.training.parallel import Ranks, shard
-from packkit.training.trainer import Trainer
+from packkit.training.trainer import Trainer, train
 from packkit.training.weights import starting_llava
 
 IMAGE_TOKENS = 4
@@ -80,6 +81,23 @@ def _on_rank(rank, world_size, port, function, arguments):
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=world_size)
     function(Ranks(rank, world_size, torch.device("cpu")), *arguments)
     dist.destroy_process_group()
+
+
+class StoppedError(Exception):
+    """Somebody pulled the plug."""
+
+
+def stop_after(step):
+    def on_step(metrics, steps):
+        if metrics.step == step:
+            raise StoppedError
+
+    return on_step
+
+
+def run_until(recipe, step):
+    with pytest.raises(StoppedError):
+        train(recipe, on_step=stop_after(step))
 
 
 # What ranks run stands here: their processes cannot import the tests themselves.

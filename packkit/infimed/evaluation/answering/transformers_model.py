@@ -15,6 +15,7 @@ from packkit.images.pixels import displayed_image
 from packkit.infimed.evaluation.answering.base import Device, Keep, Request
 from packkit.infimed.evaluation.answering.batches import answer_in_batches
 from packkit.training.generation import Written
+from packkit.training.model_folder import check_model_folder
 
 
 class TransformersAnswerer:
@@ -102,8 +103,9 @@ def _loaded(kind: Any, model: str, **options: Any) -> Any:  # noqa: ANN401
     """Loads a part of a model, and none of its code.
 
     Raises:
-        InputError: Transformers cannot open the folder.
+        InputError: Transformers cannot open the folder, or it names code.
     """
+    check_model_folder(model)
     try:
         return kind.from_pretrained(model, trust_remote_code=False, **options)
     # Without torchvision Pillow reads the images; only processors of videos raise ImportError.
