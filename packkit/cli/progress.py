@@ -18,6 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from packkit.cli.console import data_text
@@ -31,7 +32,10 @@ _PHASES = {"measure": "measuring spans", "write": "writing shards", "verify": "v
 
 
 class _Description(ProgressColumn):
-    """What a bar counts, which may name data: no markup."""
+    """What a bar counts, which may name data: no markup, and one line."""
+
+    def __init__(self) -> None:
+        super().__init__(Column(no_wrap=True))
 
     def render(self, task: Task) -> Text:
         """Returns the description of a task."""

@@ -168,12 +168,11 @@ def read_weights(path: Path) -> LlavaForConditionalGeneration:
     """Reads the model of a checkpoint, in this process alone, in float32.
 
     Raises:
-        CheckpointError: The checkpoint cannot be read.
-        InputError: The config names code to fetch.
+        CheckpointError: The checkpoint cannot be read, or its config names code to fetch.
     """
     check_files(path, read_run(path)[1])
-    check_model_folder(path)
     with _readable(path):
+        check_model_folder(path)
         config = LlavaConfig.from_json_file(path / "config.json")
     with no_init_weights():
         llava = LlavaForConditionalGeneration(config)

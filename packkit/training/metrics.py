@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from packkit.base.append_log import AppendLog, log_line, read_log
 from packkit.base.errors import FormatError, MissingExtraError
-from packkit.base.files import write_atomically
+from packkit.base.files import names_in_errors, write_atomically
 
 _FIRST_FIELDS = ("step",)
 
@@ -137,4 +137,5 @@ def plot_loss(metrics: Path, out: Path) -> None:
     axes = figure.add_subplot(xlabel="step", ylabel="loss, nats a target")
     axes.plot([line["step"] for line in steps], [line["loss"] for line in steps], linewidth=1)
     axes.grid(alpha=0.3)
-    figure.savefig(out, dpi=120)
+    with names_in_errors(out):
+        figure.savefig(out, dpi=120)

@@ -67,6 +67,13 @@ def test_what_a_bar_counts_is_neither_markup_nor_control(capsys):
     assert "from [bold]m[/]\\x1b[2J" in shown
 
 
+def test_a_bar_keeps_to_one_line_whatever_it_counts():
+    with counting() as bars:
+        bars.add_task("word " * 200, total=None)
+        bars.refresh()
+        assert len(bars.console.render_lines(bars)) == 1
+
+
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory, qwen3_folder):
     """A folder in which ids, texts, groups, the source's name and the set's name are hostile."""

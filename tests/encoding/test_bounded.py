@@ -45,7 +45,8 @@ def test_a_cut_sample_has_the_same_ids(request, name, seed, limit, turns, has_im
     texts = []
     for _ in range(2 * turns):
         size = draw.choice([3, bound // 2, 2 * bound])
-        texts.append("".join(draw.choices(WORDS, k=size // 2 + 1)))
+        # A text that ends no word where it could be cut is rejected, however long its cut.
+        texts.append("".join(draw.choices(WORDS, k=size // 2 + 1)) + " word and")
     first = (None, texts[0]) if has_image else (texts[0],)
     roles = ("user", "assistant") * turns
     messages = [Message(role, (text,)) for role, text in zip(roles, texts, strict=True)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from packing_inputs import caption, set_bytes, write_lines
 
 from packkit import PackLoader
+from packkit.base.append_log import log_line
 from packkit.base.errors import (
     ChecksumError,
     FingerprintError,
@@ -186,12 +187,12 @@ def test_scores_decide(tmp_path, captions, mixture, resolve):
             scores=scores, comments={}, reply="", error="", attempts=1, prompt_tokens=1,
             completion_tokens=1, cost=None,
         )  # fmt: skip
-        lines.append(orjson.dumps(assessment))
-    (tmp_path / "scores.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+        lines.append(log_line(assessment.to_dict()))
+    (tmp_path / "scores.jsonl").write_bytes(b"".join(lines))
     rule = {"name": "min-score", "scores": "scores.jsonl", "min": 3}
     (locked,) = resolve(mixture({**source, "filters": [rule]})).sources
     assert locked.dropped == {"min-score@1": 4} and locked.taken == 6
-    (tmp_path / "scores.jsonl").write_bytes(b"\n".join(lines[1:]) + b"\n")
+    (tmp_path / "scores.jsonl").write_bytes(b"".join(lines[1:]))
     with pytest.raises(InputError, match=r"sample 'caption/0' has no score in scores.jsonl"):
         resolve(mixture({**source, "filters": [rule]}))
     for unscored, taken in (("keep", 7), ("drop", 6)):
