@@ -24,7 +24,8 @@ from typing import Self
 from packkit.base.errors import FormatError, OutputExistsError
 from packkit.base.files import sync_folder
 from packkit.base.lock import FileLock
-from packkit.packing.workfolder import WorkFolder, remove_work
+from packkit.packing.work_entries import remove_work
+from packkit.packing.workfolder import WorkFolder
 from packkit.shards import MANIFEST
 from packkit.shards.set_files import RUN, WORK, SetFiles
 

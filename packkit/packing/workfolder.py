@@ -22,20 +22,16 @@ import pyarrow as pa
 import xxhash
 
 from packkit.base.errors import ChecksumError, OutputExistsError
-from packkit.base.files import file_checksum, read_file, split_sealed, sync_folder, write_sealed
+from packkit.base.files import file_checksum, read_file, split_sealed, write_sealed
 from packkit.base.lock import FileLock
 from packkit.packing.job_changes import changes_between
 from packkit.packing.span import Reject, SpanResult
+from packkit.packing.work_entries import PLAN, RESULTS, check_entries, remove_work
 from packkit.shards import MANIFEST, ShardEntry
 from packkit.shards.set_files import RUN, WORK, SetFiles
 from packkit.sources.source import CHECKSUM_SUFFIX
 
-_PLAN = "plan.json"
 _NO_PLAN: dict[str, Any] = {"shards": (), "is_folder": False}
-_RESULTS = ("measured", "shards", "staged")
-_FOLDERS = (*_RESULTS, "incoming")
-_FILES = (RUN, _PLAN, f"{RUN}.tmp", f"{_PLAN}.tmp", "lock")
-
 # Differences between two jobs that a message names.
 _SHOWN = 3
 
@@ -66,7 +62,7 @@ class WorkFolder:
         self._has_begun = False
         self._seals: dict[int, bytes] = {}
         self._was_there = out.exists()
-        self._check_work()
+        check_entries(out)
         self._lock = FileLock(self.path / "lock", f"pack set {out}")
 
     @property
@@ -197,7 +193,7 @@ class WorkFolder:
             SetFiles(frozenset([*old["shards"], *names]), is_folder).remove(self.out)
         with suppress(FileNotFoundError):
             shutil.rmtree(self.path / "shards")
-        write_sealed(self.path / _PLAN, orjson.dumps(plan))
+        write_sealed(self.path / PLAN, orjson.dumps(plan))
 
     def load_entry(self, number: int) -> ShardEntry | None:
         """Returns the entry of a shard that an earlier run finished, if it did."""
@@ -235,11 +231,11 @@ class WorkFolder:
         elif others := sorted(name for name in os.listdir(self.out) if name != WORK):
             detail = f"holds {others[0]}: files that no pack set has"
             raise OutputExistsError(self.out, f"{detail}; out must be an empty or a new folder")
-        for name in (RUN, _PLAN):
-            (self.path / name).unlink(missing_ok=True)
-        for name in _RESULTS:
+        for name in RESULTS:
             with suppress(FileNotFoundError):
                 shutil.rmtree(self.path / name)
+        for name in (PLAN, RUN):
+            (self.path / name).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Removes the folder: the output is whole."""
@@ -268,7 +264,7 @@ class WorkFolder:
             self._lock.release()
 
     def _leave_nothing_needless(self) -> None:
-        if any(any((self.path / name).rglob("*")) for name in _RESULTS):
+        if any(any((self.path / name).rglob("*")) for name in RESULTS):
             return
         # What hinders it must not hide the error that ended the run.
         with suppress(OSError):
@@ -278,15 +274,6 @@ class WorkFolder:
                 self.remove()
             if not self._was_there:
                 self.out.rmdir()
-
-    def _check_work(self) -> None:
-        if self.path.is_symlink():
-            raise OutputExistsError(self.out, f"holds {WORK}, a link; nothing was removed")
-        if self.path.is_dir():
-            for entry in sorted(os.listdir(self.path)):
-                if entry not in (*_FILES, *_FOLDERS):
-                    detail = f"holds {WORK}/{entry}, which no run leaves; nothing was removed"
-                    raise OutputExistsError(self.out, detail)
 
     def _refuse(self, what: str, saved: object, wanted: object) -> None:
         if saved is None:
@@ -298,7 +285,7 @@ class WorkFolder:
         raise OutputExistsError(self.out, f"{detail}; overwrite replaces it")
 
     def _plan(self) -> dict[str, Any] | None:
-        path = self.path / _PLAN
+        path = self.path / PLAN
         try:
             content, _ = split_sealed(path, memoryview(read_file(path)))
         except FileNotFoundError:
@@ -322,20 +309,3 @@ class WorkFolder:
 
     def _entry_path(self, number: int) -> Path:
         return self.path / "shards" / f"{number:06d}.json"
-
-
-def remove_work(out: Path) -> None:
-    """Removes the work folder of an output folder, where there is one.
-
-    Raises:
-        OSError: The work folder holds what no run leaves.
-    """
-    work = out / WORK
-    for name in _FOLDERS:
-        with suppress(FileNotFoundError):
-            shutil.rmtree(work / name)
-    for name in _FILES:
-        (work / name).unlink(missing_ok=True)
-    with suppress(FileNotFoundError):
-        work.rmdir()
-        sync_folder(out)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import orjson
 
 from packkit.base.errors import InputError
+from packkit.base.files import read_file
 from packkit.sources.registry import installed_containers
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 """Endings of compressed files, lower case, and what Arrow calls the compression."""
+
+_SHARD_NAME = re.compile(r"shard-\d+")
 
 
 class InputFile(NamedTuple):
@@ -135,10 +141,38 @@ def _files_of(folder: Path, above: tuple[str, ...], out: str | None) -> Iterator
 
 
 def _shards(folder: Path) -> list[Path]:
-    """Returns the shards of a pack set; nothing of any other folder."""
-    if not (folder / "manifest.json").is_file():
-        return []
-    return [*sorted(folder.glob("shard-*.jsonl")), *sorted(folder.glob("shard-*/pack-*.json"))]
+    """Returns the packs of a pack set, as its manifest names them; nothing of any other folder.
+
+    Raises:
+        InputError: A shard is missing, or has another size than the manifest says.
+    """
+    manifest = _read_manifest(folder / "manifest.json")
+    paths = []
+    for entry in manifest.get("shards", ()):
+        match entry:
+            case {"name": str(name), "bytes": int(stated)} if _SHARD_NAME.fullmatch(name):
+                pass
+            case _:
+                raise InputError(f"{folder} is a damaged pack set: its manifest names no shards")
+        lines = folder / f"{name}.jsonl"
+        packs = [lines] if lines.is_file() else sorted(folder.glob(f"{name}/pack-*.json"))
+        if (size := sum(path.stat().st_size for path in packs)) != stated:
+            detail = f"{name} has {size} bytes, {stated} in its manifest"
+            raise InputError(f"{folder} is a damaged pack set: {detail}; packkit verify says more")
+        paths += packs
+    return paths
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """Returns the manifest of a pack set; nothing where a file of that name is something else."""
+    if not path.is_file():
+        return {}
+    try:
+        manifest = orjson.loads(read_file(path))
+    except orjson.JSONDecodeError:
+        return {}
+    is_manifest = isinstance(manifest, dict) and manifest.get("format") == "packkit"
+    return manifest if is_manifest else {}
 
 
 def _suffixes() -> tuple[str, ...]:

@@ -43,6 +43,7 @@ REJECTS = st.builds(
 @IN_TMP_PATH
 def test_spans_come_back_as_they_were_saved(tmp_path, positions, rejects):
     with WorkFolder(tmp_path) as work:
+        work.begin(JOB, overwrite=False)
         work.save_span(7, span_of(positions, rejects))
         loaded = work.load_span(7)
     assert loaded.read == len(positions) + len(rejects)
@@ -288,7 +289,7 @@ def test_a_run_that_fails_before_it_keeps_anything_leaves_nothing(tmp_path, was_
 
 def test_work_folder_is_removed_whatever_a_kill_left_of_it(tmp_path):
     finish(tmp_path, JOB)
-    for kept in ([], ["lock"], ["run.json"], ["lock", "measured/0.arrow"]):
+    for kept in ([], ["lock"], ["run.json"], ["lock", "run.json", "measured/0.arrow"]):
         for name in kept:
             (tmp_path / ".work" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / ".work" / name).touch()

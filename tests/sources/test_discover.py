@@ -1,3 +1,4 @@
+import json
 import os
 import random
 from pathlib import Path
@@ -180,6 +181,16 @@ def test_a_file_named_twice_is_an_error(tree, second):
         find_inputs([folder / "a.jsonl", os.path.join(folder, second)])
 
 
+def write_manifest(folder, *shards):
+    """Describes a pack set whose shards have the sizes that they have."""
+    entries = []
+    for name in shards:
+        packs = [*folder.glob(f"{name}.jsonl"), *folder.glob(f"{name}/pack-*.json")]
+        entries.append({"name": name, "bytes": sum(path.stat().st_size for path in packs)})
+    text = json.dumps({"format": "packkit", "shards": entries})
+    (folder / "manifest.json").write_text(text)
+
+
 def test_a_pack_set_gives_its_shards_alone(tree):
     folder = tree(
         *("packs/manifest.json", "packs/run.json", "packs/rejects.jsonl"),
@@ -187,6 +198,7 @@ def test_a_pack_set_gives_its_shards_alone(tree):
         *("packs/encoder/tokenizer.json", "packs/encoder/encoder.json"),
         "a.jsonl",
     )
+    write_manifest(folder / "packs", "shard-00000", "shard-00001")
     assert names(folder / "packs") == ["shard-00000.jsonl", "shard-00001.jsonl"]
     assert names(folder) == ["a.jsonl", "packs/shard-00000.jsonl", "packs/shard-00001.jsonl"]
 
@@ -196,6 +208,7 @@ def test_a_pack_set_of_files(tree):
         *("manifest.json", "run.json", "encoder/tokenizer.json", "shard-00000/packs.index.arrow"),
         *("shard-00001/pack-00000002.json", "shard-00000/pack-00000000.json"),
     )
+    write_manifest(folder, "shard-00000", "shard-00001")
     assert names(folder) == ["shard-00000/pack-00000000.json", "shard-00001/pack-00000002.json"]
 
 
@@ -268,3 +281,29 @@ def test_inputs_in_the_output_are_refused(tmp_path, item):
     with pytest.raises(InputError, match=r"is an input and (lies in )?the output folder"):
         find_inputs([str(tmp_path / item)], apart_from=tmp_path / "out")
     assert find_inputs([str(tmp_path / item)], apart_from=tmp_path / "elsewhere" / "sub")
+
+
+def test_any_other_manifest_json_hides_no_input(tmp_path):
+    for name in ("shard-a.jsonl", "part-b.jsonl"):
+        (tmp_path / name).write_text("{}\n")
+    for text in ("{}", "[]", "no json", '{"format": "other", "shards": []}'):
+        (tmp_path / "manifest.json").write_text(text)
+        names = {file.name for file in find_inputs([tmp_path])}
+        assert names >= {"shard-a.jsonl", "part-b.jsonl"}
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
+def test_a_set_that_lacks_a_shard_is_refused_as_an_input(tmp_path, damage):
+    (tmp_path / "shard-00000.jsonl").write_bytes(b"{}\n")
+    write_manifest(tmp_path, "shard-00000")
+    assert [file.name for file in find_inputs([tmp_path])] == ["shard-00000.jsonl"]
+    damage(tmp_path / "shard-00000.jsonl")
+    with pytest.raises(InputError, match="damaged pack set: shard-00000 has 0 bytes, 3 in its"):
+        find_inputs([tmp_path])
+
+
+@pytest.mark.parametrize("entry", [5, {}, {"name": "../x", "bytes": 1}, {"name": "shard-0"}])
+def test_a_manifest_that_names_no_shards_is_refused(tmp_path, entry):
+    (tmp_path / "manifest.json").write_text(json.dumps({"format": "packkit", "shards": [entry]}))
+    with pytest.raises(InputError, match="its manifest names no shards"):
+        find_inputs([tmp_path])
