@@ -22,12 +22,14 @@ from types import TracebackType
 from typing import Self
 
 from packkit.base.errors import FormatError, OutputExistsError
-from packkit.base.files import sync_folder
+from packkit.base.files import names_in_errors, read_file, sync_folder
 from packkit.base.lock import FileLock
 from packkit.packing.work_entries import remove_work
 from packkit.packing.workfolder import WorkFolder
 from packkit.shards import MANIFEST
 from packkit.shards.set_files import RUN, WORK, SetFiles
+
+_MARK = b"packkit replaces a pack set\n"
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
@@ -60,13 +62,16 @@ class Output:
         self.folder = self.path
         is_replaced = overwrite and (self.path / MANIFEST).exists()
         # A run that ended, and was not killed, leaves no lock.
-        was_killed = self._lock_path.exists()
+        was_killed = self._has_mark()
         if is_replaced:
             self._check_replaceable(was_killed)
             self.folder = self._new
         if is_replaced or (was_killed and self._left()):
             self._lock = FileLock(self._lock_path, f"pack set {self.path}")
             try:
+                if not was_killed:
+                    with names_in_errors(self._lock_path):
+                        self._lock_path.write_bytes(_MARK)
                 self._finish()
             except BaseException:
                 self._close()
@@ -128,6 +133,22 @@ class Output:
             detail = f"cannot be replaced, for nothing says which files are its own: {error}"
             raise OutputExistsError(self.path, detail) from None
         files.check_alone(self.path)
+
+    def _has_mark(self) -> bool:
+        """Returns whether a run that was killed has left its lock, as nobody else makes it.
+
+        Raises:
+            OutputExistsError: The lock is somebody else's file.
+        """
+        try:
+            content = b"" if self._lock_path.is_symlink() else read_file(self._lock_path)
+        except FileNotFoundError:
+            return False
+        if self._lock_path.is_symlink() or not _MARK.startswith(content):
+            detail = f"is in the way of the lock of {self.path}, and is none"
+            raise OutputExistsError(self._lock_path, detail)
+        # Without all of its mark, a run was killed before it made anything.
+        return content == _MARK
 
     def _left(self) -> list[Path]:
         """Returns the old sets that a run left which was killed while it replaced them."""

@@ -325,3 +325,23 @@ def test_an_input_that_changes_leaves_the_old_set(tmp_path, quick_run):
     with pytest.raises(SourceChangedError):
         quick_run(data, out, overwrite=True, on_progress=meddle)
     assert content(out) == before and os.listdir(out.parent) == ["packs"]
+
+
+@pytest.mark.parametrize("content", [b"", b"packkit repl"])
+def test_a_lock_without_its_mark_gives_nobody_s_folder_away(tmp_path, content):
+    old, _ = two_sets(tmp_path, "shards")
+    stranger = shutil.copytree(old, old.with_name(f".{old.name}.old"))
+    old.with_name(f".{old.name}.lock").write_bytes(content)
+    with pytest.raises(OutputExistsError, match="is in the way of the new set"):
+        Output(old, overwrite=True)
+    assert verify_packs(stranger).problems == []
+
+
+def test_a_lock_that_is_none_is_refused_and_stays(tmp_path):
+    old, _ = two_sets(tmp_path, "shards")
+    lock = old.with_name(f".{old.name}.lock")
+    lock.write_text("my notes")
+    for overwrite in (False, True):
+        with pytest.raises(OutputExistsError, match="is in the way of the lock"):
+            Output(old, overwrite=overwrite)
+    assert lock.read_text() == "my notes"
