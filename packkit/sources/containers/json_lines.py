@@ -141,6 +141,8 @@ class JsonLines:
         try:
             return Record(offset, len(data), checksum, self.load(data))
         except SampleError as error:
+            if not isinstance(error, UnreadError) and _holds_several(data):
+                error = UnreadError(len(data), f"several objects in one record at byte {offset}")
             return Record(offset, len(data), checksum, error)
 
 
@@ -166,6 +168,19 @@ class StagedRows:
             case fields:
                 row: Fields = fields
                 return row
+
+
+def _holds_several(data: bytes) -> bool:
+    """Whether what should be one object is several: in an array, or with no border between them."""
+    try:
+        # Latin-1 has a character for each byte, so that a broken one is no error.
+        value, end = json.JSONDecoder().raw_decode(data.decode("latin-1").lstrip())
+    except (ValueError, RecursionError):
+        return False
+    if isinstance(value, list):
+        return sum(isinstance(item, dict) for item in value) > 1
+    rest = data.lstrip()[end:].lstrip(b" \t\r\n,;")
+    return isinstance(value, dict) and rest.startswith(b"{")
 
 
 def too_large(size: int) -> SampleError:

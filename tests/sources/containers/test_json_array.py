@@ -70,7 +70,9 @@ def test_cut_off_at_every_byte(scratch, all_records, values, space, span_bytes):
     [
         (b'{"text": "\xff"}', RejectReason.INVALID_UTF8),
         (b"{'a': 1}", RejectReason.INVALID_JSON),
-        (b'{"a": 1} {"b": 2}', RejectReason.INVALID_JSON),
+        (b'{"a": 1} {"b": 2}', RejectReason.TRUNCATED_FILE),
+        (b'{"a": 1}{"b": 2} ; {"c": 3}', RejectReason.TRUNCATED_FILE),
+        (b'[{"a": 1}, {"b": 2}]', RejectReason.TRUNCATED_FILE),
         (b'{"a": NaN}', RejectReason.INVALID_JSON),
         (b"nonsense", RejectReason.INVALID_JSON),
         (b"[]", RejectReason.INVALID_SAMPLE),

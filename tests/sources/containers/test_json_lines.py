@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packkit.base.errors import RejectReason, SampleError
+from packkit.base.errors import RejectReason, SampleError, UnreadError
 from packkit.sources.containers import json_lines
 from packkit.sources.containers.json_lines import JsonLines, parse_object
 
@@ -59,7 +59,7 @@ def test_every_line_is_one_record_however_the_file_is_cut(
         ('{"text": "a"}'.encode("utf-16-le").replace(b"\n", b""), RejectReason.INVALID_JSON),
         (b"{", RejectReason.INVALID_JSON),
         (b'{"text": "cut o', RejectReason.INVALID_JSON),
-        (b'{"a": 1} {"b": 2}', RejectReason.INVALID_JSON),
+        (b'{"a": "} {"} x', RejectReason.INVALID_JSON),
         (b'{"a": 1},', RejectReason.INVALID_JSON),
         (b"{'a': 1}", RejectReason.INVALID_JSON),
         (b'{"a": NaN}', RejectReason.INVALID_JSON),
@@ -120,3 +120,19 @@ def test_only_sample_errors_escape(data):
         assert not reads(data)
     else:
         assert fields == orjson.loads(data) == parse_object(data)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b'{"a": "} {"}' + between + b'{"b": 2}' for between in (b"", b" ", b"\r", b", ", b" ; ")),
+        *(b'[{"a": 1}, {"b": 2}]', b'{"text": "\xff"}{"b": 2}'),
+    ],
+)
+def test_several_objects_in_a_line_are_no_single_reject(tmp_path, all_records, line):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"n": 1}\n' + line + b'\n{"n": 2}\n')
+    first, several, last = all_records(JsonLines(), path)
+    assert (first.fields, last.fields) == ({"n": 1}, {"n": 2})
+    assert isinstance(several.fields, UnreadError)
+    assert several.fields.unread == several.size == len(line) + 1
