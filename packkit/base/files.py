@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import xxhash
 
@@ -115,7 +116,20 @@ def split_sealed(path: Path, data: memoryview) -> tuple[memoryview, bytes]:
 def file_checksum(path: Path) -> str:
     """Returns the checksum (xxh3_128) of a file in hex; it is read block by block."""
     digest = xxhash.xxh3_128()
+    update_digest(digest, path)
+    return digest.hexdigest()
+
+
+def update_digest(digest: Any, path: Path) -> int:  # noqa: ANN401
+    """Feeds a file to a hash block by block, and returns the number of its bytes.
+
+    Args:
+        digest: Hash of hashlib or xxhash.
+        path: Path of the file.
+    """
+    size = 0
     with open(path, "rb") as file, names_in_errors(path):
         while block := file.read(_BLOCK_BYTES):
+            size += len(block)
             digest.update(block)
-    return digest.hexdigest()
+    return size

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from numbers import Integral
 
+LARGEST_COUNT = (1 << 53) - 1
+"""Largest number that all readers of JSON hold exactly."""
+
 _LONGEST_SHOWN = 200
 
 
@@ -28,3 +31,12 @@ def shown(value: object) -> str:
     except RecursionError:
         text = f"a {type(value).__name__} nested too deeply to show"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def one_line(value: object) -> str:
+    """Returns a text, such as that of a library's error, with spaces in place of its line breaks.
+
+    >>> one_line(ValueError("first\\n  second"))
+    'first second'
+    """
+    return " ".join(str(value).split())

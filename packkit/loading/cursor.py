@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from packkit.base.errors import InputError
-from packkit.base.values import is_whole, shown
+from packkit.base.values import LARGEST_COUNT, is_whole, shown
 from packkit.loading.options import Tail
 
 STATE_VERSION = 1
 """Raised when the same state would lead to other packs."""
 
 # Places are counted from the beginning of training, and their numbers must fit in 64 bits.
-_LARGEST = {"epoch": (1 << 31) - 1, "step": (1 << 53) - 1, "position": (1 << 53) - 1}
+_LARGEST = {"epoch": (1 << 31) - 1, "step": LARGEST_COUNT, "position": LARGEST_COUNT}
 
 
 class Cursor(NamedTuple):

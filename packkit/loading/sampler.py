@@ -174,7 +174,7 @@ class PackSampler(Sampler[list[int]]):
             AttributeError: There is one process, or the rank is ``all``.
             InputError: The sampler deals packs to ranks, which would then be done twice.
         """
-        if self.rank != "all" and max(self.world_size, _started_processes()) > 1:
+        if self.rank != "all" and max(self.world_size, (_group() or (0, 1))[1]) > 1:
             raise InputError(
                 "PackSampler deals packs to ranks by itself, and somebody is about to do it again: "
                 'for accelerate make it with rank="all", or leave its DataLoader out of '
@@ -325,9 +325,8 @@ def _this_process(rank: Rank | None, world_size: int | None) -> tuple[Rank, int]
     if rank != "all" and (rank is None) != (world_size is None):
         raise InputError(f"rank and world_size go together, got {rank} and {world_size}")
     if world_size is None:
-        distributed = torch.distributed
-        if distributed.is_available() and distributed.is_initialized():
-            return rank or distributed.get_rank(), distributed.get_world_size()
+        if (number_and_size := _group()) is not None:
+            return rank or number_and_size[0], number_and_size[1]
         # Without this, a loader made too early would have every rank read the same packs.
         check_launched(1, "initialize torch.distributed first, give rank and world_size")
         return rank or 0, 1
@@ -336,7 +335,8 @@ def _this_process(rank: Rank | None, world_size: int | None) -> tuple[Rank, int]
     return rank, world_size  # type: ignore[return-value]
 
 
-def _started_processes() -> int:
+def _group() -> tuple[int, int] | None:
+    """Returns rank and number of ranks of torch.distributed, where that is initialized."""
     distributed = torch.distributed
     is_started = distributed.is_available() and distributed.is_initialized()
-    return distributed.get_world_size() if is_started else 1
+    return (distributed.get_rank(), distributed.get_world_size()) if is_started else None

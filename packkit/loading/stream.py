@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from packkit.base.errors import InputError
-from packkit.base.values import is_whole, shown
+from packkit.base.values import LARGEST_COUNT, is_whole, shown
 from packkit.loading.assembly import Assembly, assemble
 from packkit.loading.batch import PackBatch
 from packkit.loading.cursor import Cursor
@@ -20,7 +20,7 @@ from packkit.loading.sampler import PackSampler
 
 _OWN_STEPS, _WORKERS = "own_steps", "workers"
 
-_MOST_STEPS, _MOST_WORKERS = (1 << 53) - 1, (1 << 31) - 1
+_MOST_WORKERS = (1 << 31) - 1
 
 
 class PackStream(IterableDataset[PackBatch]):
@@ -133,7 +133,7 @@ class PackStream(IterableDataset[PackBatch]):
         before = self._sampler.cursor
         self._sampler.load_state_dict(state)
         own_steps, workers = state.get(_OWN_STEPS, 0), state.get(_WORKERS)
-        if not is_whole(own_steps, 0, _MOST_STEPS) or not (
+        if not is_whole(own_steps, 0, LARGEST_COUNT) or not (
             workers is None or is_whole(workers, 1, _MOST_WORKERS)
         ):
             self._sampler.go_to(before)

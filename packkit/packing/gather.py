@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import xxhash
@@ -47,7 +46,7 @@ def gather(
         first, last = run[0], run[-1]
         start, stop = measured.offset[first], measured.offset[last] + measured.size[last]
         number = int(measured.source[first])
-        with names_in_errors(Path(sources[number].path)):
+        with names_in_errors(sources[number].path):
             return read_range(descriptors[number], int(start), int(stop - start))
 
     try:

@@ -21,7 +21,6 @@ from packkit.base.errors import (
     RejectReason,
     SampleError,
     UnreadError,
-    invalid_sample,
 )
 from packkit.base.files import names_in_errors
 from packkit.encoding import EncodedSample, SampleEncoder
@@ -31,7 +30,15 @@ from packkit.packing.config import PackConfig
 from packkit.packing.span import Notes, Reject, SpanResult, SpanTask, table_schema
 from packkit.packing.table_builder import TableBuilder
 from packkit.samples import Sample
-from packkit.sources import Fields, Record, Source, container_named, layout_named, sample_of
+from packkit.sources import (
+    Fields,
+    Record,
+    Source,
+    container_named,
+    layout_named,
+    sample_of,
+    too_large,
+)
 
 # One call of the tokenizer for this many samples or bytes, whichever comes first.
 _BATCH_SAMPLES = 256
@@ -139,9 +146,7 @@ class _SpanPass:
             if isinstance(record.fields, SampleError):
                 raise record.fields
             if record.size > reads.MAX_RECORD_BYTES:
-                raise invalid_sample(
-                    f"a record of {record.size} bytes, more than {reads.MAX_RECORD_BYTES}"
-                )
+                raise too_large(record.size)
             identifier = _id_of(record.fields)
             sample = sample_of(record.fields, self._layout, self._root)
             identifier = sample.id

@@ -44,14 +44,24 @@ def remove_work(out: Path) -> None:
         OSError: The work folder holds what no run leaves.
     """
     work = out / WORK
-    for name in _FOLDERS:
-        with suppress(FileNotFoundError):
-            shutil.rmtree(work / name)
+    remove_folders(work, *_FOLDERS)
     for name in _FILES:
         (work / name).unlink(missing_ok=True)
     with suppress(FileNotFoundError):
         work.rmdir()
         sync_folder(out)
+
+
+def remove_folders(work: Path, *names: str) -> None:
+    """Removes folders of a work folder, where they are there.
+
+    Args:
+        work: Path of the work folder.
+        names: Names of the folders.
+    """
+    for name in names:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(work / name)
 
 
 def _is_of_a_run(entry: os.DirEntry[str], work: Path) -> bool:

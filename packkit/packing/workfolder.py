@@ -10,7 +10,6 @@ whole set, so that doing it again ends at once.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +25,13 @@ from packkit.base.files import file_checksum, read_file, split_sealed, write_sea
 from packkit.base.lock import FileLock
 from packkit.packing.job_changes import changes_between
 from packkit.packing.span import Reject, SpanResult
-from packkit.packing.work_entries import PLAN, RESULTS, check_entries, remove_work
+from packkit.packing.work_entries import (
+    PLAN,
+    RESULTS,
+    check_entries,
+    remove_folders,
+    remove_work,
+)
 from packkit.shards import MANIFEST, ShardEntry
 from packkit.shards.set_files import RUN, WORK, SetFiles
 from packkit.sources.source import CHECKSUM_SUFFIX
@@ -172,8 +177,7 @@ class WorkFolder:
 
     def forget_spans(self) -> None:
         """Drops all that was measured: an input is not what it was."""
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.path / "measured")
+        remove_folders(self.path, "measured")
 
     def plan_shards(self, names: Sequence[str], *, is_folder: bool) -> None:
         """Notes which shards the run is going to write; those of another plan are dropped.
@@ -191,8 +195,7 @@ class WorkFolder:
             return
         if old is not None:
             SetFiles(frozenset([*old["shards"], *names]), is_folder).remove(self.out)
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.path / "shards")
+        remove_folders(self.path, "shards")
         write_sealed(self.path / PLAN, orjson.dumps(plan))
 
     def load_entry(self, number: int) -> ShardEntry | None:
@@ -231,9 +234,7 @@ class WorkFolder:
         elif others := sorted(name for name in os.listdir(self.out) if name != WORK):
             detail = f"holds {others[0]}: files that no pack set has"
             raise OutputExistsError(self.out, f"{detail}; out must be an empty or a new folder")
-        for name in RESULTS:
-            with suppress(FileNotFoundError):
-                shutil.rmtree(self.path / name)
+        remove_folders(self.path, *RESULTS)
         for name in (PLAN, RUN):
             (self.path / name).unlink(missing_ok=True)
 

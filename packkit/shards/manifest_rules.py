@@ -11,9 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from packkit.base.values import is_whole, shown
-
-_MOST = (1 << 53) - 1
+from packkit.base.values import LARGEST_COUNT, is_whole, shown
 
 
 class Rule(NamedTuple):
@@ -29,7 +27,7 @@ class Rule(NamedTuple):
 
 
 def _is_count(value: object) -> bool:
-    return is_whole(value, 0, _MOST)
+    return is_whole(value, 0, LARGEST_COUNT)
 
 
 def _is_finite(value: object) -> bool:
@@ -58,30 +56,30 @@ def _object(key: Callable[[Any], bool], value: Callable[[Any], bool]) -> Callabl
 
 _is_sha256 = _matches("[0-9a-f]{64}")
 
-_COUNT = Rule(f"a whole number in 0..{_MOST}", _is_count)
+COUNT = Rule(f"a whole number in 0..{LARGEST_COUNT}", _is_count)
+OBJECT = Rule("an object", lambda value: isinstance(value, Mapping))
 _SHA256 = Rule("64 hexadecimal digits", _is_sha256)
 _NUMBER = Rule("a finite number", _is_finite)
-_OBJECT = Rule("an object", lambda value: isinstance(value, Mapping))
 
 SHARD_RULES: dict[str, Rule] = {
     # Nothing else can be taken for a path that leads out of the set.
     "name": Rule('like "shard-00000"', _matches(r"shard-\d{5,19}")),
-    **dict.fromkeys(("packs", "samples", "images", "tokens", "bytes"), _COUNT),
+    **dict.fromkeys(("packs", "samples", "images", "tokens", "bytes"), COUNT),
     "sha256": _SHA256,
     "index_checksum": Rule("16 hexadecimal digits", _matches("[0-9a-f]{16}")),
 }
 """Rules of a shard's entry, by field."""
 
 MANIFEST_RULES: dict[str, Rule] = {
-    "capacity": Rule(f"a whole number in 1..{_MOST}", lambda value: is_whole(value, 1, _MOST)),
+    "capacity": Rule(
+        f"a whole number in 1..{LARGEST_COUNT}", lambda value: is_whole(value, 1, LARGEST_COUNT)
+    ),
     "storage": Rule("shards or files", lambda value: value in ("shards", "files")),
     "encoder": Rule("an object or null", lambda value: value is None or isinstance(value, Mapping)),
-    "options": _OBJECT,
-    **dict.fromkeys(
-        ("samples_read", "samples_packed", "samples_rejected", "duplicate_ids"), _COUNT
-    ),
+    "options": OBJECT,
+    **dict.fromkeys(("samples_read", "samples_packed", "samples_rejected", "duplicate_ids"), COUNT),
     "rejects": Rule("an object of counts", _object(lambda name: isinstance(name, str), _is_count)),
-    **dict.fromkeys(("packs", "tokens", "images", "lower_bound"), _COUNT),
+    **dict.fromkeys(("packs", "tokens", "images", "lower_bound"), COUNT),
     **dict.fromkeys(("efficiency", "gap"), _NUMBER),
     "sources": Rule(
         "a list of objects with a name and the number read",

@@ -12,12 +12,12 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import xxhash
 
 from packkit.base.errors import OutputExistsError
-from packkit.base.files import names_in_errors, sync_folder
+from packkit.base.files import sync_folder, update_digest
 from packkit.shards.locate import index_path
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry
 
@@ -27,7 +27,6 @@ RUN = "run.json"
 WORK = ".work"
 """Name of the folder that holds the state of a half-finished run."""
 
-_BLOCK_BYTES = 1 << 20
 _PACK = re.compile(r"pack-\d{8,}\.json|packs\.index\.arrow")
 _ENCODER_FILES = frozenset({"encoder/tokenizer.json", "encoder/encoder.json"})
 
@@ -134,17 +133,11 @@ def is_intact(folder: Path, entry: ShardEntry, *, is_folder: bool) -> bool:
     digest, checksum = hashlib.sha256(), xxhash.xxh3_64()
     try:
         for path in packs:
-            _update(digest, path)
-        _update(checksum, index_path(shard, is_folder=is_folder))
+            update_digest(digest, path)
+        update_digest(checksum, index_path(shard, is_folder=is_folder))
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False
     return (digest.hexdigest(), checksum.hexdigest()) == (entry.sha256, entry.index_checksum)
-
-
-def _update(digest: Any, path: Path) -> None:  # noqa: ANN401
-    with open(path, "rb") as file, names_in_errors(path):
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
 
 
 def _walk(folder: Path, above: str = "") -> Iterator[str]:

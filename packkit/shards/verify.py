@@ -18,7 +18,7 @@ import numpy as np
 
 from packkit.base.engine import Progress
 from packkit.base.errors import PackkitError
-from packkit.base.files import names_in_errors, read_file
+from packkit.base.files import read_file, update_digest
 from packkit.encoding import EncodedSample, SampleEncoder
 from packkit.shards.conservation import Conservation
 from packkit.shards.index import ShardIndex
@@ -27,10 +27,7 @@ from packkit.shards.locate import Shard
 from packkit.shards.manifest import MANIFEST, REJECTS, Manifest, ShardEntry, has_checksum
 from packkit.shards.reader import PackReader
 from packkit.shards.set_encoder import check_encoder
-
-_BLOCK_BYTES = 1 << 20
-
-_RUN = "run.json"
+from packkit.shards.set_files import RUN
 
 
 @dataclass(slots=True)
@@ -206,8 +203,8 @@ class _Verification:
             self._expect(name, "sha256", hashlib.sha256(data).hexdigest(), digest)
             if name == REJECTS:
                 self._check_rejects(data, manifest)
-        self._check_run(folder / _RUN)
-        self._known |= {folder / name for name in (MANIFEST, REJECTS, _RUN)}
+        self._check_run(folder / RUN)
+        self._known |= {folder / name for name in (MANIFEST, REJECTS, RUN)}
         self._known |= {folder / name for name in manifest.encoder_sha256}
         for path in self._strangers(folder):
             self._note(
@@ -255,10 +252,7 @@ def _digest(shard: Shard, index: ShardIndex) -> tuple[int, str]:
     names = [shard.path / str(index.file(row)) for row in range(len(index))]
     size, digest = 0, hashlib.sha256()
     for path in names if shard.is_folder else [shard.path]:
-        with open(path, "rb") as file, names_in_errors(path):
-            while block := file.read(_BLOCK_BYTES):
-                size += len(block)
-                digest.update(block)
+        size += update_digest(digest, path)
     return size, digest.hexdigest()
 
 

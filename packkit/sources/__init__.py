@@ -1,6 +1,6 @@
 """Where samples come from: files found, staged where needed, and told apart."""
 
-from packkit.sources.base import Container, Fields, Layout, Record, Span, StagedContainer
+from packkit.sources.base import Container, Fields, Layout, Record, Span, StagedContainer, too_large
 from packkit.sources.discover import InputFile, find_inputs
 from packkit.sources.registry import (
     container_named,
@@ -28,4 +28,5 @@ __all__ = [
     "open_source",
     "read_samples",
     "sample_of",
+    "too_large",
 ]

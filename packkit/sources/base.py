@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeGuard
 
+from packkit.base import reads
 from packkit.base.errors import RejectReason, SampleError, invalid_sample
 from packkit.images import Base64Image, DataRoot, ImageRef
 from packkit.samples import Sample
@@ -52,6 +53,11 @@ class Record(NamedTuple):
     size: int
     checksum: int
     fields: Fields | SampleError
+
+
+def too_large(size: int) -> SampleError:
+    """Returns the error of a record that is too large to be held."""
+    return invalid_sample(f"a record of {size} bytes, more than {reads.MAX_RECORD_BYTES}")
 
 
 class Container(Protocol):

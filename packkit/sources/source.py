@@ -15,6 +15,7 @@ from packkit.base.files import (
     sync_folder,
     write_atomically,
 )
+from packkit.base.values import one_line
 from packkit.sources.base import Container, is_staged
 from packkit.sources.detect import detect_container, detect_layout
 from packkit.sources.discover import COMPRESSIONS, InputFile, inner_name
@@ -157,6 +158,4 @@ def _decompressed(path: Path) -> Iterator[bytes]:
             while block := packed.read(_BLOCK_BYTES):
                 yield block
     except (OSError, pa.ArrowException) as error:
-        raise FormatError(
-            path.name, f"cannot be decompressed ({' '.join(str(error).split())})"
-        ) from None
+        raise FormatError(path.name, f"cannot be decompressed ({one_line(error)})") from None

@@ -13,9 +13,9 @@ import orjson
 
 from packkit.base.errors import CheckpointError, ChecksumError, FormatError
 from packkit.base.files import file_checksum, sync_folder, write_atomically
-from packkit.base.values import is_whole
+from packkit.base.values import LARGEST_COUNT, is_whole
 from packkit.shards.manifest import has_checksum, with_checksum
-from packkit.shards.manifest_rules import Rule, broken_rule
+from packkit.shards.manifest_rules import COUNT, OBJECT, Rule, broken_rule
 
 RUN = "run.json"
 """Name of the file, which is written last."""
@@ -25,7 +25,7 @@ CHECKPOINT_VERSION = 2
 
 def _has_image_tokens(recipe: Any) -> bool:  # noqa: ANN401
     model = recipe.get("model") if isinstance(recipe, Mapping) else None
-    return isinstance(model, Mapping) and is_whole(model.get("image_tokens"), 1, _MOST)
+    return isinstance(model, Mapping) and is_whole(model.get("image_tokens"), 1, LARGEST_COUNT)
 
 
 def _are_checksums(files: Any) -> bool:  # noqa: ANN401
@@ -34,15 +34,14 @@ def _are_checksums(files: Any) -> bool:  # noqa: ANN401
     )
 
 
-_MOST = (1 << 53) - 1
 _CHECKSUM = re.compile("[0-9a-f]{32}")
 _RULES = {
     "format_version": Rule(
         str(CHECKPOINT_VERSION),
         lambda value: is_whole(value, CHECKPOINT_VERSION, CHECKPOINT_VERSION),
     ),
-    "step": Rule(f"a whole number in 0..{_MOST}", lambda value: is_whole(value, 0, _MOST)),
-    "loader": Rule("an object", lambda value: isinstance(value, Mapping)),
+    "step": COUNT,
+    "loader": OBJECT,
     "recipe": Rule("an object with model.image_tokens", _has_image_tokens),
     "files": Rule("an object of 32 hexadecimal digits each", _are_checksums),
     "checksum": Rule("a text", lambda value: isinstance(value, str)),

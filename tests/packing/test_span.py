@@ -4,18 +4,9 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
+from rejects import REJECTS
 
-from packkit.packing.span import Reject, reject_lines
-
-REJECTS = st.builds(
-    Reject,
-    st.text(),
-    st.integers(0, 2**62),
-    st.none() | st.text(),
-    st.text(),
-    st.text(),
-    st.integers(0, 2**62),
-)
+from packkit.packing.span import reject_lines
 
 
 @given(st.lists(REJECTS))

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from rejects import REJECTS
 
 from packkit.base.errors import LockedError, OutputExistsError
 from packkit.base.files import file_checksum
-from packkit.packing.span import SAMPLE_SCHEMA, Reject, SpanResult
+from packkit.packing.span import SAMPLE_SCHEMA, SpanResult
 from packkit.packing.workfolder import WorkFolder
 from packkit.shards import ShardEntry
 
@@ -26,17 +27,6 @@ def span_of(positions, rejects=()):
     images = pa.array([[] for _ in positions], SAMPLE_SCHEMA.field("images").type)
     table = pa.table({**columns, "images": images}).cast(SAMPLE_SCHEMA)
     return SpanResult(len(positions) + len(rejects), table, list(rejects))
-
-
-REJECTS = st.builds(
-    Reject,
-    st.text(),
-    st.integers(0, 2**62),
-    st.none() | st.text(),
-    st.text(),
-    st.text(),
-    st.integers(0, 2**62),
-)
 
 
 @given(st.lists(st.integers(0, 2**62), max_size=5), st.lists(REJECTS, max_size=3))

@@ -15,7 +15,7 @@ from typing import ClassVar
 from packkit.base import reads
 from packkit.base.errors import SampleError
 from packkit.base.files import read_file
-from packkit.sources.base import Record, Span
+from packkit.sources.base import Record, Span, too_large
 from packkit.sources.containers.json_elements import ElementReader
 from packkit.sources.containers.json_lines import (
     BUFFER_BYTES,
@@ -23,7 +23,6 @@ from packkit.sources.containers.json_lines import (
     SPAN_BYTES,
     JsonLines,
     Line,
-    too_large,
 )
 
 

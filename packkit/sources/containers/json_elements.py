@@ -17,8 +17,7 @@ from typing import NamedTuple
 from packkit.base import reads
 from packkit.base.errors import RejectReason, SampleError, UnreadError
 from packkit.base.reads import read_range
-from packkit.sources.base import Record, Span
-from packkit.sources.containers.json_lines import too_large
+from packkit.sources.base import Record, Span, too_large
 from packkit_kernels.json_elements import ElementScanner
 
 _BORDER = re.compile(rb'\}\s*,\s*(?=\{\s*")')

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, ClassVar, NamedTuple
+from typing import IO, Any, ClassVar, NamedTuple
 
 import orjson
 import xxhash
 
 from packkit.base import reads
 from packkit.base.errors import RejectReason, SampleError, UnreadError, invalid_sample
-from packkit.sources.base import Fields, Record, Span
+from packkit.sources.base import Fields, Record, Span, too_large
 from packkit_kernels.json_elements import ElementScanner
 
 SPAN_BYTES = 64 << 20
@@ -62,15 +62,19 @@ def parse_object(data: bytes) -> Fields:
 
 def _has_large_float(value: object) -> bool:
     """Whether there is a float that orjson may have made of an integer of more than 64 bits."""
-    values = [value]
+    values: list[Any] = [value]
     while values:
-        match values.pop():
-            case dict(item):
-                values += item.values()
-            case list(item):
-                values += item
-            case float(item) if abs(item) >= _INT64_BOUND:
+        inner: list[Any] = []
+        # Exact types, which are all that a parser makes: every value of every record comes here.
+        for item in values:
+            kind = type(item)
+            if kind is dict:
+                inner += item.values()
+            elif kind is list:
+                inner += item
+            elif kind is float and abs(item) >= _INT64_BOUND:
                 return True
+        values = inner
     return False
 
 
@@ -181,11 +185,6 @@ def _holds_several(data: bytes) -> bool:
         return sum(isinstance(item, dict) for item in value) > 1
     rest = data.lstrip()[end:].lstrip(b" \t\r\n,;")
     return isinstance(value, dict) and rest.startswith(b"{")
-
-
-def too_large(size: int) -> SampleError:
-    """Returns the error of a record that is too large to be held."""
-    return invalid_sample(f"a record of {size} bytes, more than {reads.MAX_RECORD_BYTES}")
 
 
 def read_lines(path: Path, span: Span) -> Iterator[Line]:

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from packkit.base.errors import RejectReason, SampleError, UnreadError, invalid_sample
-from packkit.sources.base import Fields, Record, Span
+from packkit.sources.base import Fields, Record, Span, too_large
 from packkit.sources.containers.json_array import read_document
 from packkit.sources.containers.json_lines import (
     JsonLines,
     Line,
     parse_object,
     read_lines,
-    too_large,
 )
 from packkit_kernels.json_elements import ElementScanner
 

@@ -18,7 +18,9 @@ import pybase64
 
 from packkit.base import reads
 from packkit.base.errors import FormatError, RejectReason
-from packkit.sources.containers.json_lines import JsonLines, StagedRows, too_large
+from packkit.base.values import one_line
+from packkit.sources.base import too_large
+from packkit.sources.containers.json_lines import JsonLines, StagedRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,9 +70,8 @@ def _lines(path: Path) -> Iterator[bytes]:
     except FormatError:
         raise
     except (pa.ArrowException, OSError, *_BROKEN_ROW) as error:
-        raise FormatError(
-            path.name, f"not a readable Parquet file ({' '.join(str(error).split())})"
-        ) from None
+        detail = f"not a readable Parquet file ({one_line(error)})"
+        raise FormatError(path.name, detail) from None
 
 
 def _rows_per_batch(metadata: pq.FileMetaData) -> int:

@@ -23,8 +23,8 @@ from typing import IO, Any, ClassVar, NamedTuple
 from packkit.base import reads
 from packkit.base.errors import RejectReason, SampleError, UnreadError, invalid_sample
 from packkit.images import ImageRef, RangeImage
-from packkit.sources.base import Fields, Record, Span
-from packkit.sources.containers.json_lines import parse_object, too_large
+from packkit.sources.base import Fields, Record, Span, too_large
+from packkit.sources.containers.json_lines import parse_object
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
 KEY = "__key__"

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from packkit.base.errors import InputError
+from packkit.base.values import one_line
 from packkit.images.pixels import displayed_image
 from packkit.infimed.evaluation.answering.base import Device, Keep, Request
 from packkit.infimed.evaluation.answering.batches import answer_in_batches
@@ -110,8 +111,7 @@ def _loaded(kind: Any, model: str, **options: Any) -> Any:  # noqa: ANN401
         return kind.from_pretrained(model, trust_remote_code=False, **options)
     # Without torchvision Pillow reads the images; only processors of videos raise ImportError.
     except (OSError, ValueError, ImportError, SafetensorError, StrictDataclassError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{model}: transformers cannot open it: {reason}") from error
+        raise InputError(f"{model}: transformers cannot open it: {one_line(error)}") from error
 
 
 def _conversation(request: Request) -> list[dict[str, Any]]:
