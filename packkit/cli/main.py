@@ -18,8 +18,9 @@ from typer.rich_utils import rich_format_error
 
 from packkit.base.errors import InputError, OutputExistsError, PackkitError
 from packkit.cli.app import app
-from packkit.cli.console import prepare_streams, show_error, visible
+from packkit.cli.console import prepare_streams, show_notice, visible
 from packkit.cli.flags import flags_of, with_flags
+from packkit.cli.heartbeat import heartbeat
 from packkit.cli.mix import register_mix
 from packkit.cli.overlap import register_overlap
 from packkit.cli.packs import register_packs
@@ -43,7 +44,8 @@ def main() -> None:
     prepare_streams()
     warnings.showwarning = _show_warning
     try:
-        code = app(standalone_mode=False)
+        with heartbeat():
+            code = app(standalone_mode=False)
         # What is printed leaves here, where it still can be said that it does not.
         print(end="", flush=True)
     except _UsageError as error:
@@ -96,10 +98,10 @@ def _unexpected(error: Exception) -> str:
 
 
 def _show_warning(message: Warning | str, *_place: object, **_more: object) -> None:
-    show_error(f"warning: {message}")
+    show_notice(f"warning: {message}")
 
 
 def _fail(message: str, code: int) -> NoReturn:
     """Says on stderr what failed, and exits."""
-    show_error(message)
+    show_notice(message)
     raise SystemExit(code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from rich.table import Column
 from rich.text import Text
 
 from packkit.cli.console import data_text
+from packkit.cli.heartbeat import under_way
 
 if TYPE_CHECKING:
     from packkit.base.engine import Progress as OnProgress
@@ -45,13 +46,7 @@ class _Description(ProgressColumn):
 @contextmanager
 def progress() -> Iterator[OnProgress]:
     """Yields a callback that draws one bar a phase on stderr."""
-    columns = (
-        _Description(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with _bars(_Description(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bars:
         tasks: dict[str, Any] = {}
 
         def on_progress(phase: str, done: int, total: int) -> None:
@@ -72,7 +67,7 @@ def counting() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with _bars(*columns) as bars:
         yield bars
 
 
@@ -86,7 +81,7 @@ def training_progress() -> Iterator[OnStep]:
         _Description(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with _bars(*columns, transient=False) as bars:
         tasks: list[TaskID] = []
 
         def on_step(metrics: StepMetrics, steps: int) -> None:
@@ -95,6 +90,24 @@ def training_progress() -> Iterator[OnStep]:
             bars.update(tasks[0], completed=metrics.step, description=_step_line(metrics))
 
         yield on_step
+
+
+@contextmanager
+def _bars(*columns: ProgressColumn, transient: bool = True) -> Iterator[Progress]:
+    """Yields bars on stderr; where that is no terminal, lines say what they would show."""
+    console = Console(stderr=True)
+    bars = Progress(*columns, console=console, transient=transient, disable=not console.is_terminal)
+    with bars, under_way(lambda: _line(bars.tasks)):
+        yield bars
+
+
+def _line(tasks: Sequence[Task]) -> str:
+    """Returns what the newest bar shows."""
+    if not tasks:
+        return "starting"
+    task = tasks[-1]
+    counts = f"{task.completed:,.0f}" + ("" if task.total is None else f" of {task.total:,.0f}")
+    return f"{counts}  {task.description}"
 
 
 def _step_line(metrics: StepMetrics) -> str:

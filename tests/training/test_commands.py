@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from PIL import Image
-from training_cases import LANGUAGE, VISION
+from training_cases import LANGUAGE, VISION, run_until
 
 from packkit import PackWriter
 from packkit.encoding import SampleEncoder
@@ -45,6 +45,25 @@ def test_train_does_not_start_over_what_is_there(packkit, make_recipe, write_rec
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith(f"packkit: {newest}: the run has checkpoints")
     assert sorted(Path(recipe.run.out).rglob("*")) == before
+
+
+def test_train_says_where_it_goes_on_and_what_is_left(packkit, make_recipe, write_recipe):
+    recipe = make_recipe()
+    run_until(recipe, 3)
+    checkpoints = Path(recipe.run.out) / "checkpoints"
+    done = packkit("train", write_recipe(recipe), "--set", "optimizer.lr=1e-7")
+    assert done.returncode == 0
+    notices = [line for line in done.stderr.splitlines() if line.startswith("packkit: ")]
+    assert notices == [
+        f"packkit: goes on from {checkpoints / 'step-00000002'}, at step 2 of 12",
+        "packkit: changed: optimizer.lr: 0.001 -> 1e-07",
+    ]
+    again = packkit("train", write_recipe(recipe), "--set", "optimizer.lr=1e-7")
+    assert (again.returncode, again.stdout) == (0, done.stdout)
+    assert again.stderr.strip() == (
+        f"packkit: {checkpoints / 'step-00000012'}: nothing is left to do, 12 of 12 steps are "
+        "made; raise data.epochs to go on"
+    )
 
 
 def test_train_names_a_key_that_it_does_not_know(packkit, make_recipe, write_recipe):

@@ -13,6 +13,7 @@ from loopback_server import failure, reply, serving, user_text
 from typer.testing import CliRunner
 
 from packkit.cli.main import app
+from packkit.infimed.chat import AnswerLog
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS, TITLES, read_benchmark
 from packkit.infimed.evaluation.question_prompt import prompt_for
 
@@ -192,3 +193,20 @@ def test_a_run_keeps_its_limit_and_says_what_is_missing(benchmarks, tmp_path):
         invoke(*words, "--base-url", server.url, "--max-new-tokens", 77)
     assert json.loads((tmp_path / "out" / "run.json").read_text())["max_new_tokens"] == 77
     assert "no average: mmmu, vqa-rad," in invoke("score", tmp_path / "out").output
+
+
+def test_a_second_run_into_a_folder_is_told_who_is_there(benchmarks, tmp_path):
+    name, path = next(iter(benchmarks.items()))
+    words = ["eval", "run", "m", f"--benchmark={name}={path}", "--out", tmp_path / "out"]
+    with serving(lambda request: reply("Yes")) as server:
+        words += ["--base-url", server.url]
+        with AnswerLog(tmp_path / "out" / "answers.jsonl", ["benchmark", "question"]):
+            command = [sys.executable, "-m", "packkit", *map(str, words)]
+            environment = {**os.environ, "OPENAI_API_KEY": "k"}
+            done = subprocess.run(command, capture_output=True, text=True, env=environment)
+            assert (done.returncode, done.stdout, server.log) == (1, "", [])
+            (line,) = done.stderr.splitlines()
+            assert line.endswith(
+                f"answers.jsonl: process {os.getpid()} holds the lock of its lines"
+            )
+        assert invoke(*words[1:]).exit_code == 0
