@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import warnings
 from importlib.metadata import entry_points
 from tempfile import NamedTemporaryFile
@@ -52,11 +53,15 @@ def main() -> None:
         error.message = visible(error.message)
         rich_format_error(error)
         raise SystemExit(error.exit_code) from None
-    except InputError as error:
-        _fail(_flagged(error), 2)
-    except OutputExistsError as error:
-        _fail(_flagged(error), 1)
-    except (PackkitError, IndexError) as error:
+    except PackkitError as error:
+        code = 2 if isinstance(error, InputError) else 1
+        if error.is_told:
+            # A launcher ends all processes once one has ended: the one that tells comes first.
+            time.sleep(1)
+            raise SystemExit(code) from None
+        is_flagged = isinstance(error, InputError | OutputExistsError)
+        _fail(_flagged(error) if is_flagged else str(error), code)
+    except IndexError as error:
         _fail(str(error), 1)
     except BrokenPipeError:
         # The reader, such as head, has seen enough. Python flushes once more as it ends.

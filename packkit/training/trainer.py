@@ -70,8 +70,8 @@ def train(
     """
     out = Path(recipe.run.out)
     with start_ranks(recipe.run.device) as ranks, _locked(out, ranks):
-        start = starting_point(out, resume)
-        changes = [] if start is None else changes_since(start, recipe)
+        start = ranks.together(lambda: starting_point(out, resume))
+        changes = ranks.together(lambda: [] if start is None else changes_since(start, recipe))
         trainer = Trainer(recipe, ranks)
         if start is not None:
             trainer.resume(start)
@@ -141,16 +141,16 @@ class Trainer:
         self.dtype = torch.bfloat16 if recipe.run.precision == "bf16" else torch.float32
         self.step = 0
         self._checkpoints = Path(recipe.run.out) / "checkpoints"
-        self._micro_steps = _micro_steps(recipe, ranks.world_size)
-        llava = starting_llava(recipe.model, recipe.run.seed)
+        self._micro_steps = ranks.together(lambda: _micro_steps(recipe, ranks.world_size))
+        llava = ranks.together(lambda: starting_llava(recipe.model, recipe.run.seed))
         self.config = llava.config
-        self.loader = self._make_loader()
+        self.loader = ranks.together(self._make_loader)
         self.encoder = self.loader.dataset.encoder
-        check_tokenizer(recipe.model.weights, self.encoder)
+        ranks.together(lambda: check_tokenizer(recipe.model.weights, self.encoder))
         self.config.image_token_id = self.encoder.image_slot_id
         self._steps_per_epoch = self._count_steps()
         self.steps = recipe.data.epochs * self._steps_per_epoch
-        self.model = self._make_model(llava)
+        self.model = ranks.together(lambda: self._make_model(llava))
         self.optimizer = make_optimizer(recipe.optimizer, self.model.parameters())
 
     def resume(self, checkpoint: Path) -> None:
@@ -163,7 +163,7 @@ class Trainer:
         info = load_checkpoint(
             checkpoint, model=self.model, optimizer=self.optimizer, ranks=self.ranks
         )
-        self.loader.load_state_dict(info.loader)
+        self.ranks.together(lambda: self.loader.load_state_dict(info.loader))
         self.step = info.step
         # Those made and those left, which may be of other sizes.
         left = self.recipe.data.epochs - self.loader.sampler.epoch
@@ -217,7 +217,10 @@ class Trainer:
         (mean,) = self.ranks.sum([float(loss)])
         self.step += 1
         if not math.isfinite(mean) or not math.isfinite(norm):
-            raise DivergedError(self.step, mean, norm, newest_checkpoint(self._checkpoints))
+            error = DivergedError(self.step, mean, norm, newest_checkpoint(self._checkpoints))
+            # Sums over the ranks: all of them see the same.
+            error.is_told = not self.ranks.is_first
+            raise error
         lr = self.recipe.optimizer.lr_at(self.step - 1, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = lr

@@ -1,6 +1,8 @@
 """Train, generate and export as a person or a script calls them."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +76,28 @@ def test_train_names_a_key_that_it_does_not_know(packkit, make_recipe, write_rec
     (line,) = done.stderr.strip().splitlines()
     assert line.endswith("optimizer.learning_rate is no key of a recipe")
     assert not Path(recipe.run.out).exists()
+
+
+def test_what_all_ranks_find_is_told_once(make_recipe, write_recipe):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": port}
+    command = [sys.executable, "-m", "packkit", "train", str(write_recipe(make_recipe()))]
+    ranks = [
+        subprocess.Popen(
+            [*command, "--set", "data.packs_per_step=3"],
+            env={**os.environ, **group, "RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    first, second = (rank.communicate(timeout=100)[1] for rank in ranks)
+    (line,) = first.splitlines()
+    assert line.startswith("packkit: data.packs_per_step must be a multiple of data.micro_packs")
+    assert second == ""
+    assert ranks[0].returncode == ranks[1].returncode == 2
 
 
 def test_generate_prints_what_the_model_says(packkit, make_recipe, tmp_path):
