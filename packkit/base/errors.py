@@ -55,6 +55,10 @@ class RejectReason(StrEnum):
     TOO_MANY_IMAGES = "too_many_images"
     NO_TARGETS = "no_targets"
     DUPLICATE_ID = "duplicate_id"
+    UNUSED_MEDIA = "unused_media"
+    UNUSED_MASK = "unused_mask"
+    UNUSED_PROMPT = "unused_prompt"
+    UNKNOWN_MARKER = "unknown_marker"
 
 
 class SampleError(PackkitError, ValueError):

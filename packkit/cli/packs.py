@@ -54,6 +54,16 @@ def pack_command(
     layout: LayoutOption = "auto",
     columns: ColumnsOption = "",
     data_root: DataRootOption = None,
+    image_suffix: Annotated[
+        str, typer.Option(help="Ending of image names that have none, as .jpg.")
+    ] = "",
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY|MARKER",
+            help="Key or marker of records that does not matter; may be repeated.",
+        ),
+    ] = None,
     storage: Annotated[
         Storage, typer.Option(help="Shards of packs, or one JSON file a pack.")
     ] = default.STORAGE,
@@ -117,6 +127,8 @@ def pack_command(
         layout=layout,
         columns=parse_columns(columns),
         data_root=None if data_root is None else str(data_root),
+        image_suffix=image_suffix,
+        ignore=tuple(ignore or ()),
         storage=storage,
         shard_size=_size(shard_size),
         algorithm=algorithm,

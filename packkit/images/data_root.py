@@ -14,12 +14,14 @@ class DataRoot:
 
     Args:
         folder: Path of the data root.
+        suffix: Ending of names that have none, such as ``.jpg``; empty where they have theirs.
 
     Raises:
         InputError: There is no such folder.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, suffix: str = "") -> None:
+        self.suffix = suffix
         if not os.path.isdir(folder):
             raise InputError(f"data_root {folder} is not a folder")
         self.folder = os.path.realpath(folder)
@@ -40,7 +42,7 @@ class DataRoot:
         if root is None:
             folders = (os.path.join(self.folder, name) for name in names)
             folder = next(filter(os.path.isdir, folders), None)
-            root = self if folder is None else DataRoot(folder)
+            root = self if folder is None else DataRoot(folder, self.suffix)
             root._prefix = self._prefix
             self._within[names] = root
         return root
@@ -51,8 +53,9 @@ class DataRoot:
         Raises:
             SampleError: The name is a URL, or leads outside the data root.
         """
+        name = name.removeprefix("file://")
         if name.startswith("data:"):
-            detail = f"{name[:40]!r} is a data URL; give what follows its comma"
+            detail = f"{name[:40]!r} is a data URL that holds no base64"
             raise SampleError(RejectReason.MISSING_IMAGE, detail)
         if "://" in name:
             detail = f"{name[:80]!r} is a URL; download images first"
@@ -60,6 +63,8 @@ class DataRoot:
         if "\0" in name or not name:
             raise SampleError(RejectReason.UNSAFE_PATH, f"{name!r} is not a path")
         folder, base = os.path.split(name)
+        if self.suffix and "." not in base:
+            base += self.suffix
         # Following links is one system call a path component: once a folder, not once an image.
         real = self._real_folders.get(folder)
         if real is None:

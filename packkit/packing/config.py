@@ -18,6 +18,7 @@ from packkit.images import MAX_PIXELS
 # What decides the results that a run keeps: part of the job, so that another value is another job.
 DECIDING = frozenset(
     {"max_len", "image_tokens", "template", "layout", "columns", "storage", "shard_size"}
+    | {"ignore", "image_suffix"}
     | {"algorithm", "max_images", "max_samples", "overlong", "seed", "max_pixels", "check_images"}
     | {"unique_ids", "allow_truncated"}
 )
@@ -40,6 +41,8 @@ class PackConfig:
         layout: Layout of the records, or ``auto``.
         columns: Name of the field for each role of the layout.
         data_root: Folder of image paths; by default the folder of each input file.
+        image_suffix: Ending of image names that have none, such as ``.jpg``.
+        ignore: Keys and markers of records that do not matter; see `packkit.sources.unused`.
         storage: ``shards`` of many packs, or ``files`` with one pack each.
         shard_size: Bytes at which a shard is closed.
         algorithm: Planner to use: ``ffd``, ``fill``, or ``best`` of both.
@@ -69,6 +72,8 @@ class PackConfig:
     layout: str = "auto"
     columns: Mapping[str, str] = field(default_factory=dict)
     data_root: str | None = None
+    image_suffix: str = ""
+    ignore: tuple[str, ...] = ()
     storage: Storage = default.STORAGE
     shard_size: int = default.SHARD_SIZE
     algorithm: Algorithm = default.ALGORITHM
@@ -111,7 +116,7 @@ class PackConfig:
     def identity(self) -> dict[str, Any]:
         """Returns the options that decide the output, but for those stated by what they mean."""
         values = {name: getattr(self, name) for name in sorted(DECIDING)}
-        return {**values, "columns": dict(self.columns)}
+        return {**values, "columns": dict(self.columns), "ignore": sorted(self.ignore)}
 
 
 def _check_positive(name: str, value: int) -> None:

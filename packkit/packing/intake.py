@@ -31,12 +31,14 @@ class Intake(NamedTuple):
         data_root: Folder of image paths in the lines of a stream; None where every file's own
             folder is meant.
         shared: Folder that the names of the files start from; None for one stream.
+        layout: Layout of the files where it is known; None where it is to be told.
     """
 
     files: list[InputFile]
     identity: list[dict[str, Any]]
     data_root: str | None
     shared: str | None
+    layout: str | None = None
 
 
 def input_files(inputs: Inputs, out: Path | None = None) -> list[InputFile] | None:
@@ -74,7 +76,8 @@ def take_in(inputs: Inputs, staging: Path, files: list[InputFile] | None = None)
         chunks = iter(lambda: inputs.read(_CHUNK_BYTES), b"")
         return _stage(chunks, staging, os.getcwd())
     # Their images are staged with them.
-    return _stage(_sample_lines(cast("Iterable[object]", inputs)), staging, None)
+    samples = _sample_lines(cast("Iterable[object]", inputs))
+    return _stage(samples, staging, None)._replace(layout="packkit")
 
 
 def _paths(inputs: object) -> list[str | Path] | None:

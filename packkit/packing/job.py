@@ -92,9 +92,11 @@ def _open(run: PackRun, intake: Intake) -> list[Source]:
     open_file = partial(
         open_source,
         staging=run.work.staging,
-        layout=run.config.layout,
+        layout=intake.layout or run.config.layout,
         columns=run.config.columns,
         data_root=run.config.data_root or intake.data_root,
+        ignored=run.config.ignore,
+        image_suffix=run.config.image_suffix,
     )
     return list(run.engine.run(open_file, intake.files))
 

@@ -24,7 +24,7 @@ from packkit.base.errors import (
 )
 from packkit.base.files import names_in_errors
 from packkit.encoding import EncodedSample, SampleEncoder
-from packkit.images import DataRoot, ImageRef, peek_header
+from packkit.images import ImageRef, peek_header
 from packkit.images.pixels import check_pixels
 from packkit.packing.config import PackConfig
 from packkit.packing.span import Notes, Reject, SpanResult, SpanTask, table_schema
@@ -33,10 +33,9 @@ from packkit.samples import Sample
 from packkit.sources import (
     Fields,
     Record,
+    SampleReader,
     Source,
     container_named,
-    layout_named,
-    sample_of,
     too_large,
 )
 
@@ -111,8 +110,7 @@ class _SpanPass:
         self._config = config
         self._notes = notes
         self._schema = table_schema(notes)
-        self._layout = layout_named(source.layout, source.columns)
-        self._root = DataRoot(source.root)
+        self._reader = SampleReader(source)
         self._read = 0
         self._tables: list[pa.Table] = []
         self._rejects: list[Reject] = []
@@ -148,7 +146,7 @@ class _SpanPass:
             if record.size > reads.MAX_RECORD_BYTES:
                 raise too_large(record.size)
             identifier = _id_of(record.fields)
-            sample = sample_of(record.fields, self._layout, self._root)
+            sample = self._reader.read(record.fields)
             identifier = sample.id
             _check_has_json_form(sample)
             if not sample.has_trained_text:

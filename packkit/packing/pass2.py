@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packkit.base.errors import SampleError, SourceChangedError
-from packkit.images import DataRoot, FileImage
+from packkit.images import FileImage
 from packkit.packing.config import PackConfig
 from packkit.packing.gather import OUTSTANDING_READS, gather
 from packkit.packing.sample_table import SampleTable
 from packkit.planning.arrange import ShardTask
 from packkit.samples import Origin, Sample
 from packkit.shards import MeasuredSample, ShardEntry, ShardWriter
-from packkit.sources import Source, container_named, layout_named, sample_of
+from packkit.sources import SampleReader, Source, container_named
 
 
 class ShardMaker:
@@ -155,12 +155,11 @@ class _RecordReader:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._container = container_named(source.container)
-        self._layout = layout_named(source.layout, source.columns)
-        self._root = DataRoot(source.root)
+        self._reader = SampleReader(source)
 
     def read(self, data: bytes, offset: int) -> Sample:
         try:
-            return sample_of(self._container.load(data), self._layout, self._root)
+            return self._reader.read(self._container.load(data))
         except SampleError as error:
             detail = f"the record at byte {offset} is no sample now ({error})"
             raise SourceChangedError(self._source.name, detail) from None

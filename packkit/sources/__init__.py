@@ -8,7 +8,7 @@ from packkit.sources.registry import (
     installed_layouts,
     layout_named,
 )
-from packkit.sources.samples import read_samples, sample_of
+from packkit.sources.samples import SampleReader, read_samples
 from packkit.sources.source import Source, open_source
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "InputFile",
     "Layout",
     "Record",
+    "SampleReader",
     "Source",
     "Span",
     "StagedContainer",
@@ -27,6 +28,5 @@ __all__ = [
     "layout_named",
     "open_source",
     "read_samples",
-    "sample_of",
     "too_large",
 ]

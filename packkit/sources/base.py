@@ -11,6 +11,7 @@ package names its class under the entry points ``packkit.containers`` or ``packk
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeGuard
@@ -21,6 +22,8 @@ from packkit.images import Base64Image, DataRoot, ImageRef
 from packkit.samples import Sample
 
 _PATH_CHARACTERS = 4096
+_DATA_URL = re.compile(r"data:[\w.+/-]*(?:;[\w.=+-]+)*;base64,", re.ASCII)
+_URL_SAFE = str.maketrans("-_", "+/")
 
 Fields = Mapping[str, Any]
 """One record as its container gives it: JSON values, text, and images as bytes or references."""
@@ -73,6 +76,8 @@ class Container(Protocol):
     any file may have: such files are read when they are named themselves, or by a glob."""
     staged: ClassVar[bool]
     """Whether records cannot be read by offset; it is a `StagedContainer` then, and only then."""
+    layouts: ClassVar[tuple[str, ...]]
+    """Layouts of its records, of which the last reads what no other does; none: any may."""
 
     def split(self, path: Path) -> list[Span]:
         """Cuts a file into spans of bounded size; a pure function of its bytes."""
@@ -101,7 +106,11 @@ def is_staged(container: Container) -> TypeGuard[StagedContainer]:
 
 
 class Layout(Protocol):
-    """What the fields of a record mean."""
+    """What the fields of a record mean.
+
+    What a layout does not read it leaves in the sample's ``meta``, where `check_all_read` looks at
+    it.
+    """
 
     name: ClassVar[str]
     roles: ClassVar[tuple[str, ...]]
@@ -157,23 +166,29 @@ def text_from_field(fields: Fields, name: str) -> str:
 def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
     """Returns the image that a field holds: bytes, base64, a path, or Hugging Face's struct.
 
-    A string with a dot or a colon is a path or a URL, since base64 has neither.
+    A string with a dot or a colon is a path or a URL, since base64 has neither. Base64 may stand
+    in a data URL, in lines, without padding, or in the alphabet of URLs.
 
     Raises:
         SampleError: The field is empty, or its value is nothing that an image can be.
     """
     match value:
-        case bytes():
+        case bytes() if value:
             return value
+        case {"bytes": bytes(data)} if data:
+            return data
         case {"bytes": str(text)} if text:
-            return Base64Image(text)
+            return _base64_image(text)
         case {"path": str(path)} if path:
             return root.image(path)
+        case str() if data_url := _DATA_URL.match(value):
+            return _base64_image(value[data_url.end() :])
         case str() if value:
             # Only the beginning is searched: base64 can be long, and paths cannot.
             head = value[:_PATH_CHARACTERS]
-            return root.image(value) if "." in head or ":" in head else Base64Image(value)
-        case None | "" | {"bytes": None | ""} | {"path": None | ""}:
+            is_name = "." in head or ":" in head or (root.suffix and len(value) == len(head))
+            return root.image(value) if is_name else _base64_image(value)
+        case None | "" | b"" | {"bytes": None | "" | b""} | {"path": None | ""}:
             raise SampleError(RejectReason.MISSING_IMAGE, "the image field is empty")
         case list() | dict() | int() | float():
             raise invalid_sample(
@@ -181,6 +196,15 @@ def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
             )
     # What remains is a reference made by the container itself.
     return value  # type: ignore[return-value]
+
+
+def _base64_image(text: str) -> Base64Image:
+    """Returns an image in standard base64, which is how packs hold it."""
+    if "\n" in text or "\r" in text or " " in text:
+        text = "".join(text.split())
+    if "-" in text or "_" in text:
+        text = text.translate(_URL_SAFE)
+    return Base64Image(text + "=" * (-len(text) % 4))
 
 
 def add_text(content: list[str | None], text: str, between: str) -> None:

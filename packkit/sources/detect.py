@@ -10,7 +10,12 @@ from packkit.base.errors import InputError, SampleError
 from packkit.sources.base import Container, Fields, Span
 from packkit.sources.containers.json_lines import BYTE_ORDER_MARK, Line, read_lines
 from packkit.sources.discover import inner_name
-from packkit.sources.registry import container_named, installed_containers, installed_layouts
+from packkit.sources.registry import (
+    container_named,
+    installed_containers,
+    installed_layouts,
+    layout_named,
+)
 
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _HEAD_BYTES = 1 << 20
@@ -73,12 +78,16 @@ def detect_layout(name: str, path: Path, container: Container, columns: Mapping[
     Raises:
         InputError: No layout fits the record, or several do.
     """
+    fields = _first_fields(path, container)
+    if container.layouts:
+        *special, last = container.layouts
+        told = (layout for layout in special if layout_named(layout, {}).matches(fields or {}))
+        return next(told, last)
     candidates = [
         layout for layout in installed_layouts().values() if columns.keys() <= set(layout.roles)
     ]
     if not candidates:
         raise InputError(f"no layout has the columns {', '.join(sorted(columns))}")
-    fields = _first_fields(path, container)
     if fields is None:
         # Nothing can be read: whatever the layout, every record is rejected and counted.
         return candidates[0].name

@@ -16,11 +16,12 @@ from packkit.sources.containers.packs import PackFile, PackLines
 from packkit.sources.containers.parquet import Parquet
 from packkit.sources.containers.pipe_lines import PipeLines
 from packkit.sources.containers.tar import Tar
-from packkit.sources.layouts.llava import LlavaLayout
+from packkit.sources.layouts.conversations import CauldronLayout, LlavaLayout, MessagesLayout
 from packkit.sources.layouts.mmc4 import Mmc4Layout
 from packkit.sources.layouts.obelics import ObelicsLayout
 from packkit.sources.layouts.open_qwen2vl import OpenQwen2vlLayout
 from packkit.sources.layouts.packkit import PackkitLayout
+from packkit.sources.layouts.prompts import PromptLayout
 from packkit.sources.layouts.tables import CaptionLayout, VqaLayout
 from packkit.sources.layouts.webdataset import WebdatasetLayout
 
@@ -42,11 +43,14 @@ CONTAINERS: tuple[type[Container], ...] = (
 
 LAYOUTS: tuple[type[Layout], ...] = (
     CaptionLayout,
+    CauldronLayout,
     LlavaLayout,
+    MessagesLayout,
     Mmc4Layout,
     ObelicsLayout,
     OpenQwen2vlLayout,
     PackkitLayout,
+    PromptLayout,
     VqaLayout,
     WebdatasetLayout,
 )

@@ -14,10 +14,11 @@ from packkit.base.errors import (
 )
 from packkit.images import DataRoot
 from packkit.samples import Origin, Sample
-from packkit.sources.base import Fields, Layout
+from packkit.sources.base import Fields
 from packkit.sources.discover import find_inputs
 from packkit.sources.registry import container_named, layout_named
 from packkit.sources.source import AUTO, Source, open_source
+from packkit.sources.unused import check_all_read, without_ignored
 
 # What a record can cause in a layout that did not expect its values. Errors of the machine, such as
 # OSError and MemoryError, are no fault of the record.
@@ -62,24 +63,41 @@ def read_samples(
         yield from _samples_of(source)
 
 
-def sample_of(fields: Fields, layout: Layout, root: DataRoot) -> Sample:
-    """Returns the sample that a record makes.
+class SampleReader:
+    """Makes samples of the records of one source.
 
-    Raises:
-        SampleError: The record makes no legal sample, or its layout did not expect its values.
+    Args:
+        source: The source.
     """
-    try:
-        return layout.to_sample(fields, root)
-    except PackkitError:
-        raise
-    except _FAULTS_OF_THE_RECORD as error:
-        raise invalid_sample(f"{type(error).__name__}: {error}") from error
+
+    def __init__(self, source: Source) -> None:
+        self._layout = layout_named(source.layout, source.columns)
+        self._root = DataRoot(source.root, source.image_suffix)
+        self._ignored = source.ignored
+        self._is_plain = getattr(self._layout, "texts_are_plain", False)
+
+    def read(self, fields: Fields) -> Sample:
+        """Returns the sample that a record makes.
+
+        Raises:
+            SampleError: The record makes no legal sample, its layout did not expect its values, or
+                left out what looks like training data.
+        """
+        try:
+            kept = without_ignored(fields, self._ignored)
+            sample = self._layout.to_sample(kept, self._root)
+            check_all_read(sample, kept, self._ignored, texts_are_plain=self._is_plain)
+            return sample
+        except PackkitError:
+            raise
+        except _FAULTS_OF_THE_RECORD as error:
+            raise invalid_sample(f"{type(error).__name__}: {error}") from error
 
 
 def _samples_of(source: Source) -> Iterator[tuple[Origin, Sample | SampleError]]:
     path, position = Path(source.path), 0
     container = container_named(source.container)
-    layout, root = layout_named(source.layout, source.columns), DataRoot(source.root)
+    reader = SampleReader(source)
     for span in container.split(path):
         for record in container.scan(path, span):
             origin = Origin(source.name, position)
@@ -90,7 +108,7 @@ def _samples_of(source: Source) -> Iterator[tuple[Origin, Sample | SampleError]]
                 yield origin, record.fields
                 continue
             try:
-                sample: Sample | SampleError = sample_of(record.fields, layout, root)
+                sample: Sample | SampleError = reader.read(record.fields)
             except SampleError as error:
                 sample = error
             yield origin, sample

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class Source:
         layout: Name of the layout, which tells what the fields of a record mean.
         columns: Role in the layout -> name of the field.
         root: Folder under which image paths are resolved.
+        ignored: Keys and markers of records that do not matter.
+        image_suffix: Ending of image names that have none.
         size: Bytes of `path`.
         mtime_ns: Modification time of `path`, nanoseconds.
     """
@@ -52,6 +54,8 @@ class Source:
     root: str
     size: int
     mtime_ns: int
+    ignored: tuple[str, ...] = ()
+    image_suffix: str = ""
 
     def check_unchanged(self) -> None:
         """Checks that the file is still the one that was opened first.
@@ -76,6 +80,8 @@ def open_source(
     layout: str = AUTO,
     columns: Mapping[str, str] | None = None,
     data_root: str | Path | None = None,
+    ignored: Sequence[str] = (),
+    image_suffix: str = "",
 ) -> Source:
     """Makes a file readable by offset and tells its container and layout.
 
@@ -85,6 +91,8 @@ def open_source(
         layout: Name of the layout; ``auto`` tells it from the first records.
         columns: Role in the layout -> name of the field.
         data_root: Folder of image paths; by default the folder of the file.
+        ignored: Keys and markers of records that do not matter.
+        image_suffix: Ending of image names that have none, such as ``.jpg``.
 
     Raises:
         InputError: Container or layout cannot be told, or no such layout or column is installed.
@@ -107,6 +115,8 @@ def open_source(
         root=str(file.path.parent if data_root is None else Path(data_root).absolute()),
         size=status.st_size,
         mtime_ns=status.st_mtime_ns,
+        ignored=tuple(ignored),
+        image_suffix=image_suffix,
     )
 
 

@@ -19,6 +19,8 @@ OTHERS = {
     "layout": "llava",
     "columns": {"text": "caption"},
     "data_root": "/data",
+    "image_suffix": ".jpg",
+    "ignore": ("video",),
     "storage": "files",
     "shard_size": 1000,
     "algorithm": "best",

@@ -48,6 +48,8 @@ CHANGES = {
     "template": "chatml",
     "layout": "canonical",
     "columns": {"text": "caption"},
+    "image_suffix": ".png",
+    "ignore": ("video",),
     "storage": "files",
     "shard_size": 30_000,
     "algorithm": "fill",

@@ -64,7 +64,7 @@ def test_a_layout_that_did_not_expect_a_value_costs_a_record(tmp_path, measure, 
                 raise OSError("the disk")
             return super().to_sample(fields if fields["content"] != "key" else fields["none"], root)
 
-    monkeypatch.setattr("packkit.packing.pass1.layout_named", lambda *_: Plugin({}))
+    monkeypatch.setattr("packkit.sources.samples.layout_named", lambda *_: Plugin({}))
     path = write_lines(tmp_path / "a.jsonl", [{"content": "key"}, {"content": "fine"}])
     _, pass1 = measure(path)
     (reject,) = pass1.rejects

@@ -105,7 +105,10 @@ def test_other_endings(opened):
     ("record", "layout"),
     [
         (CANONICAL, "packkit"),
-        ({"messages": []}, "packkit"),
+        ({"messages": []}, "messages"),
+        ({"prompt": "a", "completion": "b"}, "prompt"),
+        ({"query": "a", "response": "b", "images": []}, "prompt"),
+        ({"images": [], "texts": [{"user": "a", "assistant": "b"}]}, "cauldron"),
         (LLAVA, "llava"),
         (CAPTION, "caption"),
         ({"image": "a", "question": "b", "answer": "c", "caption": "d"}, "vqa"),

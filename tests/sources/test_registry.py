@@ -35,14 +35,17 @@ def test_everything_of_our_own_is_installed():
     ]
     assert list(installed_layouts()) == [
         "caption",
+        "cauldron",
         "figure-captions",
         "llava",
         "medpix",
+        "messages",
         "mmc4",
         "obelics",
         "open-qwen2vl",
         "packkit",
         "pmc-vqa",
+        "prompt",
         "r2gen",
         "slake",
         "vqa",
@@ -144,7 +147,9 @@ def test_two_of_one_name_are_an_error_that_names_both(install):
         name = "llava"
         roles = ()
 
-    message = r"packkit\.sources\.layouts\.llava\.LlavaLayout and .*Llava are both called 'llava'"
+    message = (
+        r"packkit\.sources\.layouts\.conversations\.LlavaLayout and .*Llava are both called 'llava'"
+    )
     install(Llava)
     with pytest.raises(InputError, match=message):
         installed_layouts()

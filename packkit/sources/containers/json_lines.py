@@ -45,6 +45,18 @@ def parse_object(data: bytes) -> Fields:
         SampleError: The bytes are not UTF-8, not JSON, not an object, or hold an integer that no
             64 bits hold.
     """
+    value = parse_value(data)
+    if not isinstance(value, dict):
+        raise invalid_sample(f"a record must be an object, got {type(value).__name__}")
+    return value
+
+
+def parse_value(data: bytes) -> Any:  # noqa: ANN401
+    """Parses JSON of any kind.
+
+    Raises:
+        SampleError: The bytes are not UTF-8, not JSON, or hold an integer that no 64 bits hold.
+    """
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -53,8 +65,6 @@ def parse_object(data: bytes) -> Fields:
         except UnicodeDecodeError as not_text:
             raise SampleError(RejectReason.INVALID_UTF8, str(not_text)) from None
         raise SampleError(RejectReason.INVALID_JSON, str(error)) from None
-    if not isinstance(value, dict):
-        raise invalid_sample(f"a record must be an object, got {type(value).__name__}")
     if _has_large_float(value):
         json.loads(data, parse_int=_checked_int)
     return value
@@ -92,6 +102,7 @@ class JsonLines:
     first_keys: ClassVar[tuple[str, ...]] = ()
     in_folders: ClassVar[bool] = True
     staged: ClassVar[bool] = False
+    layouts: ClassVar[tuple[str, ...]] = ()
 
     def split(self, path: Path) -> list[Span]:
         """Cuts the file at the first line end after every 64 MiB."""
@@ -157,6 +168,7 @@ class StagedRows:
     """
 
     staged: ClassVar[bool] = True
+    layouts: ClassVar[tuple[str, ...]] = ()
 
     def load(self, data: bytes) -> Fields:
         """Parses one line of the copy.

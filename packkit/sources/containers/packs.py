@@ -29,6 +29,7 @@ class PackLines(JsonLines):
 
     name: ClassVar[str] = "pack-lines"
     suffixes: ClassVar[tuple[str, ...]] = ()
+    layouts: ClassVar[tuple[str, ...]] = ("open-qwen2vl", "packkit")
 
     def scan(self, path: Path, span: Span) -> Iterator[Record]:
         """Yields the samples of the packs of a span; a line that is not a pack is one record."""

@@ -1,10 +1,11 @@
 """WebDataset: a tar whose neighbouring members of one key are one record.
 
 ``000.jpg``, ``000.txt`` and ``000.json`` make one record with the fields ``jpg``, ``txt`` and
-``json``; a key ends at the first dot of a name. A record's byte range runs from the header of its
-first member to the end of its last, so it is read again with one read; pass 1 reads the text and
-the head of the image only. Members of one key that do not stand together are records of their own:
-nothing is kept to wait for a partner.
+``json``; a key ends at the first dot of a name, so ``scan.0.jpg`` is the field ``0.jpg`` of the key
+``scan``. Where that would make one record of many samples, the tar is refused. A record's byte
+range runs from the header of its first member to the end of its last, so it is read again with one
+read; pass 1 reads the text and the head of the image only. Members of one key that do not stand
+together are records of their own: nothing is kept to wait for a partner.
 
 Tars may be joined: a header after the end of a tar, where tar's own padding ends, begins another.
 Whatever else follows an end, a hole of zeros among it, is not read, and that is told.
@@ -24,12 +25,14 @@ from packkit.base import reads
 from packkit.base.errors import RejectReason, SampleError, UnreadError, invalid_sample
 from packkit.images import ImageRef, RangeImage
 from packkit.sources.base import Fields, Record, Span, too_large
-from packkit.sources.containers.json_lines import parse_object
+from packkit.sources.containers.json_lines import parse_value
 
-IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
 KEY = "__key__"
 
-_EXTENSIONS = frozenset({*IMAGE_EXTENSIONS, "json", "txt"})
+IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
+"""Endings of images."""
+_JSON_TYPES = (dict, list, str, int, float, type(None))
+
 # What tarfile lets escape on a broken header, or on hundreds of headers for one member.
 _BROKEN = (tarfile.TarError, ValueError, IndexError, OverflowError, RecursionError)
 
@@ -52,8 +55,8 @@ _ImageReader = Callable[[tarfile.TarInfo], bytes | ImageRef]
 class Tar:
     """A WebDataset tar.
 
-    Members that are neither image, ``txt`` nor ``json`` are left out, and so are hidden files and
-    names without a dot, as WebDataset leaves them out.
+    ``txt`` is text and ``json`` is JSON; every other member is a reference to its bytes, which a
+    layout may read. Hidden files and names without a dot are left out, as WebDataset does.
     """
 
     name: ClassVar[str] = "tar"
@@ -61,6 +64,7 @@ class Tar:
     first_keys: ClassVar[tuple[str, ...]] = ()
     in_folders: ClassVar[bool] = True
     staged: ClassVar[bool] = False
+    layouts: ClassVar[tuple[str, ...]] = ()
 
     def split(self, path: Path) -> list[Span]:
         """Returns the whole file as one span: a tar has no index, only a chain of headers."""
@@ -207,22 +211,55 @@ def _fields(file: _HeaderFile, members: list[_Member], image: _ImageReader) -> F
     fields: dict[str, Any] = {}
     try:
         key = _common_key(members)
+        _check_one_sample(key, members)
         for member in members:
-            if member.extension not in _EXTENSIONS:
-                continue
             if member.extension in fields:
                 raise invalid_sample(f"key {key!r} has two members {member.extension!r}")
             fields[member.extension] = _field(file.raw, member, image)
     except SampleError as error:
         return error
-    if not fields:
-        names = ", ".join(os.path.basename(member.info.name) for member in members[:3])
-        return invalid_sample(f"no image, txt or json with key {key!r}, which has {names}")
-    if fields.keys() == {"json"}:
+    if fields.keys() == {"json"} and isinstance(fields["json"], dict):
         # A document with its images inside: other layouts read it like a line of JSON.
         fields = dict(fields["json"])
     fields[KEY] = key
     return fields
+
+
+def has_members(fields: Fields) -> bool:
+    """Whether a record is the members of a tar, and not the one object that a member holds."""
+    values = fields.values() if KEY in fields else ()
+    return any(not isinstance(value, _JSON_TYPES) for value in values)
+
+
+def ending(name: str) -> str:
+    """Returns the last part of a member's ending, which says what it holds.
+
+    >>> ending("0000.jpg"), ending("txt")
+    ('jpg', 'txt')
+    """
+    return name.rpartition(".")[2]
+
+
+def _check_one_sample(key: str, members: list[_Member]) -> None:
+    """Checks that a key stands for one sample, whose text is one member and whose JSON is one.
+
+    Raises:
+        UnreadError: Several have the key.
+    """
+    for kind in ("txt", "json"):
+        by_extension = {
+            member.extension: member.info.name
+            for member in members
+            if ending(member.extension) == kind
+        }
+        names = list(by_extension.values())
+        if len(names) > 1:
+            size = members[-1].end - members[0].info.offset
+            raise UnreadError(
+                size,
+                f"{len(names)} members such as {names[0]!r} and {names[1]!r} have the key {key!r}, "
+                "which ends at the first dot of a name, as in WebDataset: rename them",
+            )
 
 
 def _common_key(members: list[_Member]) -> str:
@@ -240,7 +277,8 @@ def _common_key(members: list[_Member]) -> str:
 def _field(file: IO[bytes], member: _Member, image: _ImageReader) -> object:
     if member.info.issparse():
         raise invalid_sample(f"{member.info.name!r} is stored as a sparse file")
-    if member.extension in IMAGE_EXTENSIONS:
+    kind = ending(member.extension)
+    if kind not in ("txt", "json"):
         return image(member.info)
     if member.info.size > reads.MAX_RECORD_BYTES:
         raise too_large(member.info.size)
@@ -248,8 +286,8 @@ def _field(file: IO[bytes], member: _Member, image: _ImageReader) -> object:
     data = file.read(member.info.size)
     if len(data) != member.info.size:
         raise tarfile.ReadError("unexpected end of data")
-    if member.extension == "json":
-        return parse_object(data)
+    if kind == "json":
+        return parse_value(data)
     try:
         return data.decode()
     except UnicodeDecodeError as error:

@@ -9,6 +9,7 @@ slashes of a query escaped. Paths and bytes are taken as in any other layout.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -40,7 +41,9 @@ class ObelicsLayout(FixedLayout):
 
     def matches(self, fields: Fields) -> bool:
         """Whether there are images and texts side by side."""
-        return "images" in fields and "texts" in fields and "image_info" not in fields
+        texts = fields.get("texts")
+        has_pairs = isinstance(texts, list) and any(isinstance(text, Mapping) for text in texts)
+        return {"images", "texts"} <= fields.keys() and not (has_pairs or "image_info" in fields)
 
     def to_sample(self, fields: Fields, root: DataRoot) -> Sample:
         """Reads a document.

@@ -11,13 +11,18 @@ from packkit.sources.base import Fields, FixedLayout, image_from_field
 
 
 class PackkitLayout(FixedLayout):
-    """Records with ``messages`` or ``content``; an image may be a path instead of base64."""
+    """Records with ``content``, or messages; an image may be a path instead of base64.
+
+    Their text is text: no marker stands for anything in it. Messages are read so where packs hold
+    them, or where this layout is named; else `MessagesLayout` reads them, which knows more forms.
+    """
 
     name: ClassVar[str] = "packkit"
+    texts_are_plain: ClassVar[bool] = True
 
     def matches(self, fields: Fields) -> bool:
-        """Whether there are messages or content."""
-        return "messages" in fields or "content" in fields
+        """Whether there is content, and no messages."""
+        return "content" in fields and "messages" not in fields
 
     def to_sample(self, fields: Fields, root: DataRoot) -> Sample:
         """Reads a sample from its canonical form.

@@ -140,7 +140,9 @@ def test_lists_under_other_keys_hold_no_samples(tmp_path, all_records):
 def test_any_bytes(scratch, all_records, junk, head):
     for container in (PackLines(), PackFile()):
         records = all_records(container, scratch("junk.json", head + junk))
-        assert records or not (head + junk).strip() or can_be_empty(head + junk)
+        assert (
+            records or not (head + junk).strip(b"\xef\xbb\xbf \t\r\n") or can_be_empty(head + junk)
+        )
         assert all(isinstance(r.fields, SampleError) or r.fields == {} for r in records)
 
 

@@ -20,10 +20,11 @@ def reason_of(call, *args):
     return caught.value.reason
 
 
-@pytest.mark.parametrize("turns", [{"content": "x"}, {"messages": [{"role": "user"}]}])
-def test_matches(turns):
-    assert LAYOUT.matches(turns)
+def test_matches():
+    assert LAYOUT.matches({"content": "x"})
     assert not LAYOUT.matches({"text": "x", "image": "y"})
+    # What is written by other tools, and by ours, but for markers.
+    assert not LAYOUT.matches({"messages": [{"role": "user"}]})
 
 
 def test_canonical_records_read_as_the_schema_reads_them(root, picture):
@@ -56,8 +57,8 @@ def test_images_as_paths(root, picture, image):
         ("/etc/passwd.jpg", RejectReason.UNSAFE_PATH),
         ({"path": "../../etc/passwd"}, RejectReason.UNSAFE_PATH),
         ("http://example.org/a", RejectReason.MISSING_IMAGE),
-        ("file:///etc/passwd", RejectReason.MISSING_IMAGE),
-        ("data:image/png;base64,AAAA", RejectReason.MISSING_IMAGE),
+        ("file:///etc/passwd", RejectReason.UNSAFE_PATH),
+        ("data:image/png,AAAA", RejectReason.MISSING_IMAGE),
         (None, RejectReason.MISSING_IMAGE),
         ("", RejectReason.MISSING_IMAGE),
         ({"bytes": None}, RejectReason.MISSING_IMAGE),

@@ -86,12 +86,13 @@ def test_images_as_a_list(root, count):
 @pytest.mark.parametrize(
     ("fields", "reason", "detail"),
     [
-        ({"image": "a.jpg"}, RejectReason.EMPTY_TEXT, "no text in column text or caption"),
+        ({"image": "a.jpg"}, RejectReason.EMPTY_TEXT, "no text in column text or caption or"),
         ({"image": "a.jpg", "text": None}, RejectReason.EMPTY_TEXT, "no text in column"),
         ({"image": "a.jpg", "text": ""}, RejectReason.EMPTY_TEXT, "no text in column"),
         ({"image": "a.jpg", "text": " \n"}, RejectReason.EMPTY_TEXT, "no text in column"),
         ({"image": "a.jpg", "text": 5}, RejectReason.INVALID_SAMPLE, "must hold text, got int"),
-        ({"image": "a.jpg", "text": ["x"]}, RejectReason.INVALID_SAMPLE, "must hold text, got"),
+        ({"image": "a.jpg", "text": [5]}, RejectReason.INVALID_SAMPLE, "must hold text, got"),
+        ({"image": "a.jpg", "text": []}, RejectReason.EMPTY_TEXT, "no text in column"),
         ({"text": "x"}, RejectReason.MISSING_IMAGE, "the image field is empty"),
         ({"image": None, "text": "x"}, RejectReason.MISSING_IMAGE, "the image field is empty"),
         ({"image": [None], "text": "x"}, RejectReason.MISSING_IMAGE, "the image field is empty"),

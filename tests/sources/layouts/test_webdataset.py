@@ -23,7 +23,9 @@ def reason_of(fields, root):
         ({KEY: "0", "webp": b"x", "json": {}}, True),
         ({KEY: "0", "txt": "x"}, True),
         ({KEY: "0", "texts": []}, False),
-        ({KEY: "0", "json": {}}, False),
+        ({KEY: "0", "json": {}}, True),
+        ({KEY: "0", "seg.png": b"x"}, True),
+        ({KEY: "0", "cls": b"x"}, False),
         ({"jpg": b"x", "txt": "x"}, False),
         ({}, False),
     ],
@@ -73,7 +75,12 @@ def test_txt_goes_before_json(root):
         ({"txt": "x"}, RejectReason.MISSING_IMAGE),
         ({"jpg": None, "txt": "x"}, RejectReason.MISSING_IMAGE),
         ({"jpg": 5, "txt": "x"}, RejectReason.INVALID_SAMPLE),
-        ({"jpg": b"x", "png": b"y", "txt": "x"}, RejectReason.IMAGE_COUNT),
+        ({"jpg": b"x", "txt": "x", "caption": b"y"}, RejectReason.INVALID_SAMPLE),
+        ({"jpg": b"x", "cap": b"\xff"}, RejectReason.INVALID_UTF8),
+        (
+            {"jpg": b"x", "json": [{"from": "human", "value": "<image><image>"}]},
+            RejectReason.IMAGE_COUNT,
+        ),
     ],
 )
 def test_records_that_are_no_pair(root, fields, reason):
@@ -90,4 +97,4 @@ def test_only_sample_errors_escape(records_of, root, data):
         sample = LAYOUT.to_sample(fields, root)
     except SampleError:
         return
-    assert sample.content[0] is None and len(sample.images) == 1
+    assert sample.image_count == len(sample.images) > 0

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from packkit.base.errors import RejectReason, SampleError
 from packkit.samples import Message
-from packkit.sources.layouts.llava import LlavaLayout
+from packkit.sources.layouts.conversations import LlavaLayout
 
 LAYOUT = LlavaLayout({})
 
@@ -105,11 +105,20 @@ def test_markers_and_images_must_agree(root, text, images):
         assert reason_of(record(human(text), gpt("x")), root) is RejectReason.IMAGE_COUNT
 
 
-@pytest.mark.parametrize("speaker", ["gpt", "assistant", "system"])
-def test_markers_in_other_turns_are_text(root, speaker):
+@pytest.mark.parametrize("speaker", ["gpt", "assistant"])
+def test_markers_in_answers_are_images_too(root, speaker):
     turn = {"from": speaker, "value": "See <image>\n."}
-    sample = LAYOUT.to_sample(record(human("<image>"), turn, image="a.jpg"), root)
-    assert contents(sample) == [(None,), ("See <image>\n.",)]
+    assert (
+        reason_of(record(human("<image>"), turn, image="a.jpg"), root) is RejectReason.IMAGE_COUNT
+    )
+    sample = LAYOUT.to_sample(record(human("<image>"), turn, image=["a.jpg", "b.png"]), root)
+    assert contents(sample) == [(None,), ("See ", None, ".")]
+
+
+def test_markers_of_a_system_prompt_are_text(root):
+    turn = {"from": "system", "value": "See <image>\n."}
+    sample = LAYOUT.to_sample(record(turn, human("<image>"), image="a.jpg"), root)
+    assert contents(sample) == [("See <image>\n.",), (None,)]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +132,10 @@ def test_markers_in_other_turns_are_text(root, speaker):
         ({"images": ["a.jpg"]}, 1),
         ({"image": None, "images": ["a.jpg", "b.png"]}, 2),
         ({"image": {"path": "a.jpg"}}, 1),
+        ({"image": ""}, 0),
+        ({"image": {"bytes": None, "path": None}}, 0),
+        ({"image": ["a.jpg", None]}, 1),
+        ({"image": [None, ""], "images": "a.jpg"}, 1),
     ],
 )
 def test_forms_of_the_image_field(root, images, count):
@@ -134,8 +147,8 @@ def test_forms_of_the_image_field(root, images, count):
 @pytest.mark.parametrize(
     ("image", "reason"),
     [
-        ("", RejectReason.MISSING_IMAGE),
-        ([None], RejectReason.MISSING_IMAGE),
+        ("", RejectReason.IMAGE_COUNT),
+        ([None], RejectReason.IMAGE_COUNT),
         ("../x.jpg", RejectReason.UNSAFE_PATH),
         (5, RejectReason.INVALID_SAMPLE),
     ],
@@ -148,6 +161,8 @@ def test_images_that_are_none(root, image, reason):
     ("speaker", "role"),
     [
         ("human", "user"),
+        ("Human", "user"),
+        ("model", "assistant"),
         ("user", "user"),
         ("gpt", "assistant"),
         ("assistant", "assistant"),
@@ -163,12 +178,15 @@ def test_speakers(root, speaker, role):
     "turn",
     [
         {"from": "bard", "value": "x"},
-        {"from": "Human", "value": "x"},
+        {"from": "tool", "value": "x"},
+        {"from": "human", "role": "user", "value": "x"},
+        {"from": "human", "value": "x", "text": "y"},
+        {"from": "human", "value": "x", "lang": "en"},
         {"from": None, "value": "x"},
         {"from": ["human"], "value": "x"},
         {"from": "human"},
         {"from": "human", "value": None},
-        {"from": "human", "value": ["x"]},
+        {"from": "human", "value": [5]},
         {"value": "x"},
         {},
         None,
