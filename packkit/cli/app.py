@@ -42,11 +42,23 @@ LayoutOption = Annotated[
 ]
 
 ColumnsOption = Annotated[
-    str, typer.Option(help="Fields of caption and vqa, as image=NAME,text=NAME.")
+    str, typer.Option(help="Fields that have other names, as image=NAME,text=NAME.")
 ]
 
 DataRootOption = Annotated[
     Path | None, typer.Option(help="Folder of image paths (default: that of each file).")
+]
+
+ImageSuffixOption = Annotated[
+    str, typer.Option(help="Ending of image names that have none, as .jpg.")
+]
+
+IgnoreOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY|MARKER",
+        help="Key or marker of records that does not matter; may be repeated.",
+    ),
 ]
 
 

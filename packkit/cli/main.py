@@ -22,6 +22,7 @@ from packkit.cli.app import app
 from packkit.cli.console import prepare_streams, show_notice, visible
 from packkit.cli.flags import flags_of, with_flags
 from packkit.cli.heartbeat import heartbeat
+from packkit.cli.inspect import register_inspect
 from packkit.cli.mix import register_mix
 from packkit.cli.overlap import register_overlap
 from packkit.cli.packs import register_packs
@@ -33,6 +34,7 @@ _UsageError: Any = typer.BadParameter.__base__
 
 # In the order of --help; commands of other packages stand below.
 register_packs(app)
+register_inspect(app)
 register_mix(app)
 register_overlap(app)
 register_training(app)

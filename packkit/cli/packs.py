@@ -15,6 +15,8 @@ from packkit.cli.app import (
     PACKS_PANEL,
     ColumnsOption,
     DataRootOption,
+    IgnoreOption,
+    ImageSuffixOption,
     JsonOption,
     LayoutOption,
     parse_columns,
@@ -54,16 +56,8 @@ def pack_command(
     layout: LayoutOption = "auto",
     columns: ColumnsOption = "",
     data_root: DataRootOption = None,
-    image_suffix: Annotated[
-        str, typer.Option(help="Ending of image names that have none, as .jpg.")
-    ] = "",
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY|MARKER",
-            help="Key or marker of records that does not matter; may be repeated.",
-        ),
-    ] = None,
+    image_suffix: ImageSuffixOption = "",
+    ignore: IgnoreOption = None,
     storage: Annotated[
         Storage, typer.Option(help="Shards of packs, or one JSON file a pack.")
     ] = default.STORAGE,

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from packkit.base.errors import RejectReason
 from packkit.cli.console import show_line
 from packkit.cli.tables import print_json, show_facts, show_histogram, show_table
@@ -58,6 +60,8 @@ def show_report(report: PackReport, out: Path) -> None:
     show_facts(f"packed into {out}", facts)
     if report.samples_rejected:
         _show_rejects(report.sources)
+        for reason, example in _examples(out / "rejects.jsonl", set(report.rejects)).items():
+            show_line(f"{reason}, for example {example}")
 
 
 def _show_rejects(sources: Sequence[Mapping[str, Any]]) -> None:
@@ -73,6 +77,19 @@ def _show_rejects(sources: Sequence[Mapping[str, Any]]) -> None:
     ]
     columns = ("source", "read", "packed", "rejected", "missing images")
     show_table("sources with rejects", columns, rows)
+
+
+def _examples(path: Path, reasons: set[str]) -> dict[str, str]:
+    """Returns place and detail of the first reject of each reason."""
+    examples: dict[str, str] = {}
+    with open(path, "rb") as lines:
+        for line in lines:
+            reject = orjson.loads(line)
+            place = f"{reject['source']}, record {reject['position']}"
+            examples.setdefault(reject["reason"], f"{place}: {reject['detail']}")
+            if examples.keys() >= reasons:
+                break
+    return examples
 
 
 def show_stats(stats: SetStats, name: str) -> None:

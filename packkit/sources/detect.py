@@ -101,7 +101,8 @@ def detect_layout(name: str, path: Path, container: Container, columns: Mapping[
         )
     raise InputError(
         f"{name}: no known layout has the keys {keys}; "
-        "name its fields with layout and columns, or leave the file out"
+        "packkit inspect shows what it holds; name its fields with layout and columns, or leave "
+        "the file out"
     )
 
 

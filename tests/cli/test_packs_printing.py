@@ -1,5 +1,6 @@
 """What the command line says of a packing run."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -44,15 +45,21 @@ def rows_of(text):
     return [[cell.strip() for cell in row] for row in cells]
 
 
-def test_missing_images_are_shown_by_source(capsys, monkeypatch):
+def test_missing_images_are_shown_by_source(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("COLUMNS", "120")
+    rejects = [
+        {"source": "a.json", "position": number, "reason": reason, "detail": f"{reason} {number}"}
+        for number, reason in enumerate(["empty_text", "missing_image"] * 2 + ["invalid_sample"])
+    ]
+    lines = "".join(json.dumps(reject) + "\n" for reject in rejects)
+    (tmp_path / "rejects.jsonl").write_text(lines)
     show_report(
         report(
             ("a.json", 12_000, {"missing_image": 1_500, "empty_text": 2}),
             ("b.tar", 40, {}),
             ("c.csv", 10, {"invalid_sample": 3}),
         ),
-        Path("packs"),
+        tmp_path,
     )
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("source", "read", "packed", "rejected", "missing images"))
@@ -60,6 +67,10 @@ def test_missing_images_are_shown_by_source(capsys, monkeypatch):
         ["a.json", "12,000", "10,498", "1,502", "1,500"],
         ["c.csv", "10", "7", "3", "0"],
     ]
+    # The first of each reason.
+    assert "empty_text, for example a.json, record 0: empty_text 0" in shown
+    assert "missing_image, for example a.json, record 1: missing_image 1" in shown
+    assert "invalid_sample, for example a.json, record 4: invalid_sample 4" in shown
 
 
 @pytest.mark.parametrize("sources", [(), (("a.json", 5, {}),)])

@@ -153,7 +153,9 @@ def test_keys_that_two_layouts_know(opened):
 
 
 def test_keys_that_no_layout_knows(opened):
-    message = r"a\.jsonl: no known layout has the keys a, b; name its fields with layout"
+    message = (
+        r"a\.jsonl: no known layout has the keys a, b; packkit inspect shows what it holds; name"
+    )
     with pytest.raises(InputError, match=message):
         opened("a.jsonl", lines({"b": 1, "a": 2}))
 
