@@ -30,7 +30,7 @@ class TurnView:
     Attributes:
         role: Speaker of the turn, or ``document``.
         is_trained: Whether the loss covers it.
-        text: Its text, with ``[image]`` for an image.
+        text: Text of the turn, with ``[image]`` for an image.
     """
 
     role: str
