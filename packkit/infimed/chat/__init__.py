@@ -24,12 +24,13 @@ from packkit.infimed.chat.gate import LimitName
 from packkit.infimed.chat.json_text import find_json, without_thoughts
 from packkit.infimed.chat.log import AnswerLog, read_answers
 from packkit.infimed.chat.openai_chat import OpenAIChat
-from packkit.infimed.chat.runner import TasksProgress, TasksReport, run_tasks
+from packkit.infimed.chat.runner import LARGEST_CONCURRENCY, TasksProgress, TasksReport, run_tasks
 from packkit.infimed.chat.sent_images import data_url, sent_size
 from packkit.infimed.chat.spending import NOTHING, Limits, Prices, Spending
 from packkit.infimed.chat.tokens import estimate_image_tokens, estimate_text_tokens
 
 __all__ = [
+    "LARGEST_CONCURRENCY",
     "NOTHING",
     "AccessError",
     "AdaptedError",

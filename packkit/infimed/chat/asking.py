@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
-from packkit.base.errors import InputError
+from packkit.base.values import check_number, check_whole
 from packkit.infimed.chat.chat_model import (
     AccessError,
     AdaptedError,
@@ -36,6 +36,10 @@ class RefusedError(ValueError):
     """A reply says that the model will not answer."""
 
 
+LARGEST_ATTEMPTS = 1000
+"""Times that a task is tried at most: the wait doubles, and a float holds no more doublings."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """How often a task is tried, and how long the wait in between is.
@@ -49,7 +53,7 @@ class RetryPolicy:
         longest: Longest wait of all, seconds; where a server asks for more, the task is given up.
 
     Raises:
-        InputError: A count is under 1, or a wait is negative.
+        InputError: A count is not in 1..`LARGEST_ATTEMPTS`, or a wait is negative or not finite.
     """
 
     attempts: int = 6
@@ -58,9 +62,10 @@ class RetryPolicy:
     longest: float = 120.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or self.unreadable < 1 or self.base < 0 or self.longest < 0:
-            rule = "attempts and unreadable must be at least 1, base and longest at least 0 s"
-            raise InputError(f"{rule}, got {self}")
+        check_whole("attempts", self.attempts, 1, LARGEST_ATTEMPTS)
+        check_whole("unreadable", self.unreadable, 1, LARGEST_ATTEMPTS)
+        check_number("base", self.base, 0)
+        check_number("longest", self.longest, 0)
 
     def wait(self, failures: int, asked: float | None) -> float | None:
         """Returns how long to wait after a failure, seconds; None where that is too long.

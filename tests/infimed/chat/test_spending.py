@@ -26,7 +26,7 @@ def test_price_is_put_on_what_has_none():
     [
         ({"max_cost": 1.0}, "max_cost needs the prices"),
         ({"max_cost": 0.0, "prices": PRICES}, "max_cost must be over 0, got 0"),
-        ({"max_requests": 0}, "max_requests must be over 0, got 0"),
+        ({"max_requests": 0}, "max_requests must be at least 1, got 0"),
     ],
 )
 def test_limits_that_make_no_sense(options, words):

@@ -207,7 +207,7 @@ def test_results_of_another_kind_are_not_written_over(tmp_path, cases, run, grad
         ({"samples": 0}, "samples must be at least 1"),
         ({"seed": -1}, "seed"),
         ({"max_requests": 0}, "max_requests"),
-        ({"price_in": -1.0, "price_out": 1.0}, "prices must be at least 0"),
+        ({"price_in": -1.0, "price_out": 1.0}, "price_in must be at least 0 and finite, got -1.0"),
     ],
 )
 def test_options_that_make_no_sense(options, words):

@@ -59,7 +59,7 @@ def test_missing_answers_leave_no_scores_behind(tmp_path):
     ("options", "message"),
     [
         ({"concurrency": 0}, "concurrency must be at least 1, got 0"),
-        ({"max_judge_failures": 1.5}, "max_judge_failures must be 0 to 1, got 1.5"),
+        ({"max_judge_failures": 1.5}, "max_judge_failures must be in \\[0, 1\\], got 1.5"),
         ({"base_url": "http://x"}, "base_url needs a judge, got http://x alone"),
         ({"scorer": "lenient"}, "scorer must be one of"),
         ({"judge": ""}, "judge must name a model"),
