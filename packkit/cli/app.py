@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
+from packkit.cli.amounts import parse_tokens
+
 if TYPE_CHECKING:
     from typer import Context
 
@@ -47,6 +49,22 @@ ColumnsOption = Annotated[
 
 DataRootOption = Annotated[
     Path | None, typer.Option(help="Folder of image paths (default: that of each file).")
+]
+
+NewTokensOption = Annotated[
+    int,
+    typer.Option(
+        parser=parse_tokens, metavar="TOKENS", help="Tokens of an answer at most: 512, 1k (1024)."
+    ),
+]
+
+ReplyTokensOption = Annotated[
+    int,
+    typer.Option(
+        parser=parse_tokens,
+        metavar="TOKENS",
+        help="Tokens of a reply at most, its reasoning included: 4096, 4k (k = 1024).",
+    ),
 ]
 
 

@@ -60,9 +60,7 @@ def build_command(
     out: Annotated[Path, typer.Option(help="Folder of the pack set.")],
     data: Data = Path("."),
     tokenizer: LockTokenizerOption = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads (default: processors).")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads (default: processors).")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the pack set in the folder.")
     ] = False,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from packkit.cli.app import TRAINING_PANEL
+from packkit.cli.app import TRAINING_PANEL, NewTokensOption
 
 _MODES = ("auto", "never")
 
@@ -48,7 +48,7 @@ def generate_command(
     prompt: Annotated[
         str | None, typer.Option(help="What the user asks; without it, a caption is written.")
     ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens of the answer at most.")] = 512,
+    max_new_tokens: NewTokensOption = 512,
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Device that it runs on.")
     ] = "auto",
