@@ -6,11 +6,13 @@ Exit codes: 0 done, 1 the data or the run failed, 2 usage, 130 interrupted.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from importlib.metadata import entry_points
 from tempfile import NamedTemporaryFile
 from traceback import format_exception
+from types import FrameType
 from typing import Any, NoReturn
 
 import typer
@@ -42,6 +44,9 @@ def main() -> None:
     """Runs the command line and turns errors into one line and an exit code."""
     prepare_streams()
     warnings.showwarning = _show_warning
+    # Where Ctrl-C is ignored, as in a background job, it stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _say_stopping)
     try:
         code = app(standalone_mode=False)
         # What is printed leaves here, where it still can be said that it does not.
@@ -68,6 +73,13 @@ def main() -> None:
     if code == _INTERRUPTED:
         _fail("interrupted; the same command goes on from here", _INTERRUPTED)
     raise SystemExit(code)
+
+
+def _say_stopping(signal_number: int, frame: FrameType | None) -> None:
+    """Says at once that Ctrl-C was heard: what is under way may take seconds to end."""
+    # The interrupted code may itself be printing, which a second print would break into.
+    os.write(2, b"\npackkit: stopping ...\n")
+    signal.default_int_handler(signal_number, frame)
 
 
 def _flagged(error: PackkitError) -> str:

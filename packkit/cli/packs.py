@@ -220,10 +220,13 @@ def index_command(
 ) -> None:
     """Rebuild the sidecars of packs, ours or those that others wrote."""
     from packkit.cli.console import show_line
+    from packkit.cli.progress import progress
     from packkit.cli.tables import print_json
     from packkit.shards import rebuild_index
 
-    written = [str(path) for path in rebuild_index(packs, encoder=_encoder(tokenizer))]
+    with progress() as on_progress:
+        paths = rebuild_index(packs, encoder=_encoder(tokenizer), on_progress=on_progress)
+    written = [str(path) for path in paths]
     if json:
         print_json({"written": written})
     else:

@@ -1,4 +1,7 @@
-"""Progress on stderr: one bar a phase, one line for the newest step."""
+"""Progress on stderr: one bar a phase, one line for the newest step.
+
+Where stderr is no terminal, each of them is a plain line now and then; see `packkit.cli.heartbeat`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     Task,
     TaskID,
@@ -22,13 +24,19 @@ from rich.table import Column
 from rich.text import Text
 
 from packkit.cli.console import data_text
+from packkit.cli.heartbeat import Bars
 
 if TYPE_CHECKING:
     from packkit.base.engine import Progress as OnProgress
     from packkit.training.metrics import StepMetrics
     from packkit.training.trainer import OnStep
 
-_PHASES = {"measure": "measuring spans", "write": "writing shards", "verify": "verifying packs"}
+_PHASES = {
+    "measure": "measuring spans",
+    "write": "writing shards",
+    "verify": "verifying packs",
+    "index": "indexing shards",
+}
 
 
 class _Description(ProgressColumn):
@@ -51,7 +59,7 @@ def progress() -> Iterator[OnProgress]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
         def on_progress(phase: str, done: int, total: int) -> None:
@@ -63,7 +71,7 @@ def progress() -> Iterator[OnProgress]:
 
 
 @contextmanager
-def counting() -> Iterator[Progress]:
+def counting() -> Iterator[Bars]:
     """Yields bars on stderr that count one thing after another, gone once they are done."""
     columns = (
         _Description(),
@@ -72,13 +80,17 @@ def counting() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         yield bars
 
 
 @contextmanager
-def training_progress() -> Iterator[OnStep]:
-    """Yields a callback that keeps one line on stderr up to date, of the newest step."""
+def training_progress(*, is_silent: bool = False) -> Iterator[OnStep]:
+    """Yields a callback that keeps one line on stderr up to date, of the newest step.
+
+    Args:
+        is_silent: Whether no line is printed where stderr is no terminal.
+    """
     columns = (
         TextColumn("step"),
         MofNCompleteColumn(),
@@ -86,12 +98,13 @@ def training_progress() -> Iterator[OnStep]:
         _Description(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    console = Console(stderr=True)
+    with Bars(*columns, console=console, is_silent=is_silent) as bars:
         tasks: list[TaskID] = []
 
         def on_step(metrics: StepMetrics, steps: int) -> None:
             if not tasks:
-                tasks.append(bars.add_task("", total=steps))
+                tasks.append(bars.add_task("", total=steps, step=True))
             bars.update(tasks[0], completed=metrics.step, description=_step_line(metrics))
 
         yield on_step

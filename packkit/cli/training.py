@@ -33,10 +33,11 @@ def train_command(
     from packkit.training import read_recipe, train
 
     start = cast("Literal['auto', 'never']", resume) if resume in _MODES else Path(resume)
-    with training_progress() as on_step:
+    # Under torchrun every process comes here, and the first one speaks.
+    is_first = os.environ.get("RANK", "0") == "0"
+    with training_progress(is_silent=not is_first) as on_step:
         checkpoint = train(read_recipe(recipe, changes or ()), resume=start, on_step=on_step)
-    # Under torchrun every process comes here.
-    if os.environ.get("RANK", "0") == "0":
+    if is_first:
         show_line(str(checkpoint))
 
 

@@ -1,6 +1,7 @@
 """Train, generate and export as a person or a script calls them."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,9 +23,12 @@ def test_train_says_where_the_checkpoint_is_and_heeds_set(make_recipe, write_rec
     recipe = make_recipe(data={"epochs": 1})
     changes = ["--set", "optimizer.lr=0.25", "--set", "run.keep=1"]
     # The one that starts from nothing: it imports torch and transformers, which takes seconds.
-    command = [sys.executable, "-m", "packkit", "train", str(write_recipe(recipe)), *changes]
+    # Its stderr is no terminal, where lines come by the clock, here fifty a second.
+    program = "from packkit.cli import heartbeat, main; heartbeat.INTERVAL = 0.02; main.main()"
+    command = [sys.executable, "-c", program, "train", str(write_recipe(recipe)), *changes]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert re.search(r"^packkit: step \d of 6: loss \d.*, 00:00:\d\d so far$", done.stderr, re.M)
     (checkpoint,) = (Path(recipe.run.out) / "checkpoints").iterdir()
     assert done.stdout == f"{checkpoint}\n"
     assert checkpoint.name == "step-00000006"

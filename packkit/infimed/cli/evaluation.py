@@ -73,16 +73,16 @@ def run_command(
     from packkit.infimed.evaluation.run import parse_benchmarks, run_benchmarks
 
     benchmarks = parse_benchmarks(benchmark)
-    answerer = open_answerer(
-        model,
-        backend=backend,
-        base_url=base_url,
-        max_new_tokens=max_new_tokens,
-        device=device,
-        batch_size=batch_size,
-        concurrency=concurrency,
-    )
     with answering() as on_progress:
+        answerer = open_answerer(
+            model,
+            backend=backend,
+            base_url=base_url,
+            max_new_tokens=max_new_tokens,
+            device=device,
+            batch_size=batch_size,
+            concurrency=concurrency,
+        )
         report = run_benchmarks(answerer, benchmarks, out, on_progress=on_progress)
     print_json(report.to_dict()) if json else show_run(report)
     if report.failed:
