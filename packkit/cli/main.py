@@ -21,10 +21,11 @@ from typer.rich_utils import rich_format_error
 from packkit.base.errors import InputError, OutputExistsError, PackkitError
 from packkit.cli.app import app
 from packkit.cli.console import prepare_streams, show_error, visible
-from packkit.cli.flags import flags_of, with_flags
+from packkit.cli.flags import flags_of, given_flags, with_flags, with_homes
 from packkit.cli.mix import register_mix
 from packkit.cli.overlap import register_overlap
 from packkit.cli.packs import register_packs
+from packkit.cli.system_errors import in_words
 from packkit.cli.training import register_training
 
 _INTERRUPTED = 130
@@ -43,6 +44,7 @@ for _entry in sorted(entry_points(group="packkit.commands"), key=lambda entry: e
 def main() -> None:
     """Runs the command line and turns errors into one line and an exit code."""
     prepare_streams()
+    sys.argv[1:] = with_homes(sys.argv[1:])
     warnings.showwarning = _show_warning
     # Where Ctrl-C is ignored, as in a background job, it stays so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -60,7 +62,7 @@ def main() -> None:
     except OutputExistsError as error:
         _fail(_flagged(error), 1)
     except (PackkitError, IndexError) as error:
-        _fail(str(error), 1)
+        _fail(_failed(error), 1)
     except BrokenPipeError:
         # The reader, such as head, has seen enough. Python flushes once more as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -86,12 +88,16 @@ def _flagged(error: PackkitError) -> str:
     return with_flags(str(error), flags_of(app, sys.argv[1:]))
 
 
-def _placed(error: OSError) -> str:
-    """Returns what the system says, behind the files that it says it of."""
-    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if name is not None]
-    if not names or error.strerror is None:
+def _failed(error: Exception) -> str:
+    """Returns what went wrong, and the way out where the system stood in the way."""
+    cause = error.__cause__
+    if not isinstance(cause, OSError):
         return str(error)
-    return f"{' -> '.join(names)}: {error.strerror}"
+    return str(error).replace(str(cause), _placed(cause))
+
+
+def _placed(error: OSError) -> str:
+    return in_words(error, given_flags(app, sys.argv[1:]))
 
 
 def _unexpected(error: Exception) -> str:
