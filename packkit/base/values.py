@@ -67,12 +67,23 @@ def check_number(name: str, value: object, least: float, most: float = math.inf)
     Traceback (most recent call last):
     packkit.base.errors.InputError: price_in must be at least 0 and finite, got nan
     """
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    # No number of any size becomes a float here; the comparisons leave out nan and infinities.
-    if is_number and least <= value <= min(most, sys.float_info.max):  # type: ignore[operator]
+    if _is_number(value, least, most):
         return
     rule = f"in [{least:g}, {most:g}]" if most < math.inf else f"at least {least:g} and finite"
     raise InputError(f"{name} must be {rule}, got {shown(value)}")
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raises InputError unless the value of an option is a finite number over 0."""
+    if not _is_number(value, 0, math.inf) or value == 0:
+        raise InputError(f"{name} must be positive and finite, got {shown(value)}")
+
+
+def _is_number(value: object, least: float, most: float) -> bool:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    # No whole number of any size becomes a float here; not-a-number is in no range.
+    return bool(least <= value <= min(most, sys.float_info.max))  # type: ignore[operator]
 
 
 def shown(value: object) -> str:

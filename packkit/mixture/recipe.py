@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from packkit.base.checked_toml import check_tables, read_tables
 from packkit.base.errors import InputError
 from packkit.base.orders import LARGEST_SEED
 from packkit.base.pack_options import Algorithm, Overlong
-from packkit.base.values import check_number, check_whole
+from packkit.base.values import check_number, check_positive, check_whole
 from packkit.encoding import SampleEncoder
 from packkit.mixture.modalities import known_modalities
 from packkit.mixture.quantities import Quantity, Unit, apportion, parse_count
@@ -96,8 +95,8 @@ class MixtureSource:
         if len(given) > 1:
             raise InputError(f"{place}: only one of {' and '.join(given)} can be given")
         for key in ("repeat", "weight"):
-            if (value := getattr(self, key)) is not None and not 0 < value < math.inf:
-                raise InputError(f"{place}: {key} must be positive and finite, got {value}")
+            if (value := getattr(self, key)) is not None:
+                check_positive(f"{place}: {key}", value)
         for key in ("take", "tokens"):
             _count(f"{place}: {key}", getattr(self, key))
         check_number(f"{place}: max_reject_rate", self.max_reject_rate, 0, 1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from packkit.base.errors import InputError
-from packkit.base.values import check_number, check_whole, is_whole, shown
+from packkit.base.values import check_number, check_positive, check_whole, is_whole, shown
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,8 @@ def test_only_finite_numbers_are_numbers(value):
         check_number("price", value, 0)
     with pytest.raises(InputError, match=r"^share must be in \[0, 1\], got "):
         check_number("share", value, 0, 1)
+    with pytest.raises(InputError, match=r"^rate must be positive and finite, got "):
+        check_positive("rate", value)
 
 
 def test_long_and_deep_values_are_cut():

@@ -58,6 +58,7 @@ def test_stages_add_up_to_what_the_paper_says():
             tables({**SOURCE, "repeat": -1.0}),
             "source a: repeat must be positive and finite",
         ),
+        (tables({**SOURCE, "weight": 10**400}), "source a: weight must be"),
         (tables({**SOURCE, "shortage": "some"}), "shortage"),
         (tables({**SOURCE, "modality": "ct"}), "modality must be one of CT, MRI"),
         (tables({**SOURCE, "max_reject_rate": 2.0}), r"max_reject_rate must be in \[0, 1\]"),

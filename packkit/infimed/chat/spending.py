@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from packkit.base.errors import InputError
-from packkit.base.values import LARGEST_COUNT, check_number, check_whole
+from packkit.base.values import LARGEST_COUNT, check_number, check_positive, check_whole
 
 _MILLION = 1_000_000
 
@@ -61,9 +61,7 @@ class Limits:
         if self.max_requests is not None:
             check_whole("max_requests", self.max_requests, 1, LARGEST_COUNT)
         if self.max_cost is not None:
-            check_number("max_cost", self.max_cost, 0)
-            if self.max_cost == 0:
-                raise InputError("max_cost must be over 0, got 0")
+            check_positive("max_cost", self.max_cost)
 
 
 @dataclass(frozen=True, slots=True)
