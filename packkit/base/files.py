@@ -69,6 +69,20 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     sync_folder(path.parent)
 
 
+def check_writable(path: Path) -> None:
+    """Raises the OSError that writing a file would, before the work whose result it is to hold.
+
+    Args:
+        path: Final name of the file; its folder is made where it is missing.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    make_folder(path.parent)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.touch()
+    temporary.unlink()
+
+
 def make_folder(folder: Path) -> None:
     """Makes a folder, and those above it, that survive a power cut; one that is there stays."""
     if folder.is_dir():

@@ -37,7 +37,7 @@ def overlap_command(
     """Look for images of an evaluation set in training data; exit code 1 where there are any."""
     import orjson
 
-    from packkit.base.files import write_atomically
+    from packkit.base.files import check_writable, write_atomically
     from packkit.cli.overlap_printing import show_overlap
     from packkit.cli.progress import counting
     from packkit.cli.tables import print_json
@@ -52,6 +52,8 @@ def overlap_command(
         columns=parse_columns(eval_columns),
         data_root=eval_data_root,
     )
+    if out is not None:
+        check_writable(out)
     with counting() as bars:
         bars.add_task("comparing images and questions", total=None)
         report = find_overlap(training, evaluation, max_distance=distance)

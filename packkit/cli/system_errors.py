@@ -89,12 +89,14 @@ def _mount_of(folder: Path) -> Path:
 
 
 def _flag_of(path: Path, flags: Sequence[tuple[str, str]]) -> str | None:
-    """Returns the flag whose value is the path, or lies above, below or beside it."""
+    """Returns the flag whose value is the path, or else lies above it, below it or beside it."""
     whole = Path(os.path.abspath(path))
-    for flag, value in flags:
-        given = Path(os.path.abspath(value))
-        if given == whole or given in whole.parents or whole in given.parents:
-            return flag
-        if given.parent == whole.parent and flag == "--out":
-            return flag
-    return None
+    given = [(flag, Path(os.path.abspath(value))) for flag, value in flags if value]
+    matches = (
+        *(flag for flag, value in given if value == whole),
+        *(flag for flag, value in given if value in whole.parents),
+        *(flag for flag, value in given if whole in value.parents),
+        # What belongs to an output folder, such as its lock, may lie beside it.
+        *(flag for flag, value in given if value.parent == whole.parent and flag == "--out"),
+    )
+    return next(iter(matches), None)
