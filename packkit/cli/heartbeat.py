@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from datetime import timedelta
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -53,7 +55,7 @@ class Bars(Progress):
 
     def line(self) -> str:
         """Returns what the newest bar says, and for how long the command has run."""
-        elapsed = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - self._started))
+        elapsed = timedelta(seconds=int(time.monotonic() - self._started))
         tasks = self.tasks
         if not tasks:
             return f"at work, {elapsed} so far"
@@ -70,5 +72,7 @@ class Bars(Progress):
         return f"{': '.join(filter(None, what))}, {elapsed} so far"
 
     def _beat(self) -> None:
-        while not self._is_over.wait(INTERVAL):
-            show_error(self.line())
+        # A log that takes no more lines is no reason to end the work.
+        with suppress(OSError):
+            while not self._is_over.wait(INTERVAL):
+                show_error(self.line())

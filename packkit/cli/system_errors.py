@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota of this user is used up"}
+_GO_ON = "once there is room, the same command goes on from there"
 
 
 def in_words(error: OSError, flags: Sequence[tuple[str, str]] = ()) -> str:
@@ -32,9 +33,6 @@ def in_words(error: OSError, flags: Sequence[tuple[str, str]] = ()) -> str:
     return f"{said}{notes}; {way_out}" if error.errno not in _FULL else f"{said}{notes}; {_GO_ON}"
 
 
-_GO_ON = "once there is room, the same command goes on from there"
-
-
 def _full(path: Path, code: int) -> str:
     folder = _nearest(path)
     usage = shutil.disk_usage(folder)
@@ -47,18 +45,19 @@ def _read_only(path: Path, code: int) -> str:
 
 
 def _forbidden(path: Path, code: int) -> str:
-    if path.exists() and not os.access(path, os.R_OK):
+    is_there = os.path.exists(path)
+    if is_there and not os.access(path, os.R_OK):
         return f"this user may not read {path}"
     folder = _nearest(path.parent)
-    if (path.exists() and not os.access(path, os.W_OK)) or not os.access(folder, os.W_OK):
+    if (is_there and not os.access(path, os.W_OK)) or not os.access(folder, os.W_OK):
         return f"cannot write to {path}: it is read-only for this user"
     return f"this user may not do that to {path}"
 
 
 def _no_folder(path: Path, code: int) -> str | None:
-    if path.is_file():
+    if os.path.isfile(path):
         return f"{path} must be a folder, but it is a file"
-    above = next((folder for folder in path.parents if folder.is_file()), None)
+    above = next((folder for folder in path.parents if os.path.isfile(folder)), None)
     return None if above is None else f"{path} must lie in a folder, but {above} is a file"
 
 
@@ -81,7 +80,7 @@ _EXPLAINED: dict[int, Callable[[Path, int], str | None]] = {
 def _nearest(path: Path) -> Path:
     """Returns the path, or the nearest folder above it that is there."""
     whole = Path(os.path.abspath(path))
-    return next(folder for folder in (whole, *whole.parents) if folder.exists())
+    return next(folder for folder in (whole, *whole.parents) if os.path.exists(folder))
 
 
 def _mount_of(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from rich.progress import TextColumn
 from packkit.cli import heartbeat
 from packkit.cli.heartbeat import Bars
 
-LINE = re.compile(r"packkit: (.+), \d\d:\d\d:\d\d so far")
+LINE = re.compile(r"packkit: (.+), \d+:\d\d:\d\d so far")
 # The command line with another interval, in seconds, its first argument.
 COMMAND = """
 import sys
@@ -90,6 +90,13 @@ def test_lines_say_what_is_counted_and_how_far_it_is():
         assert LINE.fullmatch(f"packkit: {bars.line()}")[1] == "drawing from a"
         bars.add_task("loss 2.5", total=6, completed=2, step=True)
         assert LINE.fullmatch(f"packkit: {bars.line()}")[1] == "step 2 of 6: loss 2.5"
+
+
+def test_days_are_told(monkeypatch):
+    with Bars(TextColumn(""), console=Console(stderr=True), is_silent=True) as bars:
+        now = time.monotonic()
+        monkeypatch.setattr(heartbeat.time, "monotonic", lambda: now + 30 * 3600)
+        assert bars.line().startswith("at work, 1 day, 6:00:0")
 
 
 def test_nothing_is_printed_once_a_command_is_over(monkeypatch, capsys):

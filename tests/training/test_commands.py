@@ -28,7 +28,7 @@ def test_train_says_where_the_checkpoint_is_and_heeds_set(make_recipe, write_rec
     command = [sys.executable, "-c", program, "train", str(write_recipe(recipe)), *changes]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^packkit: step \d of 6: loss \d.*, 00:00:\d\d so far$", done.stderr, re.M)
+    assert re.search(r"^packkit: step \d of 6: loss \d.*, 0:00:\d\d so far$", done.stderr, re.M)
     (checkpoint,) = (Path(recipe.run.out) / "checkpoints").iterdir()
     assert done.stdout == f"{checkpoint}\n"
     assert checkpoint.name == "step-00000006"
