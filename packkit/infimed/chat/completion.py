@@ -9,10 +9,12 @@ from time import time
 from typing import Any
 
 from packkit.infimed.chat.address import Secrets
-from packkit.infimed.chat.chat_model import Reply, RetryableError
+from packkit.infimed.chat.chat_model import Reply, RetryableError, UnreachableError
 from packkit.infimed.chat.json_text import encodable
 
 _SHOWN_CHARACTERS = 500
+# How an endpoint is told apart that is a web site or a proxy, or lies beside the right path.
+_FOREIGN = "no OpenAI-compatible answer; is base_url right?"
 # More than any model reads or writes at once; a larger count is no count.
 _MOST_TOKENS = 10**9
 
@@ -27,16 +29,19 @@ def read_completion(content: bytes, secrets: Secrets) -> Reply:
         secrets: Secrets that neither the reply nor an error may hold.
 
     Raises:
+        UnreachableError: The body is none of a server that speaks OpenAI's chat completions.
         RetryableError: The body holds no reply.
     """
-    try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError):
+    answer = json_object(content)
+    if answer is None:
         said = excerpt(content, secrets)
-        raise RetryableError(f"the answer holds no reply, and no JSON: {said}") from None
-    choices = _mapping(answer).get("choices")
+        raise UnreachableError(f"{_FOREIGN}: the answer is no JSON object: {said}") from None
+    if "choices" not in answer and not isinstance(answer.get("error"), dict):
+        said = excerpt(content, secrets)
+        raise UnreachableError(f"{_FOREIGN}: the answer holds no reply: {said}")
+    choices = answer.get("choices")
     choice = _mapping(choices[0] if isinstance(choices, list) and choices else None)
-    message, usage = choice.get("message"), _mapping(_mapping(answer).get("usage"))
+    message, usage = choice.get("message"), _mapping(answer.get("usage"))
     text = _text(_mapping(message).get("content"))
     if not isinstance(message, dict) or text is None:
         raise RetryableError(f"the answer holds no reply: {excerpt(content, secrets)}")
@@ -50,6 +55,15 @@ def read_completion(content: bytes, secrets: Secrets) -> Reply:
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
     )
+
+
+def json_object(content: bytes) -> dict[str, Any] | None:
+    """Returns the JSON object that a body is; None where it is something else."""
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
 def error_field(body: object, *names: str) -> str | None:

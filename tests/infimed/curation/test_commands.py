@@ -111,9 +111,13 @@ def test_wrong_key_ends_at_once(tmp_path, cases):
         result = packkit(tmp_path, server, "a.jsonl")
     assert result.returncode == 1
     (line,) = result.stderr.strip().splitlines()
-    assert line == (f"packkit: model m at {server.url}: HTTP 401: Incorrect API key provided")
-    assert 1 <= len(server.log) <= CONCURRENCY
-    assert server.log[-1].arrived - server.log[0].arrived < 2
+    assert line == (
+        f"packkit: model m at {server.url}: HTTP 401: Incorrect API key provided; "
+        "is OPENAI_API_KEY right?"
+    )
+    assert len(server.log) == 1
+    # Nothing was answered or paid, and nothing is said of any sample.
+    assert read_assessments(tmp_path / "scores.jsonl") == []
 
 
 def test_ctrl_c_keeps_what_is_answered(tmp_path, cases, grade):
