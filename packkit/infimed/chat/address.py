@@ -106,10 +106,17 @@ def _fault(text: str) -> str:
         return "without spaces, line breaks and other characters that cannot be seen"
     if re.search("[@?#]", text):
         # What may hold a login or a key is not shown.
-        return "and hold @, /, ? and # of a user name, password or key as %40, %2F, %3F and %23"
+        begin = "" if is_scheme else "begin with http:// or https://, "
+        return (
+            f"{begin}name a host, and hold @, /, ? and # of a user name, password or key as %40, "
+            "%2F, %3F and %23"
+        )
     if not is_scheme and _split(f"http://{text}") is not None:
-        return f"got {text!r}: write http://{text}, or https://"
-    return f"got {text!r}: its host or port is missing or none"
+        return f"got {text!r}: write http://{text}, or https://{text}"
+    reason = "it has no host, or a host or port that cannot be"
+    rest = text[len(scheme) + len(mark) :] if is_scheme else text
+    # What stands behind a colon and is no port may be a password.
+    return f"got {text!r}: {reason}" if re.fullmatch(r"[^:]*(:\d*)?(/.*)?", rest) else reason
 
 
 def _split(text: str) -> SplitResult | None:

@@ -52,9 +52,9 @@ class RetryableError(ChatError):
 
 
 class UnreachableError(RetryableError):
-    """No server took the request that speaks OpenAI's chat completions.
+    """No server took the request that speaks OpenAI's chat completions and knows the model.
 
-    Once there was a reply, such a server may come back; before the first one, none is there.
+    Once there was a reply, that server may come back; before the first one, none is there.
     """
 
 

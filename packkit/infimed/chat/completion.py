@@ -14,7 +14,7 @@ from packkit.infimed.chat.json_text import encodable
 
 _SHOWN_CHARACTERS = 500
 # How an endpoint is told apart that is a web site or a proxy, or lies beside the right path.
-_FOREIGN = "no OpenAI-compatible answer; is base_url right?"
+_FOREIGN = "no OpenAI-compatible answer; is the address right?"
 # More than any model reads or writes at once; a larger count is no count.
 _MOST_TOKENS = 10**9
 

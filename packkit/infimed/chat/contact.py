@@ -9,13 +9,13 @@ from collections.abc import Iterator
 _GAP = r"[^\n]{0,80}"
 # Errors of a model's name, where the server gives no code for it.
 _NO_MODEL = re.compile(
-    rf"\bmodel\b{_GAP}\b(?:not found|(?:does )?not exist|doesn't exist|unknown|unavailable)"
+    rf"\bmodel\b{_GAP}\b(?:not found|not exist|doesn't exist)"
     r"|\b(?:no such|unknown|invalid|unrecogni[sz]ed) model\b|\bnot a valid model\b",
     re.I,
 )
 _MODEL_CODES = frozenset({"model_not_found", "invalid_model"})
 
-_IS_RIGHT = "is base_url right?"
+_IS_RIGHT = "is the address right?"
 # The client is httpx or a successor of it, by the version of the package openai: names tell both.
 _NOT_CONNECTED = frozenset({"ConnectError", "ConnectTimeout", "UnsupportedProtocol"})
 
@@ -46,7 +46,7 @@ def way_out(status: int, url: str, *, is_model: bool, has_key: bool) -> str:
         return "; is OPENAI_API_KEY right?" if has_key else "; OPENAI_API_KEY is not set"
     if status == 402:
         return ""
-    return f"; {url}/chat/completions was asked: base_url mostly ends in /v1, once"
+    return f"; {url}/chat/completions was asked: addresses mostly end in /v1, once"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -199,18 +199,14 @@ class OpenAIChat:
         if status in _REDIRECTS:
             place = self._shown(headers.get("location", "another address").partition("?")[0])
             message = f"HTTP {status}: it redirects to {place}; name that address as base_url"
-        is_model = status in _REJECTED | _NO_ACCESS and is_unknown_model(said, code, param)
-        if is_model or status in _NO_ACCESS:
-            has_key = self._api_key != _NO_KEY
-            message += way_out(status, self._url, is_model=is_model, has_key=has_key)
-        if is_model or status in _REDIRECTS | _NO_ACCESS or code == _EMPTY_ACCOUNT:
+        if status in _NO_ACCESS:
+            message += self._way_out(status, is_model=is_unknown_model(said, code, param))
+        if status in _REDIRECTS | _NO_ACCESS or code == _EMPTY_ACCOUNT:
             raise AccessError(f"{self._place}: {message}") from None
         if code in _FILTERED:
             raise FilteredError(message) from None
         if status in _RETRYABLE or status >= 500:
             raise RetryableError(message, retry_after(headers.get("retry-after"))) from None
-        if status in _REJECTED and json_object(error.response.content) is None:
-            raise UnreachableError(f"no OpenAI-compatible answer: {message}") from None
         if status in _REJECTED:
             learned = sent.adapted_to(Rejection(said, param, code))
             if learned != sent:
@@ -218,7 +214,16 @@ class OpenAIChat:
                 if self._dialect == sent:
                     self._dialect = learned
                 raise AdaptedError(message) from None
+            if is_unknown_model(said, code, param):
+                message += self._way_out(status, is_model=True)
+                raise UnreachableError(message) from None
+            if json_object(error.response.content) is None:
+                raise UnreachableError(f"no OpenAI-compatible answer: {message}") from None
         raise ChatError(message) from None
+
+    def _way_out(self, status: int, *, is_model: bool) -> str:
+        has_key = self._api_key != _NO_KEY
+        return way_out(status, self._url, is_model=is_model, has_key=has_key)
 
     def _shown(self, said: str | bytes) -> str:
         return excerpt(said, self._secrets)
