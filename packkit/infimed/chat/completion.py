@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from time import time
@@ -13,6 +14,10 @@ from packkit.infimed.chat.chat_model import Reply, RetryableError, UnreachableEr
 from packkit.infimed.chat.json_text import encodable
 
 _SHOWN_CHARACTERS = 500
+# What is read of a web page, whose text stands between tags.
+_READ_CHARACTERS = 20_000
+_PAGE = re.compile(r"\s*<(?:!doctype html|html)\b", re.I)
+_TAG = re.compile(r"<[^<>]*>")
 # How an endpoint is told apart that is a web site or a proxy, or lies beside the right path.
 _FOREIGN = "no OpenAI-compatible answer; is the address right?"
 # More than any model reads or writes at once; a larger count is no count.
@@ -73,10 +78,13 @@ def error_field(body: object, *names: str) -> str | None:
 
 
 def excerpt(said: str | bytes, secrets: Secrets) -> str:
-    """Returns the beginning of what a server says, in one line and without secrets."""
+    """Returns the beginning of what a server says, in one line, without secrets and tags."""
     text = said if isinstance(said, str) else said.decode("utf-8", "replace")
     # Hidden before it is cut: half of a secret is not known for one.
-    return encodable(" ".join(secrets.hide(text).split())[:_SHOWN_CHARACTERS])
+    hidden = secrets.hide(text)
+    if _PAGE.match(hidden):
+        hidden = "HTML: " + _TAG.sub(" ", hidden[:_READ_CHARACTERS])
+    return encodable(" ".join(hidden.split())[:_SHOWN_CHARACTERS])
 
 
 def retry_after(text: str | None) -> float | None:

@@ -43,7 +43,7 @@ def first_contact(ask, server, model=None):
         (PAGE, "no OpenAI-compatible answer; is the address right?"),
         (Answer(body=b"It works!"), "is no JSON object: It works!"),
         (Answer(body={"error": "Unexpected endpoint"}), "Unexpected endpoint"),
-        (Answer(status=400, body=b"<html>sent to HTTPS port"), "HTTP 400: <html>sent to HTTPS"),
+        (Answer(status=400, body=b"<html>sent to HTTPS port"), "HTTP 400: HTML: sent to HTTPS"),
         (Answer(status=405, body=b"no"), "/v1/chat/completions was asked: addresses mostly end"),
         (Answer(status=501, body=b"no"), "/v1/chat/completions was asked"),
         (failure(404, "Not Found"), "/v1/chat/completions was asked: addresses mostly end in /v1"),

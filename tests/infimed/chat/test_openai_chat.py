@@ -94,7 +94,11 @@ def test_text_that_utf8_cannot_hold_is_mended():
         (failure(400, "Invalid image"), ChatError, "400: Invalid image"),
         (failure(413), ChatError, "413"),
         (Answer(body=b"{no JSON"), UnreachableError, "no JSON object"),
-        (Answer(body=b"<html>", headers={"Content-Type": "text/html"}), UnreachableError, "<html>"),
+        (
+            Answer(body=b"<html>", headers={"Content-Type": "text/html"}),
+            UnreachableError,
+            "object: HTML:",
+        ),
         (Answer(body=b'"hello"'), UnreachableError, "no JSON object"),
         (Answer(body={"error": "Unexpected endpoint"}), UnreachableError, "Unexpected endpoint"),
         (Answer(body={"status": "up"}), UnreachableError, "no OpenAI-compatible answer"),
