@@ -156,6 +156,7 @@ def assess(
             reached=report.reached,
             spent=report.spent,
             total=assessments.total,
+            example=assessments.example(),
             unmetered=report.unmetered,
             torn_bytes=log.torn_bytes,
             seconds=monotonic() - start,
