@@ -3,8 +3,8 @@
     make demo
     python examples/dataloader_map.py --steps 99    # a whole epoch
 
-The sampler runs ahead of training by what the workers prefetch, so its state is exact only between
-epochs. To stop inside one, see plain_loop.py or dataloader_stream.py.
+The sampler runs ahead of training by what the workers prefetch. To go on after a stop inside an
+epoch, load the state of the last batch into it: sampler.load_state_dict(batch.state).
 """
 
 import argparse

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from packkit.encoding import EncodedSample as EncodedSample
     from packkit.encoding import SampleEncoder as SampleEncoder
     from packkit.ledger import check_ledger as check_ledger
+    from packkit.loading import BatchLedger as BatchLedger
     from packkit.loading import LoadedPack as LoadedPack
     from packkit.loading import PackBatch as PackBatch
     from packkit.loading import PackDataset as PackDataset
@@ -76,6 +77,7 @@ _MODULES = {
     ),
     "ledger": ("check_ledger",),
     "loading": (
+        "BatchLedger",
         "LoadedPack",
         "PackBatch",
         "PackDataset",

@@ -28,7 +28,13 @@ from pathlib import Path
 
 
 class PackkitError(Exception):
-    """Base of every error that packkit raises on purpose."""
+    """Base of every error that packkit raises on purpose.
+
+    Attributes:
+        is_told: Whether another process of the same run says it, so that this one need not.
+    """
+
+    is_told = False
 
 
 class RejectReason(StrEnum):

@@ -42,6 +42,12 @@ class FileLock:
         """Lets others lock the file."""
         os.close(self._file)
 
+    def __enter__(self) -> FileLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
 
 def _holder(file: int) -> str:
     """Returns who holds the lock of an open file, as far as Linux tells."""

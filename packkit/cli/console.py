@@ -63,8 +63,8 @@ def show_text(text: str) -> None:
     print(visible(text))
 
 
-def show_error(text: str) -> None:
-    """Prints a text on stderr under packkit's name; further lines of it are indented.
+def show_notice(text: str) -> None:
+    """Prints an error or a remark on stderr under packkit's name; further lines are indented.
 
     User and password of a URL are left out: an input may be named by one.
     """

@@ -1,78 +1,55 @@
-"""Signs of life for logs: where stderr is no terminal, no bar is drawn there, and lines are few."""
+"""A line on stderr now and then where no bar can be seen, so that a log tells work from a hang."""
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from threading import Event, Thread
-from typing import TYPE_CHECKING
 
-from rich.progress import Progress
-
-from packkit.cli.console import show_error
-
-if TYPE_CHECKING:
-    from typing import Self
-
-    from rich.progress import ProgressColumn
+from packkit.cli.console import show_notice
 
 INTERVAL = 30.0
-"""Time between two lines, seconds: rare enough for a log, and soon enough for whoever waits."""
+"""Seconds from one line to the next."""
+
+# What is under way says how far it is; the innermost comes last.
+_under_way: list[Callable[[], str]] = []
 
 
-class Bars(Progress):
-    """Bars on a terminal; elsewhere a plain line for every `INTERVAL` that a command goes on.
+@contextmanager
+def under_way(say: Callable[[], str]) -> Iterator[None]:
+    """Has the lines hold what a function returns while something is under way."""
+    _under_way.append(say)
+    try:
+        yield
+    finally:
+        _under_way.remove(say)
 
-    The line comes by the clock and not by progress, so that a step that takes an hour is seen to be
-    under way. A command that is done sooner prints none.
-    """
 
-    def __init__(
-        self, *columns: ProgressColumn, is_silent: bool = False, **options: object
-    ) -> None:
-        super().__init__(*columns, **options)  # type: ignore[arg-type]
-        self._is_silent = is_silent
-        self._started = time.monotonic()
-        self._is_over = Event()
-        self._thread = Thread(target=self._beat, name="packkit-heartbeat", daemon=True)
+@contextmanager
+def heartbeat() -> Iterator[None]:
+    """Prints a line every `INTERVAL` seconds where stderr is no terminal, on the first rank."""
+    # Every process that torchrun starts comes here.
+    if sys.stderr.isatty() or os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    is_done, started = threading.Event(), time.monotonic()
 
-    def __enter__(self) -> Self:
-        """Starts the bars, or the clock."""
-        if self.console.is_terminal:
-            super().__enter__()
-        elif not self._is_silent:
-            self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Ends them; nothing is printed afterwards."""
-        if self.console.is_terminal:
-            super().__exit__(*error)  # type: ignore[arg-type]
-        elif not self._is_silent:
-            self._is_over.set()
-            self._thread.join()
-
-    def line(self) -> str:
-        """Returns what the newest bar says, and for how long the command has run."""
-        elapsed = timedelta(seconds=int(time.monotonic() - self._started))
-        tasks = self.tasks
-        if not tasks:
-            return f"at work, {elapsed} so far"
-        task = tasks[-1]
-        count = f"{task.completed:,.0f}" if task.completed or task.total is not None else ""
-        if task.total is not None:
-            count += f" of {task.total:,.0f}"
-        # A bar of steps says how the newest went; others say what they count.
-        what = (
-            (f"step {count}", task.description)
-            if "step" in task.fields
-            else (task.description, count)
-        )
-        return f"{': '.join(filter(None, what))}, {elapsed} so far"
-
-    def _beat(self) -> None:
+    def beat() -> None:
         # A log that takes no more lines is no reason to end the work.
         with suppress(OSError):
-            while not self._is_over.wait(INTERVAL):
-                show_error(self.line())
+            while not is_done.wait(INTERVAL):
+                elapsed = timedelta(seconds=int(time.monotonic() - started))
+                said = [say() for say in _under_way[-1:]] or ["at work"]
+                show_notice(f"{elapsed}: {said[0]}")
+
+    thread = threading.Thread(target=beat, name="packkit-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        thread.join()

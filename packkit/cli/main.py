@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import warnings
 from importlib.metadata import entry_points
 from tempfile import NamedTemporaryFile
@@ -20,8 +21,9 @@ from typer.rich_utils import rich_format_error
 
 from packkit.base.errors import InputError, OutputExistsError, PackkitError
 from packkit.cli.app import app
-from packkit.cli.console import prepare_streams, show_error, visible
+from packkit.cli.console import prepare_streams, show_notice, visible
 from packkit.cli.flags import flags_of, given_flags, with_flags, with_homes
+from packkit.cli.heartbeat import heartbeat
 from packkit.cli.mix import register_mix
 from packkit.cli.overlap import register_overlap
 from packkit.cli.packs import register_packs
@@ -50,19 +52,24 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _say_stopping)
     try:
-        code = app(standalone_mode=False)
+        with heartbeat():
+            code = app(standalone_mode=False)
         # What is printed leaves here, where it still can be said that it does not.
         print(end="", flush=True)
     except _UsageError as error:
         error.message = visible(error.message)
         rich_format_error(error)
         raise SystemExit(error.exit_code) from None
-    except InputError as error:
-        _fail(_flagged(error), 2)
-    except OutputExistsError as error:
-        _fail(_flagged(error), 1)
-    except (PackkitError, IndexError) as error:
-        _fail(_failed(error), 1)
+    except PackkitError as error:
+        code = 2 if isinstance(error, InputError) else 1
+        if error.is_told:
+            # A launcher ends all processes once one has ended: the one that tells comes first.
+            time.sleep(1)
+            raise SystemExit(code) from None
+        is_flagged = isinstance(error, InputError | OutputExistsError)
+        _fail(_flagged(error) if is_flagged else _failed(error), code)
+    except IndexError as error:
+        _fail(str(error), 1)
     except BrokenPipeError:
         # The reader, such as head, has seen enough. Python flushes once more as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -114,10 +121,10 @@ def _unexpected(error: Exception) -> str:
 
 
 def _show_warning(message: Warning | str, *_place: object, **_more: object) -> None:
-    show_error(f"warning: {message}")
+    show_notice(f"warning: {message}")
 
 
 def _fail(message: str, code: int) -> NoReturn:
     """Says on stderr what failed, and exits."""
-    show_error(message)
+    show_notice(message)
     raise SystemExit(code)

@@ -1,11 +1,8 @@
-"""Progress on stderr: one bar a phase, one line for the newest step.
-
-Where stderr is no terminal, each of them is a plain line now and then; see `packkit.cli.heartbeat`.
-"""
+"""Progress on stderr: one bar a phase, one line for the newest step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +10,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    Progress,
     ProgressColumn,
     Task,
     TaskID,
@@ -24,7 +22,7 @@ from rich.table import Column
 from rich.text import Text
 
 from packkit.cli.console import data_text
-from packkit.cli.heartbeat import Bars
+from packkit.cli.heartbeat import under_way
 
 if TYPE_CHECKING:
     from packkit.base.engine import Progress as OnProgress
@@ -53,13 +51,7 @@ class _Description(ProgressColumn):
 @contextmanager
 def progress() -> Iterator[OnProgress]:
     """Yields a callback that draws one bar a phase on stderr."""
-    columns = (
-        _Description(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    with _bars(_Description(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bars:
         tasks: dict[str, Any] = {}
 
         def on_progress(phase: str, done: int, total: int) -> None:
@@ -71,7 +63,7 @@ def progress() -> Iterator[OnProgress]:
 
 
 @contextmanager
-def counting() -> Iterator[Bars]:
+def counting() -> Iterator[Progress]:
     """Yields bars on stderr that count one thing after another, gone once they are done."""
     columns = (
         _Description(),
@@ -80,17 +72,13 @@ def counting() -> Iterator[Bars]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    with _bars(*columns) as bars:
         yield bars
 
 
 @contextmanager
-def training_progress(*, is_silent: bool = False) -> Iterator[OnStep]:
-    """Yields a callback that keeps one line on stderr up to date, of the newest step.
-
-    Args:
-        is_silent: Whether no line is printed where stderr is no terminal.
-    """
+def training_progress() -> Iterator[OnStep]:
+    """Yields a callback that keeps one line on stderr up to date, of the newest step."""
     columns = (
         TextColumn("step"),
         MofNCompleteColumn(),
@@ -98,16 +86,33 @@ def training_progress(*, is_silent: bool = False) -> Iterator[OnStep]:
         _Description(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    console = Console(stderr=True)
-    with Bars(*columns, console=console, is_silent=is_silent) as bars:
+    with _bars(*columns, transient=False) as bars:
         tasks: list[TaskID] = []
 
         def on_step(metrics: StepMetrics, steps: int) -> None:
             if not tasks:
-                tasks.append(bars.add_task("", total=steps, step=True))
+                tasks.append(bars.add_task("", total=steps))
             bars.update(tasks[0], completed=metrics.step, description=_step_line(metrics))
 
         yield on_step
+
+
+@contextmanager
+def _bars(*columns: ProgressColumn, transient: bool = True) -> Iterator[Progress]:
+    """Yields bars on stderr; where that is no terminal, lines say what they would show."""
+    console = Console(stderr=True)
+    bars = Progress(*columns, console=console, transient=transient, disable=not console.is_terminal)
+    with bars, under_way(lambda: _line(bars.tasks)):
+        yield bars
+
+
+def _line(tasks: Sequence[Task]) -> str:
+    """Returns what the newest bar shows."""
+    if not tasks:
+        return "starting"
+    task = tasks[-1]
+    counts = f"{task.completed:,.0f}" + ("" if task.total is None else f" of {task.total:,.0f}")
+    return f"{counts}  {task.description}"
 
 
 def _step_line(metrics: StepMetrics) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from packkit.cli.app import TRAINING_PANEL, NewTokensOption
+
+if TYPE_CHECKING:
+    from packkit.training.resume import Resumption
 
 _MODES = ("auto", "never")
 
@@ -33,12 +36,31 @@ def train_command(
     from packkit.training import read_recipe, train
 
     start = cast("Literal['auto', 'never']", resume) if resume in _MODES else Path(resume)
-    # Under torchrun every process comes here, and the first one speaks.
-    is_first = os.environ.get("RANK", "0") == "0"
-    with training_progress(is_silent=not is_first) as on_step:
-        checkpoint = train(read_recipe(recipe, changes or ()), resume=start, on_step=on_step)
-    if is_first:
+    with training_progress() as on_step:
+        checkpoint = train(
+            read_recipe(recipe, changes or ()),
+            resume=start,
+            on_step=on_step,
+            on_resume=_show_resumption,
+        )
+    # Under torchrun every process comes here.
+    if os.environ.get("RANK", "0") == "0":
         show_line(str(checkpoint))
+
+
+def _show_resumption(resumption: Resumption) -> None:
+    from packkit.cli.console import show_notice
+
+    _, step, steps, changes = resumption
+    if resumption.is_finished:
+        show_notice(
+            f"{resumption.checkpoint}: nothing is left to do, {step} of {steps} steps are made; "
+            "raise data.epochs to go on"
+        )
+        return
+    show_notice(f"goes on from {resumption.checkpoint}, at step {step} of {steps}")
+    for change in changes:
+        show_notice(f"changed: {change}")
 
 
 def generate_command(

@@ -14,6 +14,7 @@ if find_spec("torch") is None:
     raise MissingExtraError("torch", "torch")
 
 from packkit.loading.batch import FILLER, PackBatch
+from packkit.loading.batch_ledger import BatchLedger
 from packkit.loading.collate import LoadedPack, collate_for_transformers, collate_packs
 from packkit.loading.dataset import PackDataset
 from packkit.loading.loader import PackLoader
@@ -24,6 +25,7 @@ from packkit.loading.stream import PackStream
 __all__ = [
     "FILLER",
     "IGNORED",
+    "BatchLedger",
     "BatchOptions",
     "DatasetOptions",
     "LoadedPack",

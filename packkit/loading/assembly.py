@@ -81,8 +81,7 @@ class Assembly:
         tokens = [self._opened[pack].tokens for pack in self.packs]
         return replace(
             flatten(tokens, self._pixels, masked, self._options),
-            epoch=self._step.start.epoch,
-            step=self._step.start.step,
+            **self._step.start._asdict(),
             state=self._state,
         )
 

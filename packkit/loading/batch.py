@@ -38,6 +38,7 @@ class PackBatch:
         masked: A line for each sample that is ignored because an image of it cannot be decoded.
         epoch: Epoch of the step; None where no sampler made it.
         step: Number of the step in its epoch.
+        position: Places of the epoch's order that were consumed before the step.
         state: State of the loader once this batch is consumed; see `PackLoader.state_dict`.
     """
 
@@ -55,6 +56,7 @@ class PackBatch:
     masked: tuple[str, ...] = ()
     epoch: int | None = None
     step: int | None = None
+    position: int | None = None
     state: dict[str, Any] | None = None
 
     @property

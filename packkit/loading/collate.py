@@ -8,7 +8,7 @@ those of the batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -19,6 +19,7 @@ from packkit.base.errors import InputError
 from packkit.encoding import IGNORED
 from packkit.loading.batch import PackBatch
 from packkit.loading.options import BatchKeywords, BatchOptions, resolve_options
+from packkit.loading.step_items import StepItems
 from packkit.varlen import normalize_pixels
 
 
@@ -77,18 +78,22 @@ def collate_packs(
     """Joins packs to a batch; the ``collate_fn`` of a DataLoader over a `PackDataset`.
 
     Args:
-        packs: Packs that the dataset gave, at least one.
+        packs: Packs that the dataset gave, at least one. Those of a step of `PackSampler` say which
+            step it is, and so does the batch.
         options: Options, see `BatchOptions`; they may be given as keywords, too.
 
     Raises:
         InputError: A sample is longer than `max_seqlen`, or an option is not legal.
     """
-    return flatten(
+    batch = flatten(
         [pack.tokens for pack in packs],
         np.concatenate([pack.pixel_values for pack in packs]),
         [pack.masked for pack in packs],
         resolve_options(BatchOptions, options, {**keywords}),
     )
+    if not isinstance(packs, StepItems):
+        return batch
+    return replace(batch, **packs.start._asdict(), state=packs.state)
 
 
 def collate_for_transformers(

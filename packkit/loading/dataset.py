@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, get_worker_info
 
@@ -20,6 +21,7 @@ from packkit.loading.batch import FILLER
 from packkit.loading.collate import LoadedPack, Masked, PackTokens
 from packkit.loading.options import DatasetKeywords, DatasetOptions, resolve_options
 from packkit.loading.sets import PackSets
+from packkit.loading.step_items import StepItems
 from packkit.samples import Pack, Sample
 from packkit.shards import PackReader
 from packkit.shards.pack_json import sample_name
@@ -97,6 +99,9 @@ class PackDataset(Dataset[LoadedPack]):
             options.decoder, options.image_size, max_pixels=options.max_pixels
         )
         self.sets = PackSets(paths, encoder=options.encoder, verify=options.verify)
+        # Seen by the copies in worker processes, which set it.
+        self._is_read_by_workers = torch.zeros((), dtype=torch.bool)
+        self._is_read_by_workers.share_memory_()  # type: ignore[no-untyped-call]
 
     def __len__(self) -> int:
         """Returns the number of packs."""
@@ -120,6 +125,27 @@ class PackDataset(Dataset[LoadedPack]):
         return LoadedPack(
             opened.tokens, pixels, tuple(reason for reason in masked if reason is not None)
         )
+
+    def __getitems__(self, pack_ids: Sequence[int]) -> list[LoadedPack]:
+        """Returns the packs of a batch, as a ``DataLoader`` asks for them.
+
+        What `PackSampler` gives says which step it is, and so does what is made of it. Raises what
+        `__getitem__` does.
+        """
+        self._is_read_by_workers.fill_(get_worker_info() is not None)
+        packs = [self[pack_id] for pack_id in pack_ids]
+        if not isinstance(pack_ids, StepItems):
+            return packs
+        return StepItems(packs, pack_ids.start, pack_ids.state)
+
+    @property
+    def is_read_by_workers(self) -> bool:
+        """Whether the last batch was read in a worker process of a ``DataLoader``."""
+        return bool(self._is_read_by_workers)
+
+    def forget_workers(self) -> None:
+        """Makes `is_read_by_workers` that of batches that are read from now on."""
+        self._is_read_by_workers.fill_(False)
 
     @property
     def encoder(self) -> SampleEncoder:

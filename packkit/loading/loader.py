@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from packkit.base.errors import InputError
-from packkit.ledger import LedgerStart, LedgerStep, LedgerWriter
 from packkit.loading.assembly import Assembly, assemble, assemble_with
 from packkit.loading.batch import PackBatch
-from packkit.loading.cursor import Cursor, Step
+from packkit.loading.batch_ledger import BatchLedger
+from packkit.loading.cursor import Step
 from packkit.loading.dataset import PackDataset
 from packkit.loading.options import LoaderKeywords, LoaderOptions, resolve_options
 from packkit.loading.sampler import PackSampler
@@ -22,9 +22,12 @@ from packkit.loading.sampler import PackSampler
 class PackLoader:
     """Iterates over the batches of this rank, from where it stands to the end of the epoch.
 
-    An iteration that is left early goes on from there when the loader is iterated again, and
-    the one after the end of an epoch takes the next: the loader is a cursor, and `state_dict` is
-    where it stands. What was prefetched but not handed out does not count as consumed.
+    The loader is a cursor, and `state_dict` is where it stands: handing out a batch moves it past
+    that batch, and behind the last batch of an epoch to the beginning of the next. So an iteration
+    that is left early goes on from there when the loader is iterated again, and one that was taken
+    in full, to `len` or until it ends, is followed by the next epoch. What was prefetched but not
+    handed out does not count as consumed. There is one iteration at a time: an older one that is
+    asked for a batch after the cursor was moved raises `InputError`.
 
     Batches do not depend on the number of threads, nor on where an iteration was stopped.
 
@@ -61,8 +64,8 @@ class PackLoader:
         self.options = options
         self.dataset = PackDataset(list(packs) if isinstance(packs, Mapping) else packs, options)
         self.sampler = PackSampler(self.dataset, options)
-        rank = self.sampler.single_rank
-        self._ledger = None if options.ledger is None else LedgerWriter(options.ledger, rank)
+        rank, ledger = self.sampler.single_rank, options.ledger
+        self._ledger = None if ledger is None else BatchLedger(ledger, self.sampler, rank=rank)
 
     def __len__(self) -> int:
         """Returns the batches of this iteration, or of the next where none is under way.
@@ -79,7 +82,8 @@ class PackLoader:
             FormatError: A pack cannot be read, or an image of it cannot be decoded.
         """
         make = self._in_threads if self.options.threads else self._in_turn
-        yield from self.sampler.consume(make, self._note)
+        # A batch is noted before it is handed out: what is handed out, is noted.
+        yield from self.sampler.consume(make, None if self._ledger is None else self._ledger.note)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns where the loader stands: a few numbers, and what they must be used with."""
@@ -101,14 +105,6 @@ class PackLoader:
     def close(self) -> None:
         """Closes its files."""
         self.dataset.sets.close()
-
-    def _note(self, start: LedgerStart, step: Step, after: Cursor, batch: PackBatch) -> None:
-        """Notes a step before it is handed out: what is handed out, is noted."""
-        if self._ledger is None:
-            return
-        epoch, number, position = step.start
-        noted = LedgerStep(epoch, number, position, step.packs, list(batch.masked))
-        self._ledger.write(start, noted, end=(after.epoch, after.position))
 
     def _assembly(self, step: Step) -> Assembly:
         return Assembly(self.dataset, step, self.sampler.state_at(step.end), self.options)

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, Unpack
 
-import numpy as np
-import torch.distributed
 from torch.utils.data import Sampler
 
 from packkit.base.errors import FingerprintError, InputError
-from packkit.base.values import is_whole, shown
+from packkit.base.values import shown
 from packkit.ledger import LedgerStart
-from packkit.loading.balance import deal_evenly
-from packkit.loading.batch import FILLER
 from packkit.loading.cursor import (
     STATE_VERSION,
     Cursor,
     Step,
-    Steps,
     check_place,
     plain_fingerprint,
     read_cursor,
 )
 from packkit.loading.dataset import PackDataset
-from packkit.loading.launcher import check_launched
-from packkit.loading.options import Rank, SamplerKeywords, SamplerOptions, resolve_options
-from packkit.loading.order import CachedOrder, EpochOrder
+from packkit.loading.dealing import Dealer
+from packkit.loading.iteration import Iteration
+from packkit.loading.launcher import process_group, this_process
+from packkit.loading.options import SamplerKeywords, SamplerOptions, resolve_options
+from packkit.loading.order import EpochOrder
+from packkit.loading.step_items import StepItems
 
 _Made = TypeVar("_Made")
 
@@ -39,10 +38,14 @@ class PackSampler(Sampler[list[int]]):
     so a state can be loaded with another number of ranks, threads or packs a step: no pack is lost
     and none comes twice. All ranks make the same number of steps.
 
-    It is a cursor: iterating goes on to the end of the epoch from where it stands, and the next
-    iteration takes the next epoch. A ``DataLoader`` with workers asks ahead of what it hands out,
-    so there the cursor stands further on than training; a ``StatefulDataLoader`` saves the right
-    one.
+    It is a cursor: handing out a step moves it past that step, and behind the last step of an epoch
+    to the beginning of the next, whether or not anybody asks for more. An iteration goes from where
+    the cursor stands to the end of that epoch. There is one at a time: an older one that is asked
+    for a step after the cursor was moved raises `InputError`.
+
+    A ``DataLoader`` with workers asks ahead of what it hands out, so there the cursor stands
+    further on than training. To go on after a stop inside an epoch, load the ``state`` of the last
+    batch; a ``StatefulDataLoader`` saves the right one by itself.
 
     Args:
         dataset: Packs to deal.
@@ -65,7 +68,7 @@ class PackSampler(Sampler[list[int]]):
         **keywords: Unpack[SamplerKeywords],
     ) -> None:
         self.options = options = resolve_options(SamplerOptions, options, {**keywords})
-        self.rank, self.world_size = _this_process(options.rank, options.world_size)
+        self.rank, self.world_size = this_process(options.rank, options.world_size)
         if options.packs_per_step < self.world_size:
             raise InputError(
                 f"packs_per_step must be at least world_size {self.world_size}, "
@@ -83,12 +86,9 @@ class PackSampler(Sampler[list[int]]):
                 f"packs_per_step must be at most the {self.order.packs} packs of an epoch "
                 f"where the tail is dropped, got {options.packs_per_step}"
             )
-        self._steps = Steps(self.order.packs, options.packs_per_step, options.tail)
-        self._cached = CachedOrder(self.order)
-        self._cursor = Cursor(0, 0, 0)
-        # Where the iteration under way began, in places.
-        self._first = 0
-        self._is_exhausted = False
+        self._dealer = Dealer(self.order, dataset.sets, options, self.world_size)
+        self._steps = self._dealer.steps
+        self.go_to(Cursor(0, 0, 0))
 
     @property
     def cursor(self) -> Cursor:
@@ -113,33 +113,35 @@ class PackSampler(Sampler[list[int]]):
         """
         return self._steps.left(self._first) * len(self._ranks)
 
-    def __iter__(self) -> Iterator[list[int]]:
-        """Yields the packs of each step of this rank, from the cursor to the end of its epoch.
+    def __iter__(self) -> Iteration[StepItems[int]]:
+        """Returns an iteration over the packs of each step of this rank.
 
-        With the rank ``all``, those of each rank in turn; a step is taken once the last has its
-        own.
+        It begins where the cursor stands when the first step is asked for. With the rank ``all``,
+        it gives those of each rank in turn, and the cursor moves once the last has its own.
 
         Raises:
             InputError: The rank is ``all``, and nothing deals the batches out.
         """
+        return Iteration(lambda: self.epoch, self._hand_out)
+
+    def _hand_out(self) -> Iterator[StepItems[int]]:
         if len(self._ranks) > 1 and not self._is_dealt_out:
             raise InputError(
                 f'rank "all" gives the batches of all {self.world_size} ranks to each: pass the '
                 "DataLoader through accelerator.prepare, with dispatch_batches=False, or leave "
                 "rank out"
             )
-        # Only here: a StatefulDataLoader that was stopped after the last step of an epoch expects
-        # no more of that epoch, and the next one of its next iteration.
-        if self._is_exhausted:
-            self._move(self._steps.rolled(self._cursor))
-        self._is_exhausted = False
-        for cursor, end in self._cursors():
-            *others, last = self._deal(cursor)
-            yield from others
-            self._cursor = end
+        self._warn_of_lost()
+        self._first = self.position
+        for start, end in self._dealer.cursors(self._cursor):
+            state, dealt = self.state_at(end), self._dealer.deal(start, self._ranks)
+            *others, last = (StepItems(packs, start, state) for packs in dealt)
+            for packs in others:
+                self._check_unmoved(start)
+                yield packs
+            self._check_unmoved(start)
+            self._move(end)
             yield last
-        self._is_exhausted = True
-        self._first = 0
 
     def steps(self, *, first: int = 0, stride: int = 1) -> Iterator[Step]:
         """Yields steps from the cursor to the end of its epoch without moving it.
@@ -151,9 +153,15 @@ class PackSampler(Sampler[list[int]]):
         Raises:
             InputError: The rank is ``all``.
         """
-        place = self._ranks.index(self.single_rank)
-        for cursor, end in self._cursors(first, stride):
-            yield Step(cursor, end, self._deal(cursor)[place])
+        ranks = [self.single_rank]
+        self._first = self.position
+        for start, end in self._dealer.cursors(self._cursor, first, stride):
+            (packs,) = self._dealer.deal(start, ranks)
+            yield Step(start, end, packs)
+
+    def steps_left(self, cursor: Cursor) -> int:
+        """Returns the steps of a rank from a cursor to the end of its epoch."""
+        return self._steps.left(cursor.position)
 
     @property
     def single_rank(self) -> int:
@@ -174,7 +182,7 @@ class PackSampler(Sampler[list[int]]):
             AttributeError: There is one process, or the rank is ``all``.
             InputError: The sampler deals packs to ranks, which would then be done twice.
         """
-        if self.rank != "all" and max(self.world_size, (_group() or (0, 1))[1]) > 1:
+        if self.rank != "all" and max(self.world_size, (process_group() or (0, 1))[1]) > 1:
             raise InputError(
                 "PackSampler deals packs to ranks by itself, and somebody is about to do it again: "
                 'for accelerate make it with rank="all", or leave its DataLoader out of '
@@ -186,24 +194,22 @@ class PackSampler(Sampler[list[int]]):
     def consume(
         self,
         make: Callable[[Iterator[Step]], Iterator[tuple[Step, _Made]]],
-        note: Callable[[LedgerStart, Step, Cursor, _Made], None],
+        note: Callable[[_Made], None] | None = None,
     ) -> Iterator[_Made]:
         """Yields what is made of each step to the end of the epoch; what is yielded is consumed.
 
         Args:
             make: Makes something of steps, in their order; it may be ahead of what is yielded.
-            note: Takes the run, were it to start at this step, the step, where training stands
-                afterwards, and what was made, before the step counts as consumed.
+            note: Takes what was made, before the step counts as consumed.
+
+        Raises:
+            InputError: The cursor was moved since the last step.
         """
-        # Before the cursor moves on, or a ledger would not know what a resume drops.
-        start = self.ledger_start()
-        self._move(self._steps.rolled(self._cursor))
         for step, made in make(self.steps()):
-            after = self._steps.rolled(step.end)
-            note(start, step, after, made)
+            self._check_unmoved(step.start)
+            if note is not None:
+                note(made)
             self._move(step.end)
-            self._move(after)
-            start = self.ledger_start()
             yield made
 
     def set_epoch(self, epoch: int) -> None:
@@ -217,8 +223,13 @@ class PackSampler(Sampler[list[int]]):
             self.go_to(Cursor(epoch, 0, 0))
 
     def go_to(self, cursor: Cursor) -> None:
-        """Moves the cursor; the next iteration begins there."""
-        self._cursor, self._first, self._is_exhausted = cursor, cursor.position, False
+        """Moves the cursor, to the next epoch where none of its own is left behind it."""
+        # A ledger has to know what a run drops that goes on with larger steps.
+        self._origin = cursor
+        self._cursor = self._steps.rolled(cursor)
+        # Where the iteration under way, or the next, began in its epoch.
+        self._first = self._cursor.position
+        self._is_left = False
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what `load_state_dict` takes: a few numbers, and what they must be used with."""
@@ -241,12 +252,14 @@ class PackSampler(Sampler[list[int]]):
             **self._dataset.fingerprint,
         }
 
-    def ledger_start(self) -> LedgerStart:
-        """Returns what a ledger says of a run that starts at the cursor."""
+    def ledger_start(self, start: Cursor) -> LedgerStart:
+        """Returns what a ledger says of a run whose first step begins at a cursor."""
+        if self._steps.rolled(self._origin) == start:
+            start = self._origin
         options = self.options
         return LedgerStart(
-            epoch=self.epoch,
-            position=self.position,
+            epoch=start.epoch,
+            position=start.position,
             world_size=self.world_size,
             packs_per_step=options.packs_per_step,
             tail=options.tail,
@@ -279,10 +292,32 @@ class PackSampler(Sampler[list[int]]):
         self.go_to(cursor)
 
     def _move(self, cursor: Cursor) -> None:
-        """Moves the cursor; in another epoch the next iteration begins at its beginning."""
-        if cursor.epoch != self._cursor.epoch:
+        """Moves the cursor behind a step that is handed out."""
+        self._cursor = self._steps.rolled(cursor)
+        self._is_left = self._cursor.epoch == cursor.epoch
+        if not self._is_left:
             self._first = 0
-        self._cursor = cursor
+
+    def _check_unmoved(self, start: Cursor) -> None:
+        """Checks that the cursor stands where the step begins that is about to be handed out."""
+        if self._cursor != start:
+            raise InputError(
+                f"an iteration stands at epoch {start.epoch}, step {start.step}, its sampler at "
+                f"epoch {self._cursor.epoch}, step {self._cursor.step}: set_epoch, load_state_dict "
+                "or another iteration moved it; begin a new iteration"
+            )
+
+    def _warn_of_lost(self) -> None:
+        """Warns where an iteration goes on behind one that was left while workers were ahead."""
+        are_ahead = self._dataset.is_read_by_workers
+        self._dataset.forget_workers()
+        if self._is_left and are_ahead:
+            warnings.warn(
+                f"the sampler goes on at epoch {self.epoch}, step {self._cursor.step}, which may "
+                "leave packs out: workers were asked ahead of what was taken of them; load the "
+                "state of the last batch",
+                stacklevel=2,
+            )
 
     def _state(self, cursor: Cursor) -> dict[str, Any]:
         return {
@@ -292,51 +327,3 @@ class PackSampler(Sampler[list[int]]):
             "tail": self.options.tail,
             "fingerprint": self.fingerprint,
         }
-
-    def _cursors(self, first: int = 0, stride: int = 1) -> Iterator[tuple[Cursor, Cursor]]:
-        """Yields where steps begin and end, from the cursor to the end of its epoch."""
-        start = self._cursor
-        self._first = start.position
-        for number in range(first, self._steps.left(start.position), stride):
-            position = start.position + number * self.options.packs_per_step
-            cursor = Cursor(start.epoch, start.step + number, position)
-            packs = len(self._steps.places(cursor))
-            yield cursor, Cursor(start.epoch, cursor.step + 1, position + packs)
-
-    def _deal(self, cursor: Cursor) -> list[list[int]]:
-        """Returns the packs that the step at a cursor has for this rank, or for each of all."""
-        places, count = self._steps.places(cursor), self.options.packs_per_step
-        edges = [count * rank // self.world_size for rank in range(self.world_size + 1)]
-        if self.options.balance:
-            # Every rank deals all packs of the step, and so all come to the same result.
-            packs = self._cached.packs_at(cursor.epoch, places)
-            packs += [FILLER] * (count - len(packs))
-            slices = deal_evenly(self._dataset.sets.costs(packs), np.diff(edges).tolist())
-            return [[packs[place] for place in slices[rank].tolist()] for rank in self._ranks]
-        dealt = []
-        for first, last in ((edges[rank], edges[rank + 1]) for rank in self._ranks):
-            packs = self._cached.packs_at(cursor.epoch, places[first:last])
-            dealt.append(packs + [FILLER] * (last - first - len(packs)))
-        return dealt
-
-
-def _this_process(rank: Rank | None, world_size: int | None) -> tuple[Rank, int]:
-    """Returns rank and number of ranks, as given or as torch.distributed knows them."""
-    if rank != "all" and (rank is None) != (world_size is None):
-        raise InputError(f"rank and world_size go together, got {rank} and {world_size}")
-    if world_size is None:
-        if (number_and_size := _group()) is not None:
-            return rank or number_and_size[0], number_and_size[1]
-        # Without this, a loader made too early would have every rank read the same packs.
-        check_launched(1, "initialize torch.distributed first, give rank and world_size")
-        return rank or 0, 1
-    if not (rank == "all" or is_whole(rank, 0, world_size - 1)):
-        raise InputError(f"rank must be in 0..world_size-1, got {rank} of {world_size}")
-    return rank, world_size  # type: ignore[return-value]
-
-
-def _group() -> tuple[int, int] | None:
-    """Returns rank and number of ranks of torch.distributed, where that is initialized."""
-    distributed = torch.distributed
-    is_started = distributed.is_available() and distributed.is_initialized()
-    return (distributed.get_rank(), distributed.get_world_size()) if is_started else None

@@ -15,12 +15,15 @@ from transformers import (
 )
 
 from packkit.base.errors import InputError, OutputExistsError
+from packkit.base.lock import FileLock
 from packkit.encoding import SampleEncoder
 from packkit.training.chat_templates import chat_template
 from packkit.training.checkpoint_run import read_run
 from packkit.training.checkpoints import find_checkpoint, read_weights
 from packkit.training.model import count_features
 
+# In the folder in the making; the export that is done has none.
+_LOCK = "lock"
 _DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -42,12 +45,43 @@ def export(
         CheckpointError: The weights of the checkpoint cannot be read.
         FormatError: The run.json of the checkpoint cannot be read, or is of another version.
         OutputExistsError: The folder `out` exists already.
+        LockedError: Another process exports to `out`.
     """
     checkpoint, out = find_checkpoint(Path(run)), Path(out)
     if checkpoint is None:
         raise InputError(f"{run}: must be a run or a checkpoint, holds neither")
+    _check_new(out)
+    temporary = out.with_name(f".{out.name}.tmp")
+    with FileLock(temporary / _LOCK, f"export {out}"):
+        try:
+            # Another export may have ended before this one came to the lock.
+            _check_new(out)
+            _clear(temporary)
+            _write(checkpoint, temporary, precision)
+            temporary.rename(out)
+        except BaseException:
+            shutil.rmtree(temporary)
+            raise
+        (out / _LOCK).unlink()
+    return out
+
+
+def _check_new(out: Path) -> None:
     if out.exists():
         raise OutputExistsError(out, "already exists; export makes a new folder")
+
+
+def _clear(folder: Path) -> None:
+    """Removes what a killed export left."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _LOCK:
+            path.unlink()
+
+
+def _write(checkpoint: Path, folder: Path, precision: Literal["bf16", "fp32"]) -> None:
+    """Writes weights, tokenizer and processor into a folder."""
     llava = read_weights(checkpoint)
     encoder = SampleEncoder.load(checkpoint / "encoder")
     vision = llava.config.vision_config
@@ -63,15 +97,10 @@ def export(
     llava.generation_config = GenerationConfig(
         eos_token_id=list(encoder.end_ids), pad_token_id=encoder.end_ids[1], do_sample=False
     )
-    temporary = out.with_name(f".{out.name}.tmp")
-    if temporary.exists():
-        shutil.rmtree(temporary)
-    llava.save_pretrained(temporary)
-    _processor(encoder, vision.image_size, vision.patch_size).save_pretrained(temporary)
+    llava.save_pretrained(folder)
+    _processor(encoder, vision.image_size, vision.patch_size).save_pretrained(folder)
     # The tokenizer byte for byte, and what packkit itself needs to encode for this model.
-    encoder.save(temporary)
-    temporary.rename(out)
-    return out
+    encoder.save(folder)
 
 
 def _processor(encoder: SampleEncoder, image_size: int, patch_size: int) -> LlavaProcessor:

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar, cast
 
 import torch
 import torch.distributed as dist
+import xxhash
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
@@ -47,7 +48,7 @@ class Ranks:
         summed: list[float] = total.tolist()
         return summed
 
-    def together(self, action: Callable[[], T], elsewhere: PackkitError) -> T:
+    def together(self, action: Callable[[], T], elsewhere: PackkitError | None = None) -> T:
         """Returns what an action returns on this rank, once it has succeeded on all of them.
 
         Args:
@@ -55,7 +56,8 @@ class Ranks:
             elsewhere: Error to raise where the action failed on another rank alone.
 
         Raises:
-            PackkitError: The action failed on this rank, or `elsewhere`.
+            PackkitError: The action failed on this rank, or `elsewhere`. Where a rank before this
+                one says the same, `PackkitError.is_told` is set.
         """
         result, error = None, None
         try:
@@ -63,14 +65,23 @@ class Ranks:
         except PackkitError as failure:
             error = failure
         # Ranks that did not hear of it would wait for this one.
-        (failures,) = self.sum([error is not None])
-        if failures:
-            raise error or elsewhere
+        codes = [0.0] * self.world_size
+        codes[self.rank] = 0.0 if error is None else _code(str(error))
+        codes = self.sum(codes)
+        if any(codes):
+            failed = error or elsewhere or PackkitError("another rank cannot go on")
+            failed.is_told = error is None or codes[self.rank] in codes[: self.rank]
+            raise failed
         return cast("T", result)
 
     def wait(self) -> None:
         """Waits for all ranks."""
         dist.barrier()
+
+
+def _code(text: str) -> float:
+    """Returns a positive number that stands for a text, small enough to be exact as a float."""
+    return float(1 + xxhash.xxh3_64_intdigest(text.encode()) % (1 << 52))
 
 
 @contextmanager

@@ -15,13 +15,12 @@ import torch
 from torch.distributed.tensor import DTensor
 from transformers import LlavaForConditionalGeneration
 
-from packkit.base.errors import DivergedError, InputError, LockedError, OutputExistsError
+from packkit.base.errors import DivergedError, InputError, LockedError
 from packkit.base.lock import FileLock
 from packkit.loading import PackBatch, PackLoader
-from packkit.training.checkpoint_run import CheckpointInfo, read_run
+from packkit.training.checkpoint_run import CheckpointInfo
 from packkit.training.checkpoints import (
     checkpoint_name,
-    find_checkpoint,
     load_checkpoint,
     newest_checkpoint,
     save_checkpoint,
@@ -32,9 +31,11 @@ from packkit.training.model import PackModel
 from packkit.training.optimizer import make_optimizer
 from packkit.training.parallel import Ranks, shard, start_ranks
 from packkit.training.recipe import Recipe
+from packkit.training.resume import Resumption, changes_since, keep_changes, starting_point
 from packkit.training.weights import check_tokenizer, starting_llava
 
 OnStep = Callable[[StepMetrics, int], None]
+OnResume = Callable[[Resumption], None]
 
 
 def train(
@@ -42,6 +43,7 @@ def train(
     *,
     resume: Literal["auto", "never"] | Path = "auto",
     on_step: OnStep | None = None,
+    on_resume: OnResume | None = None,
 ) -> Path:
     """Trains as a recipe says, on this process or on all that torchrun started.
 
@@ -50,12 +52,15 @@ def train(
         resume: Where to start: ``auto`` is the newest checkpoint of the run, where it has one,
             ``never`` the beginning, a path a checkpoint or another run of the same packs.
         on_step: Called on the first rank with the metrics of each step and the number of steps.
+        on_resume: Called on the first rank where the run starts from a checkpoint, with what is
+            left to do and which keys of the recipe are others now; ``changes.jsonl`` keeps them.
 
     Returns:
         Path of the last checkpoint.
 
     Raises:
-        InputError: The recipe does not fit packs, model or ranks.
+        InputError: The recipe does not fit packs, model or ranks, or changes what cannot change
+            within a run.
         OutputExistsError: `resume` is ``never`` and the run has checkpoints, or a path and the run
             has later ones.
         FingerprintError: Packs, tokenizer or order are not those of the checkpoint.
@@ -65,10 +70,13 @@ def train(
     """
     out = Path(recipe.run.out)
     with start_ranks(recipe.run.device) as ranks, _locked(out, ranks):
-        start = _starting_point(out, resume)
+        start = ranks.together(lambda: starting_point(out, resume))
+        changes = ranks.together(lambda: [] if start is None else changes_since(start, recipe))
         trainer = Trainer(recipe, ranks)
         if start is not None:
             trainer.resume(start)
+            if ranks.is_first:
+                _tell(Resumption(start, trainer.step, trainer.steps, changes), out, on_resume)
         # Every rank computes metrics, since they are sums over ranks; the first writes them.
         with _metrics_log(recipe, trainer.step) if ranks.is_first else nullcontext() as log:
             for metrics in trainer:
@@ -99,29 +107,15 @@ def _locked(out: Path, ranks: Ranks) -> Iterator[None]:
             lock.release()
 
 
+def _tell(resumption: Resumption, out: Path, on_resume: OnResume | None) -> None:
+    if not resumption.is_finished:
+        keep_changes(out, resumption.step, resumption.changes)
+    if on_resume is not None:
+        on_resume(resumption)
+
+
 def _metrics_log(recipe: Recipe, step: int) -> MetricsLog:
     return MetricsLog(Path(recipe.run.out), step=step, tensorboard=recipe.run.tensorboard)
-
-
-def _starting_point(out: Path, resume: str | Path) -> Path | None:
-    newest = find_checkpoint(out)
-    if resume == "auto":
-        return newest
-    if resume == "never":
-        if newest is not None:
-            raise OutputExistsError(
-                newest, "the run has checkpoints; resume it, or name another out"
-            )
-        return None
-    named = find_checkpoint(Path(resume))
-    if named is None:
-        raise InputError(f"resume must be auto, never or a checkpoint, got {resume}")
-    step = read_run(named)[0].step
-    if newest is not None and read_run(newest)[0].step > step:
-        # They would be kept in place of those that the run makes now.
-        detail = f"is of a later step than {step}, which is resumed"
-        raise OutputExistsError(newest, f"{detail}; move it away, or name another out")
-    return named
 
 
 class Trainer:
@@ -147,16 +141,16 @@ class Trainer:
         self.dtype = torch.bfloat16 if recipe.run.precision == "bf16" else torch.float32
         self.step = 0
         self._checkpoints = Path(recipe.run.out) / "checkpoints"
-        self._micro_steps = _micro_steps(recipe, ranks.world_size)
-        llava = starting_llava(recipe.model, recipe.run.seed)
+        self._micro_steps = ranks.together(lambda: _micro_steps(recipe, ranks.world_size))
+        llava = ranks.together(lambda: starting_llava(recipe.model, recipe.run.seed))
         self.config = llava.config
-        self.loader = self._make_loader()
+        self.loader = ranks.together(self._make_loader)
         self.encoder = self.loader.dataset.encoder
-        check_tokenizer(recipe.model.weights, self.encoder)
+        ranks.together(lambda: check_tokenizer(recipe.model.weights, self.encoder))
         self.config.image_token_id = self.encoder.image_slot_id
         self._steps_per_epoch = self._count_steps()
         self.steps = recipe.data.epochs * self._steps_per_epoch
-        self.model = self._make_model(llava)
+        self.model = ranks.together(lambda: self._make_model(llava))
         self.optimizer = make_optimizer(recipe.optimizer, self.model.parameters())
 
     def resume(self, checkpoint: Path) -> None:
@@ -169,7 +163,7 @@ class Trainer:
         info = load_checkpoint(
             checkpoint, model=self.model, optimizer=self.optimizer, ranks=self.ranks
         )
-        self.loader.load_state_dict(info.loader)
+        self.ranks.together(lambda: self.loader.load_state_dict(info.loader))
         self.step = info.step
         # Those made and those left, which may be of other sizes.
         left = self.recipe.data.epochs - self.loader.sampler.epoch
@@ -223,7 +217,10 @@ class Trainer:
         (mean,) = self.ranks.sum([float(loss)])
         self.step += 1
         if not math.isfinite(mean) or not math.isfinite(norm):
-            raise DivergedError(self.step, mean, norm, newest_checkpoint(self._checkpoints))
+            error = DivergedError(self.step, mean, norm, newest_checkpoint(self._checkpoints))
+            # Sums over the ranks: all of them see the same.
+            error.is_told = not self.ranks.is_first
+            raise error
         lr = self.recipe.optimizer.lr_at(self.step - 1, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = lr

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packing_inputs import write_lines
 
-from packkit.cli.console import show_error, show_line, visible
+from packkit.cli.console import show_line, show_notice, visible
 from packkit.cli.progress import counting
 
 ROOT = Path(__file__).parents[2]
@@ -45,14 +45,14 @@ def test_halves_of_surrogate_pairs_are_shown():
 
 def test_a_line_is_one_line_and_an_error_fakes_no_other(capsys):
     show_line("shard\nsound: 9 packs")
-    show_error("bad\npackkit: done")
+    show_notice("bad\npackkit: done")
     out, err = capsys.readouterr()
     assert out == "shard\\nsound: 9 packs\n"
     assert err == "packkit: bad\n  packkit: done\n"
 
 
 def test_an_error_names_a_url_without_its_login(capsys):
-    show_error("https://me:hunter2@host/a@b: no such file")
+    show_notice("https://me:hunter2@host/a@b: no such file")
     assert capsys.readouterr().err == "packkit: https://host/a@b: no such file\n"
 
 

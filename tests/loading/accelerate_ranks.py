@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import islice
 
 import torch
 from accelerate import Accelerator
@@ -9,6 +10,7 @@ from accelerate.utils import DataLoaderConfiguration
 from torch.utils.data import DataLoader
 
 from packkit.loading import (
+    BatchLedger,
     PackDataset,
     PackLoader,
     PackSampler,
@@ -18,9 +20,18 @@ from packkit.loading import (
 )
 
 
-def epochs_of(loader, count=2):
-    """The ids of packs of each batch, for each epoch."""
-    return [[batch.pack_ids.tolist() for batch in loader] for _ in range(count)]
+def epochs_of(loader, sampler, folder, count=3):
+    """The ids of packs of each batch, for each epoch; notes the batches in a ledger."""
+    ledger, epochs = BatchLedger(folder, sampler), []
+    for _ in range(count):
+        packs = []
+        # No batch more is asked for than an epoch has.
+        for batch in islice(loader, len(loader)):
+            ledger.note(batch)
+            packs.append(batch.pack_ids.tolist())
+        ledger.on_epoch_end()
+        epochs.append(packs)
+    return epochs
 
 
 def error_of(function, *values):
@@ -31,7 +42,7 @@ def error_of(function, *values):
     return None
 
 
-def run(packs):
+def run(packs, folder):
     dataset = PackDataset(packs, image_size=16)
     accelerators = {
         name: Accelerator(cpu=True, dataloader_config=DataLoaderConfiguration(**options))
@@ -48,15 +59,18 @@ def run(packs):
         return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=workers)
 
     taken, errors = {}, {}
-    taken["left out"] = epochs_of(loader_of())
-    for name in ("default", "uneven"):
-        prepared = accelerators[name].prepare(loader_of(rank="all"))
+
+    def take(way, loader, prepare=accelerators["default"].prepare):
+        prepared, sampler = prepare(loader), getattr(loader, "batch_sampler", None)
         assert len(prepared) == 8
-        taken[name] = epochs_of(prepared)
-    prepare = accelerators["default"].prepare
-    taken["balance"] = epochs_of(prepare(loader_of(rank="all", balance=True)))
-    taken["workers"] = epochs_of(prepare(loader_of(2, rank="all")))
-    taken["PackLoader"] = epochs_of(prepare(PackLoader(packs, packs_per_step=3, image_size=16)))
+        taken[way] = epochs_of(prepared, sampler or loader.sampler, f"{folder}/{way}")
+
+    take("left out", loader_of(), prepare=lambda loader: loader)
+    take("default", loader_of(rank="all"))
+    take("uneven", loader_of(rank="all"), accelerators["uneven"].prepare)
+    take("balance", loader_of(rank="all", balance=True))
+    take("workers", loader_of(2, rank="all"))
+    take("PackLoader", PackLoader(packs, packs_per_step=3, image_size=16))
     for name in ("default", "uneven", "split"):
         prepare, alone = accelerators[name].prepare, loader_of(rank=0, world_size=1)
         errors[f"{name}, sampler of a rank"] = error_of(prepare, loader_of())
@@ -77,8 +91,8 @@ def run(packs):
 
 
 if __name__ == "__main__":
-    packs, out = sys.argv[1:]
-    said = run(packs)
-    with open(f"{out}.{torch.distributed.get_rank()}", "w") as file:
+    packs, folder = sys.argv[1:]
+    said = run(packs, folder)
+    with open(f"{folder}/said.{torch.distributed.get_rank()}", "w") as file:
         json.dump(said, file)
     torch.distributed.destroy_process_group()

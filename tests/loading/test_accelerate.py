@@ -1,15 +1,12 @@
 """Two processes under accelerate: every pack once an epoch, or an error that says what to pass."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from rank_processes import run_ranks
 
+from packkit import check_ledger
 from packkit.base.errors import InputError
 from packkit.loading import FILLER, PackSampler
 
@@ -18,32 +15,25 @@ WAYS = ("left out", "default", "uneven", "balance", "workers", "PackLoader")
 
 
 @pytest.fixture(scope="module")
-def said(packs, tmp_path_factory):
+def folder(packs, tmp_path_factory):
+    """Where two processes left what they took, and their ledgers."""
+    folder = tmp_path_factory.mktemp("accelerate")
+    run_ranks("accelerate_ranks.py", [packs, folder], 2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def said(folder):
     """What each of two processes took and which errors it saw."""
-    out = tmp_path_factory.mktemp("accelerate") / "said"
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = str(listener.getsockname()[1])
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    script = str(Path(__file__).with_name("accelerate_ranks.py"))
-    processes = [
-        subprocess.Popen(
-            [sys.executable, script, str(packs), str(out)],
-            env={**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in ("0", "1")
-    ]
-    for process in processes:
-        _, messages = process.communicate(timeout=300)
-        assert process.returncode == 0, messages
-    return [json.loads(Path(f"{out}.{rank}").read_text()) for rank in range(2)]
+    return [json.loads((folder / f"said.{rank}").read_text()) for rank in range(2)]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_two_ranks_take_every_pack_once_an_epoch(said, way):
-    for epoch in range(2):
+def test_two_ranks_take_every_pack_once_an_epoch(said, folder, packs, way):
+    report = check_ledger(folder / way, [packs])
+    assert report.problems == []
+    assert [(epoch.packs, epoch.finished) for epoch in report.epochs] == [(PACKS, True)] * 3
+    for epoch in range(3):
         ranks = [of_rank["taken"][way][epoch] for of_rank in said]
         assert len(ranks[0]) == len(ranks[1]) == 8
         taken = Counter(pack for rank in ranks for batch in rank for pack in batch)

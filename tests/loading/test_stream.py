@@ -3,6 +3,7 @@
 from collections import Counter
 from copy import deepcopy
 from itertools import islice, product
+from types import SimpleNamespace
 
 import pytest
 from torch.utils.data import DataLoader
@@ -186,17 +187,46 @@ def test_stateful_dataloader_saves_every_place_of_any_epoch(
         assert list(map(digest, resumed)) == expected[1 - epoch]
 
 
+@pytest.fixture
+def worker(monkeypatch):
+    """Has this process be the first of three workers."""
+    info = SimpleNamespace(id=0, num_workers=3)
+    monkeypatch.setattr("packkit.loading.stream.get_worker_info", lambda: info)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [*product(["own_steps", "workers"], [True, -1, 1.5, "2", [1], 10**20]), ("own_steps", None)],
+    [
+        *product(["made", "workers"], [True, -1, 1.5, "2", [1], 10**20]),
+        ("made", None),
+        ("workers", 0),
+    ],
 )
+@pytest.mark.usefixtures("worker")
 def test_the_state_of_a_worker_holds_whole_numbers(dataset, name, value):
+    batches = iter(PackStream(dataset, sampler_of(dataset)))
+    before = batches.state_dict()
+    with pytest.raises(InputError, match="made and workers must be whole numbers, got "):
+        batches.load_state_dict({**before, name: value})
+    assert batches.state_dict() == before
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_state_of_a_worker_is_refused_by_other_numbers_of_workers(dataset):
+    batches = iter(PackStream(dataset, sampler_of(dataset)))
+    with pytest.raises(InputError, match="one of 2 workers, here are 3"):
+        batches.load_state_dict({"made": 2, "workers": 2})
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_worker_goes_on_behind_what_it_had_made(dataset):
     stream = PackStream(dataset, sampler_of(dataset))
-    stream.set_epoch(3)
-    state = {**stream.state_dict(), "epoch": 2, "own_steps": 1, "workers": 1, name: value}
-    with pytest.raises(InputError, match="own_steps and workers must be whole numbers, got "):
-        stream.load_state_dict(state)
-    assert stream.state_dict()["epoch"] == 3
+    steps = [batch.step for batch in stream]
+    assert steps == [0, 3]
+    batches = iter(PackStream(dataset, sampler_of(dataset)))
+    batches.load_state_dict({"made": 1, "workers": 3})
+    assert [batch.step for batch in batches] == [3]
+    assert batches.state_dict() == {"made": 2, "workers": 3}
 
 
 def test_ranks_of_a_stream_take_every_pack_once(dataset):
@@ -209,14 +239,6 @@ def test_ranks_of_a_stream_take_every_pack_once(dataset):
         taken.update(pack for batch in batches for pack in batch.pack_ids.tolist())
     assert lengths == {6}
     assert taken == Counter({**dict.fromkeys(range(PACKS), 1), FILLER: 1})
-
-
-def test_the_state_of_a_worker_is_refused_by_other_numbers_of_workers(dataset):
-    stream = PackStream(dataset, sampler_of(dataset))
-    state = {**stream.state_dict(), "own_steps": 2, "workers": 3}
-    stream.load_state_dict(state)
-    with pytest.raises(InputError, match="one of 3 workers, here are 1"):
-        next(iter(stream))
 
 
 @pytest.mark.parametrize("door", ["map", "stream"])

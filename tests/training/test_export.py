@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from transformers import (
 )
 
 from packkit import PackWriter
-from packkit.base.errors import CheckpointError, InputError, OutputExistsError
+from packkit.base.errors import CheckpointError, InputError, LockedError, OutputExistsError
+from packkit.base.lock import FileLock
 from packkit.encoding import SampleEncoder
 from packkit.images.pixels import PixelDecoder
 from packkit.loading import collate_packs
@@ -280,6 +282,20 @@ def test_an_existing_folder_is_left_alone(run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_two_processes_do_not_export_to_one_folder(run, exported, tmp_path):
+    making = tmp_path / ".out.tmp"
+    with FileLock(making / "lock", "thing"):
+        (making / "config.json").write_text("of the other")
+        with pytest.raises(LockedError, match=r"process \d+ holds the lock of export .*out$"):
+            export(run, tmp_path / "out")
+        assert (making / "config.json").read_text() == "of the other"
+    # What a killed one left is cleared away.
+    (making / "model-00001.safetensors").write_bytes(b"half")
+    out = export(run, tmp_path / "out", precision="fp32")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert sorted(os.listdir(out)) == sorted(os.listdir(exported))
+
+
 @pytest.mark.parametrize("name", ["", "checkpoints", "nowhere"])
 def test_what_is_no_run_is_refused(tmp_path, name):
     (tmp_path / "checkpoints").mkdir()
@@ -296,4 +312,4 @@ def test_a_torn_checkpoint_is_refused(make_whole_recipe, tmp_path):
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="cannot load it"):
         export(checkpoint, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

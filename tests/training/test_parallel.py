@@ -2,7 +2,15 @@
 
 import pytest
 import torch
-from training_cases import accumulate, check_rank, gradients, on_ranks, relative_error, small_model
+from training_cases import (
+    accumulate,
+    check_rank,
+    fail_on,
+    gradients,
+    on_ranks,
+    relative_error,
+    small_model,
+)
 
 from packkit.base.errors import InputError
 from packkit.training.parallel import Ranks, start_ranks
@@ -51,3 +59,17 @@ def test_a_rank_without_its_group_does_not_train_alone(monkeypatch):
     with pytest.raises(InputError, match=r"WORLD_SIZE says 2 .* group of 1: launch with torchrun"):
         start_ranks("cpu").__enter__()
     assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("failing", "texts", "told"),
+    [
+        ([], "", None),
+        ([0, 1, 2], "aaa", [False, True, True]),
+        ([0, 1, 2], "aba", [False, False, True]),
+        ([1], "aaa", [True, False, True]),
+        ([1, 2], "abb", [True, False, True]),
+    ],
+)
+def test_a_failure_is_one_of_all_ranks_and_told_by_the_first_that_has_it(failing, texts, told):
+    on_ranks(3, fail_on, failing, texts, told)

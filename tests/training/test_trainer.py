@@ -1,6 +1,7 @@
 """A run that is stopped, killed or moved to other ranks ends where an unbroken one does."""
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -261,10 +262,11 @@ def test_a_full_disk_keeps_the_last_checkpoint(make_recipe, write_recipe, packki
     assert len(losses(recipe)) == STEPS
 
 
-def test_other_packs_or_another_seed_are_refused(make_recipe):
+def test_other_packs_are_refused(make_recipe, packs, tmp_path):
     run_until(make_recipe(), 3)
-    with pytest.raises(FingerprintError, match="seed"):
-        train(make_recipe(run={"seed": 1}))
+    copy = shutil.copytree(packs, tmp_path / "copy")
+    with pytest.raises(FingerprintError, match=r"packs\[1\] is None in the state"):
+        train(make_recipe(data={"packs": [str(packs), str(copy)]}))
 
 
 @pytest.mark.parametrize(

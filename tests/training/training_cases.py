@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from packkit.base.errors import InputError
 from packkit.cli.main import main
 from packkit.training.model import ModelConfig, PackModel
 from packkit.training.parallel import Ranks, shard
@@ -111,6 +112,21 @@ def run_command(words, stdout, stderr, file_size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
     sys.argv = ["packkit", *words]
     main()
+
+
+def fail_on(ranks, failing, texts, told):
+    def act():
+        if ranks.rank in failing:
+            raise InputError(texts[ranks.rank])
+        return ranks.rank
+
+    try:
+        assert ranks.together(act, InputError("elsewhere")) == ranks.rank and not failing
+    except InputError as error:
+        expected = texts[ranks.rank] if ranks.rank in failing else "elsewhere"
+        assert (str(error), error.is_told) == (expected, told[ranks.rank])
+    else:
+        assert not failing
 
 
 def accumulate(model, batches, targets):

@@ -8,6 +8,7 @@ from packkit.infimed.chat.asking import (
     Task,
     TaskResult,
     UnreadableError,
+    failed_reply,
 )
 from packkit.infimed.chat.chat_model import (
     AccessError,
@@ -19,6 +20,7 @@ from packkit.infimed.chat.chat_model import (
     Reply,
     RetryableError,
     Schema,
+    UnreachableError,
 )
 from packkit.infimed.chat.gate import LimitName
 from packkit.infimed.chat.json_text import find_json, without_thoughts
@@ -55,10 +57,12 @@ __all__ = [
     "TaskResult",
     "TasksProgress",
     "TasksReport",
+    "UnreachableError",
     "UnreadableError",
     "data_url",
     "estimate_image_tokens",
     "estimate_text_tokens",
+    "failed_reply",
     "find_json",
     "read_answers",
     "run_tasks",

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from packkit.base.values import check_number, check_whole
 from packkit.infimed.chat.chat_model import (
@@ -19,11 +19,14 @@ from packkit.infimed.chat.chat_model import (
     Reply,
     RetryableError,
     Schema,
+    UnreachableError,
 )
 from packkit.infimed.chat.gate import Gate
 from packkit.infimed.chat.spending import NOTHING, Spending
 
 T = TypeVar("T")
+
+_SHOWN_CHARACTERS = 200
 
 State = Literal["ok", "parse_error", "refused", "http_error"]
 
@@ -116,6 +119,28 @@ class TaskResult(Generic[T]):
     spent: Spending = NOTHING
 
 
+class FailedTask(Protocol):
+    """What is kept of a task without a value."""
+
+    @property
+    def state(self) -> State:
+        """Why there is no value."""
+
+    @property
+    def error(self) -> str:
+        """What went wrong."""
+
+    @property
+    def reply(self) -> str:
+        """Text of the last reply, where it could not be read; else empty."""
+
+
+def failed_reply(task: FailedTask) -> str:
+    """Describes what came of a task without a value, in one line: how a reply begins, if any."""
+    said = " ".join(task.reply.split())[:_SHOWN_CHARACTERS]
+    return f"{task.state}: {task.error}" + (f"; the reply begins: {said}" if said else "")
+
+
 ReadReply = Callable[[Task, Reply], T]
 """Turns a reply into a value, or raises `UnreadableError` or `RefusedError`."""
 
@@ -183,11 +208,15 @@ class Asker(Generic[T]):
             spent = NOTHING if result is None else result.spent
             latest, error = await self._attempt(task, messages)
             result = replace(latest, spent=spent + latest.spent)
+            is_first = not self.gate.replies
+            # Nothing was answered, and no request will be: that is said of no task.
+            if is_first and isinstance(error, AccessError | UnreachableError):
+                raise AccessError(str(error))
             self.record(task, result)
             if isinstance(error, AccessError):
                 raise error
             wait = patience.wait_after(error)
-            if wait is None and isinstance(error, RetryableError) and not self.gate.replies:
+            if wait is None and isinstance(error, RetryableError) and is_first:
                 raise AccessError(f"nothing is answered so far: {error}")
             if wait is None or not await self.gate.pause(wait):
                 break

@@ -39,7 +39,7 @@ class AnswerLog:
 
     def __init__(self, path: Path, identity: Sequence[str]) -> None:
         self.path, self._identity = path, tuple(identity)
-        self._lock = FileLock(path, "these answers")
+        self._lock = FileLock(path, "its lines")
         try:
             # Read before it is mended: what is not ours stays as it is.
             self.records = _last_records(path, self._identity)

@@ -94,13 +94,17 @@ def assess_run_command(
     with assessing() as on_progress:
         report = assess(inputs, out, config, on_progress=on_progress)
     print_json(report.to_dict()) if json else show_assess_run(report)
-    if report.failed:
+    if report.failed or report.is_fruitless:
         raise typer.Exit(1)
 
 
 @assess_app.command("report")
 def assess_report_command(
     scores: Annotated[Path, typer.Argument(metavar="SCORES", help="File that assess run wrote.")],
+    judge: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Whose scores, where the file has those of several."),
+    ] = None,
     rules: Annotated[
         Path | None, typer.Option(help="TOML of the rules (default: packkit's own).")
     ] = None,
@@ -117,7 +121,10 @@ def assess_report_command(
     from packkit.infimed.curation import plot_report, read_rules, report_on
 
     report = report_on(
-        scores, rules=None if rules is None else read_rules(rules), ratings=ratings or ()
+        scores,
+        judge=judge,
+        rules=None if rules is None else read_rules(rules),
+        ratings=ratings or (),
     )
     if png is not None:
         plot_report(report, png)

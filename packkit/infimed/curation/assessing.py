@@ -167,6 +167,7 @@ def assess(
             reached=report.reached,
             spent=report.spent,
             total=assessments.total,
+            example=assessments.example(),
             unmetered=report.unmetered,
             torn_bytes=log.torn_bytes,
             seconds=monotonic() - start,

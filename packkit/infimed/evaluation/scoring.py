@@ -21,6 +21,7 @@ from packkit.infimed.chat import (
     Limits,
     OpenAIChat,
     RetryPolicy,
+    failed_reply,
 )
 from packkit.infimed.evaluation.judge_prompt import JUDGE_PROMPT_VERSION
 from packkit.infimed.evaluation.judgements import Judgements, JudgeRequest, OnJudgement
@@ -90,8 +91,8 @@ class ScoreConfig:
         check_number("max_judge_failures", self.max_judge_failures, 0, 1)
         if self.judge == "":
             raise InputError("judge must name a model, got ''")
-        if self.judge is None and self.base_url is not None:
-            url = Address.parse(self.base_url).url
+        url = None if self.base_url is None else Address.parse(self.base_url).url
+        if self.judge is None and url is not None:
             raise InputError(f"base_url needs a judge, got {url} alone")
 
 
@@ -247,8 +248,9 @@ def _ask_judge(
     failed = judgements.failed(requests)
     if len(failed) > allowed:
         records = filter(None, map(judgements.get, failed))
-        errors = dict.fromkeys(f"{record.state}: {record.error}" for record in records)
-        shown = list(errors)[:_SHOWN]
+        # One reply for each error is enough.
+        errors = {f"{record.state}: {record.error}": failed_reply(record) for record in records}
+        shown = list(errors.values())[:_SHOWN]
         raise JudgeFailuresError(len(failed), len(requests), config.max_judge_failures, shown)
 
 

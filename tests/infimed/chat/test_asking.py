@@ -96,7 +96,9 @@ def test_waits_of_the_most_attempts_are_numbers():
 
 def test_server_that_never_answers_ends_the_run(ask):
     with serving(lambda request: failure(503, "starting")) as server:
-        with pytest.raises(AccessError, match="nothing is answered so far: HTTP 503: starting"):
+        with pytest.raises(
+            AccessError, match=r"nothing is answered so far: model m at .*: HTTP 503: starting"
+        ):
             ask(server, 500, concurrency=2)
         server.settle()
     assert len(server.log) <= 8

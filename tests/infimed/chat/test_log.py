@@ -95,7 +95,7 @@ def test_one_writer_a_file(tmp_path):
     path = tmp_path / "answers.jsonl"
     with AnswerLog(path, ["request"]) as log:
         log.append(line(1))
-        with pytest.raises(LockedError, match=r"answers\.jsonl: .* lock of these answers"):
+        with pytest.raises(LockedError, match=r"answers\.jsonl: .* lock of its lines"):
             AnswerLog(path, ["request"])
         assert read_answers(path, ["request"]) == [line(1)]
     AnswerLog(path, ["request"]).close()
