@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-from packkit.base.errors import InputError
+from packkit.base.values import check_whole
+
+LARGEST_WORKERS = 1024
+"""Threads that a run may have at most: more than one machine has processors, and all can start."""
 
 Progress = Callable[[str, int, int], None]
 """Is called with the progress of a job: the phase, its tasks done, its tasks in all."""
@@ -35,15 +38,14 @@ class LocalEngine:
         workers: Number of tasks that run at the same time.
 
     Raises:
-        InputError: `workers` is less than 1.
+        InputError: `workers` is not in 1..`LARGEST_WORKERS`.
 
     >>> list(LocalEngine(workers=2).run(abs, [-1, 2, -3]))
     [1, 2, 3]
     """
 
     def __init__(self, workers: int) -> None:
-        if workers < 1:
-            raise InputError(f"workers must be at least 1, got {workers}")
+        check_whole("workers", workers, 1, LARGEST_WORKERS)
         self._workers = workers
 
     def run(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
@@ -63,5 +65,5 @@ class LocalEngine:
 
 
 def usable_cpus() -> int:
-    """Returns the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Returns the number of processors that this process may use, `LARGEST_WORKERS` at most."""
+    return min(len(os.sched_getaffinity(0)), LARGEST_WORKERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,12 +59,28 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except OSError:
+    except OSError as error:
         # On a full disk it would take the place that others need.
         temporary.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            error.add_note(f"this file needs {len(data):,} bytes")
         raise
     os.rename(temporary, path)
     sync_folder(path.parent)
+
+
+def check_writable(path: Path) -> None:
+    """Raises the OSError that writing a file would, before the work whose result it is to hold.
+
+    Args:
+        path: Final name of the file; its folder is made where it is missing.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    make_folder(path.parent)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.touch()
+    temporary.unlink()
 
 
 def make_folder(folder: Path) -> None:

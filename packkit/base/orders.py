@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 
 Split = Literal["train", "validation"]
 
+LARGEST_SEED = (1 << 63) - 1
+"""Greatest seed: JSON, TOML, numpy and torch all take it as it is."""
+
+LARGEST_STEP = 1 << 20
+"""Packs that a step may have at most: at 4,096 tokens a pack, 4 billion tokens for one update."""
+
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 # Each round changes one half of a number by the other. Four rounds make such a cipher look random

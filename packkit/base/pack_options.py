@@ -20,3 +20,13 @@ SHARD_SIZE = 256 << 20
 ALGORITHM: Algorithm = "ffd"
 OVERLONG: Overlong = "reject"
 MAX_REJECT_RATE = 0.01
+
+LARGEST_CAPACITY = 1 << 24
+"""Tokens that a pack, and so a segment, an image or a reply, may have at most: 16,777,216.
+
+No model has a context of more. The planner's tables grow with the capacity: here they take 770 MiB
+and two seconds.
+"""
+
+LARGEST_SHARD = 1 << 40
+"""Bytes at which a shard is closed at most: 1 TiB, which common file systems hold in one file."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
+from packkit.cli.amounts import parse_tokens
+
 if TYPE_CHECKING:
     from typer import Context
 
@@ -58,6 +60,22 @@ IgnoreOption = Annotated[
     typer.Option(
         metavar="KEY|MARKER",
         help="Key or marker of records that does not matter; may be repeated.",
+    ),
+]
+
+NewTokensOption = Annotated[
+    int,
+    typer.Option(
+        parser=parse_tokens, metavar="TOKENS", help="Tokens of an answer at most: 512, 1k (1024)."
+    ),
+]
+
+ReplyTokensOption = Annotated[
+    int,
+    typer.Option(
+        parser=parse_tokens,
+        metavar="TOKENS",
+        help="Tokens of a reply at most, its reasoning included: 4096, 4k (k = 1024).",
     ),
 ]
 

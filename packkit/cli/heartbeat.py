@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from packkit.cli.console import show_notice
@@ -39,10 +39,12 @@ def heartbeat() -> Iterator[None]:
     is_done, started = threading.Event(), time.monotonic()
 
     def beat() -> None:
-        while not is_done.wait(INTERVAL):
-            elapsed = timedelta(seconds=int(time.monotonic() - started))
-            said = [say() for say in _under_way[-1:]] or ["at work"]
-            show_notice(f"{elapsed}: {said[0]}")
+        # A log that takes no more lines is no reason to end the work.
+        with suppress(OSError):
+            while not is_done.wait(INTERVAL):
+                elapsed = timedelta(seconds=int(time.monotonic() - started))
+                said = [say() for say in _under_way[-1:]] or ["at work"]
+                show_notice(f"{elapsed}: {said[0]}")
 
     thread = threading.Thread(target=beat, name="packkit-heartbeat", daemon=True)
     thread.start()

@@ -6,12 +6,14 @@ Exit codes: 0 done, 1 the data or the run failed, 2 usage, 130 interrupted.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 import warnings
 from importlib.metadata import entry_points
 from tempfile import NamedTemporaryFile
 from traceback import format_exception
+from types import FrameType
 from typing import Any, NoReturn
 
 import typer
@@ -20,12 +22,13 @@ from typer.rich_utils import rich_format_error
 from packkit.base.errors import InputError, OutputExistsError, PackkitError
 from packkit.cli.app import app
 from packkit.cli.console import prepare_streams, show_notice, visible
-from packkit.cli.flags import flags_of, with_flags
+from packkit.cli.flags import flags_of, given_flags, with_flags, with_homes
 from packkit.cli.heartbeat import heartbeat
 from packkit.cli.inspect import register_inspect
 from packkit.cli.mix import register_mix
 from packkit.cli.overlap import register_overlap
 from packkit.cli.packs import register_packs
+from packkit.cli.system_errors import in_words
 from packkit.cli.training import register_training
 
 _INTERRUPTED = 130
@@ -45,7 +48,11 @@ for _entry in sorted(entry_points(group="packkit.commands"), key=lambda entry: e
 def main() -> None:
     """Runs the command line and turns errors into one line and an exit code."""
     prepare_streams()
+    sys.argv[1:] = with_homes(sys.argv[1:])
     warnings.showwarning = _show_warning
+    # Where Ctrl-C is ignored, as in a background job, it stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _say_stopping)
     try:
         with heartbeat():
             code = app(standalone_mode=False)
@@ -62,7 +69,7 @@ def main() -> None:
             time.sleep(1)
             raise SystemExit(code) from None
         is_flagged = isinstance(error, InputError | OutputExistsError)
-        _fail(_flagged(error) if is_flagged else str(error), code)
+        _fail(_flagged(error) if is_flagged else _failed(error), code)
     except IndexError as error:
         _fail(str(error), 1)
     except BrokenPipeError:
@@ -79,16 +86,27 @@ def main() -> None:
     raise SystemExit(code)
 
 
+def _say_stopping(signal_number: int, frame: FrameType | None) -> None:
+    """Says at once that Ctrl-C was heard: what is under way may take seconds to end."""
+    # The interrupted code may itself be printing, which a second print would break into.
+    os.write(2, b"\npackkit: stopping ...\n")
+    signal.default_int_handler(signal_number, frame)
+
+
 def _flagged(error: PackkitError) -> str:
     return with_flags(str(error), flags_of(app, sys.argv[1:]))
 
 
-def _placed(error: OSError) -> str:
-    """Returns what the system says, behind the files that it says it of."""
-    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if name is not None]
-    if not names or error.strerror is None:
+def _failed(error: Exception) -> str:
+    """Returns what went wrong, and the way out where the system stood in the way."""
+    cause = error.__cause__
+    if not isinstance(cause, OSError):
         return str(error)
-    return f"{' -> '.join(names)}: {error.strerror}"
+    return str(error).replace(str(cause), _placed(cause))
+
+
+def _placed(error: OSError) -> str:
+    return in_words(error, given_flags(app, sys.argv[1:]))
 
 
 def _unexpected(error: Exception) -> str:

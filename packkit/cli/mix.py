@@ -34,11 +34,13 @@ def resolve_command(
     json: JsonOption = False,
 ) -> None:
     """Look at every sample, choose, and write what exactly is taken."""
+    from packkit.base.files import check_writable
     from packkit.cli.mix_printing import show_lock
     from packkit.cli.progress import progress
     from packkit.cli.tables import print_json
     from packkit.mixture import Lock, read_mixture, resolve_mixture
 
+    check_writable(lock)
     asked = read_mixture(mixture)
     encoder = None if tokenizer is None else asked.encoder(tokenizer)
     failure = None
@@ -60,9 +62,7 @@ def build_command(
     out: Annotated[Path, typer.Option(help="Folder of the pack set.")],
     data: Data = Path("."),
     tokenizer: LockTokenizerOption = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads (default: processors).")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads (default: processors).")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the pack set in the folder.")
     ] = False,

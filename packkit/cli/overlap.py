@@ -37,23 +37,26 @@ def overlap_command(
     """Look for images of an evaluation set in training data; exit code 1 where there are any."""
     import orjson
 
-    from packkit.base.files import write_atomically
+    from packkit.base.files import check_writable, write_atomically
     from packkit.cli.overlap_printing import show_overlap
+    from packkit.cli.progress import counting
     from packkit.cli.tables import print_json
     from packkit.overlap import OverlapSide, find_overlap
 
-    report = find_overlap(
-        OverlapSide(
-            paths=train, layout=layout, columns=parse_columns(columns), data_root=data_root
-        ),
-        OverlapSide(
-            paths=against,
-            layout=eval_layout,
-            columns=parse_columns(eval_columns),
-            data_root=eval_data_root,
-        ),
-        max_distance=distance,
+    training = OverlapSide(
+        paths=train, layout=layout, columns=parse_columns(columns), data_root=data_root
     )
+    evaluation = OverlapSide(
+        paths=against,
+        layout=eval_layout,
+        columns=parse_columns(eval_columns),
+        data_root=eval_data_root,
+    )
+    if out is not None:
+        check_writable(out)
+    with counting() as bars:
+        bars.add_task("comparing images and questions", total=None)
+        report = find_overlap(training, evaluation, max_distance=distance)
     if out is not None:
         lines = [orjson.dumps(hit.to_dict()) + b"\n" for hit in report.hits]
         write_atomically(out, b"".join(lines))

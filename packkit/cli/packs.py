@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -11,6 +10,7 @@ import typer
 
 from packkit.base import pack_options as default
 from packkit.base.pack_options import Algorithm, Overlong, Storage, TemplateName
+from packkit.cli.amounts import parse_bytes, parse_capacities, parse_tokens
 from packkit.cli.app import (
     PACKS_PANEL,
     ColumnsOption,
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from packkit.encoding import SampleEncoder
 
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
-
 Packs = Annotated[Path, typer.Argument(help="Pack set, .jsonl of packs, or Open-Qwen2VL folder.")]
 TokenizerOption = Annotated[
     str | None, typer.Option(help="For packs that hold no encoder: tokenizer.json or hub id.")
@@ -42,7 +40,12 @@ def pack_command(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the pack set.")] = Path("packs"),
     max_len: Annotated[
-        int, typer.Option(min=1, help="Capacity of a pack, tokens.")
+        int,
+        typer.Option(
+            parser=parse_tokens,
+            metavar="TOKENS",
+            help="Capacity of a pack: 4096, 4k (k = 1024).",
+        ),
     ] = default.MAX_LEN,
     tokenizer: Annotated[
         str, typer.Option(help="tokenizer.json, a folder that holds one, or a hub id.")
@@ -62,26 +65,28 @@ def pack_command(
         Storage, typer.Option(help="Shards of packs, or one JSON file a pack.")
     ] = default.STORAGE,
     shard_size: Annotated[
-        str, typer.Option(help="Bytes at which a shard is closed.")
-    ] = f"{default.SHARD_SIZE >> 20}MiB",
+        int,
+        typer.Option(
+            parser=parse_bytes,
+            metavar="BYTES",
+            show_default=f"{default.SHARD_SIZE >> 20}MiB",
+            help="Size at which a shard is closed: 256MiB, 500MB (Mi = 1024 Ki, M = 1000 k).",
+        ),
+    ] = default.SHARD_SIZE,
     algorithm: Annotated[
         Algorithm,
         typer.Option(help="First-Fit-Decreasing, exact filling, or the fewer packs of both."),
     ] = default.ALGORITHM,
-    max_images: Annotated[int | None, typer.Option(min=1, help="Images a pack may hold.")] = None,
-    max_samples: Annotated[int | None, typer.Option(min=1, help="Samples a pack may hold.")] = None,
+    max_images: Annotated[int | None, typer.Option(help="Images a pack may hold.")] = None,
+    max_samples: Annotated[int | None, typer.Option(help="Samples a pack may hold.")] = None,
     overlong: Annotated[
         Overlong,
         typer.Option(help="What happens to a sample longer than --max-len."),
     ] = default.OVERLONG,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of which samples meet, and of their order.")
-    ] = 0,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads (default: processors).")
-    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of which samples meet, and of their order.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Threads (default: processors).")] = None,
     max_pixels: Annotated[
-        int, typer.Option(min=1, help="Largest image accepted, width x height.")
+        int, typer.Option(help="Largest image accepted, width x height.")
     ] = MAX_PIXELS,
     check_images: Annotated[
         bool, typer.Option("--check-images", help="Decode every image once; reject the broken.")
@@ -93,7 +98,7 @@ def pack_command(
         bool, typer.Option("--strict", help="Stop at the first sample that would be rejected.")
     ] = False,
     max_reject_rate: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of rejects above which the run fails.")
+        float, typer.Option(help="Share of rejects above which the run fails.")
     ] = default.MAX_REJECT_RATE,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the pack set in the folder.")
@@ -124,13 +129,13 @@ def pack_command(
         image_suffix=image_suffix,
         ignore=tuple(ignore or ()),
         storage=storage,
-        shard_size=_size(shard_size),
+        shard_size=shard_size,
         algorithm=algorithm,
         max_images=max_images,
         max_samples=max_samples,
         overlong=overlong,
         seed=seed,
-        workers=workers or usable_cpus(),
+        workers=usable_cpus() if workers is None else workers,
         max_pixels=max_pixels,
         check_images=check_images,
         unique_ids=unique_ids,
@@ -155,9 +160,10 @@ def plan_command(
     source: Annotated[
         Path, typer.Argument(metavar="LENGTHS.npy|PACKS", help="Lengths in tokens, or a pack set.")
     ],
-    max_len: Annotated[str, typer.Option(help="Capacities, tokens, with commas.")] = str(
-        default.MAX_LEN
-    ),
+    max_len: Annotated[
+        str,
+        typer.Option(metavar="TOKENS,...", help="Capacities with commas: 2k,4k,8192 (k = 1024)."),
+    ] = str(default.MAX_LEN),
     json: JsonOption = False,
 ) -> None:
     """What other capacities and algorithms would give; no data is moved."""
@@ -166,7 +172,8 @@ def plan_command(
     from packkit.planning.whatif import what_if
     from packkit.shards.read_lengths import read_lengths
 
-    rows = what_if(read_lengths(source), _capacities(max_len))
+    capacities = parse_capacities(max_len)
+    rows = what_if(read_lengths(source), capacities)
     if json:
         print_json({"plans": [row.to_dict() for row in rows]})
     else:
@@ -176,7 +183,7 @@ def plan_command(
 def stats_command(
     packs: Packs,
     packs_per_step: Annotated[
-        int, typer.Option(min=1, help="Global batch for which the noise of sources is measured.")
+        int, typer.Option(help="Global batch for which the noise of sources is measured.")
     ] = 256,
     json: JsonOption = False,
 ) -> None:
@@ -219,10 +226,13 @@ def index_command(
 ) -> None:
     """Rebuild the sidecars of packs, ours or those that others wrote."""
     from packkit.cli.console import show_line
+    from packkit.cli.progress import progress
     from packkit.cli.tables import print_json
     from packkit.shards import rebuild_index
 
-    written = [str(path) for path in rebuild_index(packs, encoder=_encoder(tokenizer))]
+    with progress() as on_progress:
+        paths = rebuild_index(packs, encoder=_encoder(tokenizer), on_progress=on_progress)
+    written = [str(path) for path in paths]
     if json:
         print_json({"written": written})
     else:
@@ -278,25 +288,6 @@ def _encoder(tokenizer: str | None) -> SampleEncoder | None:
     from packkit.encoding import SampleEncoder
 
     return None if tokenizer is None else SampleEncoder(tokenizer)
-
-
-def _size(text: str) -> int:
-    """Parses a size such as 256MiB.
-
-    >>> _size("256MiB") == 256 * 2**20
-    True
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", text.strip().lower())
-    if match is None:
-        raise typer.BadParameter(f"--shard-size must be like 256MiB, got {text!r}")
-    return int(float(match[1]) * _UNITS[match[2] or ""])
-
-
-def _capacities(text: str) -> list[int]:
-    """Parses ``2048,4096``."""
-    if not re.fullmatch(r"\d+(,\d+)*", text):
-        raise typer.BadParameter(f"--max-len must be like 2048,4096, got {text!r}")
-    return [int(number) for number in text.split(",")]
 
 
 def register_packs(app: typer.Typer) -> None:

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from packkit.training.metrics import StepMetrics
     from packkit.training.trainer import OnStep
 
-_PHASES = {"measure": "measuring spans", "write": "writing shards", "verify": "verifying packs"}
+_PHASES = {
+    "measure": "measuring spans",
+    "write": "writing shards",
+    "verify": "verifying packs",
+    "index": "indexing shards",
+}
 
 
 class _Description(ProgressColumn):

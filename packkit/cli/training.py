@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from packkit.cli.app import TRAINING_PANEL
+from packkit.cli.app import TRAINING_PANEL, NewTokensOption
 
 if TYPE_CHECKING:
     from packkit.training.resume import Resumption
@@ -71,7 +71,7 @@ def generate_command(
     prompt: Annotated[
         str | None, typer.Option(help="What the user asks; without it, a caption is written.")
     ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens of the answer at most.")] = 512,
+    max_new_tokens: NewTokensOption = 512,
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Device that it runs on.")
     ] = "auto",

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from packkit.base.errors import InputError
+from packkit.base.pack_options import LARGEST_CAPACITY
+from packkit.base.values import check_whole
 from packkit.images import image_size
 from packkit.samples import Sample
 
@@ -39,7 +41,7 @@ class FixedImageTokens:
         tokens: Number of tokens of every image.
 
     Raises:
-        InputError: `tokens` is under 1.
+        InputError: `tokens` is not in 1..`LARGEST_CAPACITY`.
 
     >>> FixedImageTokens(144).spec, FixedImageTokens(144)(640, 480)
     ('fixed:144', 144)
@@ -48,8 +50,7 @@ class FixedImageTokens:
     tokens: int
 
     def __post_init__(self) -> None:
-        if self.tokens < 1:
-            raise InputError(f"image_tokens must be at least 1, got {self.tokens}")
+        check_whole("image_tokens", self.tokens, 1, LARGEST_CAPACITY)
 
     @property
     def spec(self) -> str:
@@ -74,7 +75,7 @@ def image_policy(spec: int | str | ImagePolicy) -> ImagePolicy:
     True
     """
     if isinstance(spec, str):
-        if match := re.fullmatch("(?:fixed:)?([0-9]+)", spec):
+        if match := re.fullmatch("(?:fixed:)?([0-9]{1,4000})", spec):
             return FixedImageTokens(int(match[1]))
     elif isinstance(spec, int):
         if not isinstance(spec, bool):

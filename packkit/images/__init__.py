@@ -1,7 +1,15 @@
 """Encoded images: headers, where their bytes stand, and pixels (`packkit.images.pixels`)."""
 
 from packkit.images.data_root import DataRoot
-from packkit.images.headers import FORMATS, HEAD_BYTES, MAX_PIXELS, ImageHeader, read_header
+from packkit.images.headers import (
+    FORMATS,
+    HEAD_BYTES,
+    LARGEST_PIXELS,
+    LARGEST_SIZE,
+    MAX_PIXELS,
+    ImageHeader,
+    read_header,
+)
 from packkit.images.references import (
     Base64Image,
     FileImage,
@@ -15,6 +23,8 @@ from packkit.images.references import (
 __all__ = [
     "FORMATS",
     "HEAD_BYTES",
+    "LARGEST_PIXELS",
+    "LARGEST_SIZE",
     "MAX_PIXELS",
     "Base64Image",
     "DataRoot",

@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packkit.base.errors import InputError, MissingExtraError, RejectReason, SampleError
-from packkit.images import MAX_PIXELS, ImageHeader, read_header
+from packkit.base.values import check_whole
+from packkit.images import LARGEST_PIXELS, LARGEST_SIZE, MAX_PIXELS, ImageHeader, read_header
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -83,8 +84,8 @@ class PixelDecoder:
     def __post_init__(self) -> None:
         if self.name not in DECODERS:
             raise InputError(f"decoder must be one of {', '.join(DECODERS)}, got {self.name!r}")
-        if self.size < 1:
-            raise InputError(f"image_size must be at least 1 pixel, got {self.size}")
+        check_whole("image_size", self.size, 1, LARGEST_SIZE)
+        check_whole("max_pixels", self.max_pixels, 1, LARGEST_PIXELS)
         if self.name == "turbo":
             for module in ("simplejpeg", "torch"):
                 if find_spec(module) is None:

@@ -15,7 +15,10 @@ STATE_VERSION = 1
 """Raised when the same state would lead to other packs."""
 
 # Places are counted from the beginning of training, and their numbers must fit in 64 bits.
-_LARGEST = {"epoch": (1 << 31) - 1, "step": LARGEST_COUNT, "position": LARGEST_COUNT}
+LARGEST_EPOCH = (1 << 31) - 1
+"""Greatest number of an epoch, which the ledger keeps in 32 bits."""
+
+_LARGEST = {"epoch": LARGEST_EPOCH, "step": LARGEST_COUNT, "position": LARGEST_COUNT}
 
 
 class Cursor(NamedTuple):

@@ -12,16 +12,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar, get_args
 
+from packkit.base.engine import LARGEST_WORKERS
 from packkit.base.errors import InputError
-from packkit.base.orders import Split
+from packkit.base.orders import LARGEST_SEED, LARGEST_STEP, Split
+from packkit.base.pack_options import LARGEST_CAPACITY
+from packkit.base.values import check_number, check_whole
 from packkit.encoding import SampleEncoder
-from packkit.images import MAX_PIXELS
+from packkit.images import LARGEST_PIXELS, LARGEST_SIZE, MAX_PIXELS
 from packkit.loading.order import Shuffle
 
 Decoder = Literal["pillow", "turbo"]
 BadImage = Literal["raise", "mask"]
 Tail = Literal["drop", "fill"]
 Rank = int | Literal["all"]
+
+LARGEST_PREFETCH = 1024
+"""Batches in the making at most: all of them are held in memory, and few hide any wait."""
 
 _Options = TypeVar("_Options")
 
@@ -52,6 +58,8 @@ class DatasetOptions:
     def __post_init__(self) -> None:
         if self.on_bad_image not in get_args(BadImage):
             raise InputError(f"on_bad_image must be raise or mask, got {self.on_bad_image!r}")
+        check_whole("image_size", self.image_size, 1, LARGEST_SIZE)
+        check_whole("max_pixels", self.max_pixels, 1, LARGEST_PIXELS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +100,12 @@ class SamplerOptions:
             if getattr(self, name) not in get_args(choices):
                 known, given = ", ".join(get_args(choices)), getattr(self, name)
                 raise InputError(f"{name} must be one of {known}, got {given!r}")
-        if not 0 <= self.validation_fraction < 1:
+        check_whole("packs_per_step", self.packs_per_step, 1, LARGEST_STEP)
+        check_whole("seed", self.seed, 0, LARGEST_SEED)
+        if self.world_size is not None:
+            check_whole("world_size", self.world_size, 1, LARGEST_STEP)
+        check_number("validation_fraction", self.validation_fraction, 0, 1)
+        if self.validation_fraction == 1:
             raise InputError(
                 f"validation_fraction must be in [0, 1), got {self.validation_fraction}"
             )
@@ -113,8 +126,8 @@ class BatchOptions:
 
     def __post_init__(self) -> None:
         for name in ("pad_to_multiple_of", "max_seqlen"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise InputError(f"{name} must be at least 1, got {value}")
+            if (value := getattr(self, name)) is not None:
+                check_whole(name, value, 1, LARGEST_CAPACITY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,11 +148,8 @@ class LoaderOptions(DatasetOptions, SamplerOptions, BatchOptions):
         DatasetOptions.__post_init__(self)
         SamplerOptions.__post_init__(self)
         BatchOptions.__post_init__(self)
-        if self.threads < 0 or self.prefetch < 1:
-            raise InputError(
-                f"threads must be at least 0 and prefetch at least 1, got {self.threads} and "
-                f"{self.prefetch}"
-            )
+        check_whole("threads", self.threads, 0, LARGEST_WORKERS)
+        check_whole("prefetch", self.prefetch, 1, LARGEST_PREFETCH)
 
 
 class DatasetKeywords(TypedDict, total=False):

@@ -8,11 +8,12 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from packkit.base.errors import InputError
+from packkit.base.values import LARGEST_COUNT, shown
 
 Unit = Literal["samples", "tokens"]
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
-_COUNT = re.compile(r"(\d+(?:\.\d+)?)([KMB]?)")
+_COUNT = re.compile(r"([0-9]{1,400}(?:\.[0-9]{1,400})?)([KMB]?)")
 
 
 class Quantity(NamedTuple):
@@ -37,7 +38,7 @@ def parse_count(value: int | str) -> int:
     """Reads an exact count: a number, or text as 180K, 1.5M, 5B.
 
     Raises:
-        InputError: The text is no count, or no whole number of at least 1.
+        InputError: The text is no count, or no whole number in 1..`LARGEST_COUNT`.
 
     >>> parse_count("180K"), parse_count("1.5M"), parse_count(9835)
     (180000, 1500000, 9835)
@@ -45,7 +46,10 @@ def parse_count(value: int | str) -> int:
     match = _COUNT.fullmatch(str(value).strip().replace(",", ""))
     count = Fraction(match[1]) * _UNITS[match[2]] if match else Fraction(0)
     if count < 1 or count.denominator != 1:
-        raise InputError(f"must be a whole number of at least 1, as 13000 or 13K, got {value!r}")
+        rule = "must be a whole number of at least 1, as 13000 or 13K"
+        raise InputError(f"{rule}, got {shown(value)}")
+    if count > LARGEST_COUNT:
+        raise InputError(f"must be at most {LARGEST_COUNT}, got {shown(value)}")
     return int(count)
 
 

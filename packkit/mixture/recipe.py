@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from packkit.base.checked_toml import check_tables, read_tables
 from packkit.base.errors import InputError
+from packkit.base.orders import LARGEST_SEED
 from packkit.base.pack_options import Algorithm, Overlong
+from packkit.base.values import check_number, check_positive, check_whole
 from packkit.encoding import SampleEncoder
 from packkit.mixture.modalities import known_modalities
 from packkit.mixture.quantities import Quantity, Unit, apportion, parse_count
@@ -93,13 +95,11 @@ class MixtureSource:
         if len(given) > 1:
             raise InputError(f"{place}: only one of {' and '.join(given)} can be given")
         for key in ("repeat", "weight"):
-            if getattr(self, key) is not None and getattr(self, key) <= 0:
-                raise InputError(f"{place}: {key} must be positive, got {getattr(self, key)}")
+            if (value := getattr(self, key)) is not None:
+                check_positive(f"{place}: {key}", value)
         for key in ("take", "tokens"):
             _count(f"{place}: {key}", getattr(self, key))
-        if not 0 <= self.max_reject_rate <= 1:
-            rate = self.max_reject_rate
-            raise InputError(f"{place}: max_reject_rate must be in [0, 1], got {rate}")
+        check_number(f"{place}: max_reject_rate", self.max_reject_rate, 0, 1)
         if self.modality not in (None, *known_modalities()):
             known = ", ".join(known_modalities())
             raise InputError(f"{place}: modality must be one of {known}, got {self.modality!r}")
@@ -163,8 +163,7 @@ class Mixture:
         if any(weighted) != (self.total is not None):
             raise InputError("total and the weights of sources go together")
         _count("total", self.total)
-        if self.seed < 0:
-            raise InputError(f"seed must not be negative, got {self.seed}")
+        check_whole("seed", self.seed, 0, LARGEST_SEED)
 
     @property
     def quantities(self) -> list[Quantity]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from packkit.base.errors import InputError
 from packkit.base.orders import hash_keys, seeded_key
+from packkit.base.values import check_number, check_whole
 from packkit.mixture.quantities import Quantity
 
 Shortage = Literal["error", "all", "repeat"]
@@ -23,6 +24,9 @@ it again from the start."""
 
 # Keeps this use of the seed independent of other orders of the same seed.
 _STREAM = 0x313
+
+LARGEST_TAKE = (1 << 31) - 1
+"""Samples that may be taken of one source, repeats included: their numbers take 16 GiB."""
 
 
 class _Asked(NamedTuple):
@@ -66,12 +70,15 @@ def take(
         int64 [k], numbers of the samples, ascending; one taken several times stands there as often.
 
     Raises:
-        InputError: The source has less than is asked for and `shortage` is ``error``, or nothing.
+        InputError: The source has less than is asked for and `shortage` is ``error``, or nothing;
+            or it would give more than `LARGEST_TAKE` samples.
     """
     n, tokens = len(ranks), int(lengths.sum(dtype=np.int64))
     if quantity.kind == "repeat":
         # A half is rounded up, as people round.
-        return _cycle(ranks, int(n * quantity.value + 0.5))
+        amount = n * quantity.value
+        check_number("samples to take", amount, 0, LARGEST_TAKE)
+        return _cycle(ranks, int(amount + 0.5))
     is_tokens = quantity.kind == "tokens"
     asked = _Asked(int(quantity.value), tokens if is_tokens else n, quantity.kind)
     amount = _within(asked, shortage)
@@ -101,6 +108,7 @@ def _cycle(ranks: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
     n = len(ranks)
     if not n:
         return np.empty(0, np.int64)
+    check_whole("samples to take", count, 0, LARGEST_TAKE)
     cycles, rest = divmod(count, n)
     first = np.argsort(ranks, kind="stable")[:rest] if rest else np.empty(0, np.int64)
     return np.sort(np.concatenate([np.repeat(np.arange(n), cycles), first]))

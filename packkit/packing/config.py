@@ -7,11 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from packkit.base import pack_options as default
-from packkit.base.engine import usable_cpus
+from packkit.base.engine import LARGEST_WORKERS, usable_cpus
 from packkit.base.errors import InputError
-from packkit.base.pack_options import Algorithm, Overlong, Storage
+from packkit.base.orders import LARGEST_SEED
+from packkit.base.pack_options import (
+    LARGEST_CAPACITY,
+    LARGEST_SHARD,
+    Algorithm,
+    Overlong,
+    Storage,
+)
+from packkit.base.values import LARGEST_COUNT, check_number, check_whole
 from packkit.encoding import SampleEncoder
-from packkit.images import MAX_PIXELS
+from packkit.images import LARGEST_PIXELS, MAX_PIXELS
 
 # Every option stands in one of these three, which a test derives from the fields.
 
@@ -27,6 +35,17 @@ DECIDING = frozenset(
 RESOLVED = frozenset({"tokenizer", "data_root"})
 # What changes no kept result. A strict run takes none that holds a reject.
 PASSING = frozenset({"workers", "strict", "max_reject_rate", "overwrite"})
+
+# Greater limits than a pack holds tokens are none, and size nothing.
+_LARGEST = {
+    "max_len": LARGEST_CAPACITY,
+    "shard_size": LARGEST_SHARD,
+    "workers": LARGEST_WORKERS,
+    "max_pixels": LARGEST_PIXELS,
+    "max_images": LARGEST_COUNT,
+    "max_samples": LARGEST_COUNT,
+}
+_OPTIONAL = frozenset({"max_images", "max_samples"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +110,10 @@ class PackConfig:
     allow_truncated: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("max_len", "shard_size", "workers", "max_pixels"):
-            _check_positive(name, getattr(self, name))
-        for name in ("max_images", "max_samples"):
-            if getattr(self, name) is not None:
-                _check_positive(name, getattr(self, name))
+        for name, most in _LARGEST.items():
+            if not (name in _OPTIONAL and getattr(self, name) is None):
+                check_whole(name, getattr(self, name), 1, most)
+        check_whole("seed", self.seed, 0, LARGEST_SEED)
         for name, choices in (
             ("algorithm", get_args(Algorithm)),
             ("overlong", get_args(Overlong)),
@@ -104,10 +122,7 @@ class PackConfig:
             if getattr(self, name) not in choices:
                 given = getattr(self, name)
                 raise InputError(f"{name} must be one of {', '.join(choices)}, got {given!r}")
-        if not 0 <= self.max_reject_rate <= 1:
-            raise InputError(f"max_reject_rate must be in [0, 1], got {self.max_reject_rate}")
-        if self.seed < 0:
-            raise InputError(f"seed must not be negative, got {self.seed}")
+        check_number("max_reject_rate", self.max_reject_rate, 0, 1)
 
     def encoder(self) -> SampleEncoder:
         """Returns the encoder that these options name."""
@@ -117,8 +132,3 @@ class PackConfig:
         """Returns the options that decide the output, but for those stated by what they mean."""
         values = {name: getattr(self, name) for name in sorted(DECIDING)}
         return {**values, "columns": dict(self.columns), "ignore": sorted(self.ignore)}
-
-
-def _check_positive(name: str, value: int) -> None:
-    if value < 1:
-        raise InputError(f"{name} must be at least 1, got {value}")

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from packkit.base.errors import InputError, LengthError
-from packkit.base.pack_options import ALGORITHM, Algorithm
+from packkit.base.pack_options import ALGORITHM, LARGEST_CAPACITY, Algorithm
+from packkit.base.values import LARGEST_COUNT, check_whole
 from packkit_kernels.bounds import bin_lower_bound
 from packkit_kernels.dealing import deal_samples
 from packkit_kernels.ffd import place_first_fit
@@ -253,8 +254,8 @@ def _check_options(
     limits = {"max_images": max_images, "max_samples": max_samples}
     given = {name: limit for name, limit in limits.items() if limit is not None}
     for name, limit in {"capacity": capacity, **given}.items():
-        if isinstance(limit, bool) or not isinstance(limit, int | np.integer) or limit < 1:
-            raise InputError(f"{name} must be an integer of at least 1, got {limit!r}")
+        # Greater limits than a bin holds samples are none, and size nothing.
+        check_whole(name, limit, 1, LARGEST_CAPACITY if name == "capacity" else LARGEST_COUNT)
     if algorithm not in get_args(Algorithm):
         raise InputError(
             f"algorithm must be one of {', '.join(get_args(Algorithm))}, got {algorithm!r}"

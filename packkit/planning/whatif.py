@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from packkit.base.pack_options import Algorithm
+from packkit.base.pack_options import LARGEST_CAPACITY, Algorithm
+from packkit.base.values import check_whole
 from packkit.planning.plan import plan_histogram
 
 _ALGORITHMS: tuple[Algorithm, ...] = ("ffd", "fill")
@@ -55,10 +56,17 @@ def what_if(lengths: NDArray[Any], capacities: Sequence[int]) -> list[WhatIf]:
         lengths: Integer [n], tokens of each sample, at least 1.
         capacities: Capacities to try, tokens of a pack.
 
+    Raises:
+        InputError: A capacity is not in 1..`LARGEST_CAPACITY`.
+
     >>> [row.packs for row in what_if(np.array([6, 4, 3, 3]), [8, 10])]
     [3, 3, 2, 2]
     """
-    counts = np.bincount(lengths)
+    for capacity in capacities:
+        check_whole("max_len", capacity, 1, LARGEST_CAPACITY)
+    # What fits in no capacity is not counted: a single length could take all memory.
+    largest = max(capacities, default=0)
+    counts = np.bincount(lengths[lengths <= largest])
     rows = []
     for capacity in capacities:
         fitting = counts[: capacity + 1].astype(np.int64)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from packkit.base.engine import Progress
 from packkit.base.files import write_atomically
 from packkit.encoding import SampleEncoder
 from packkit.shards.locate import locate
 
 
-def rebuild_index(path: str | Path, *, encoder: SampleEncoder | None = None) -> list[Path]:
+def rebuild_index(
+    path: str | Path, *, encoder: SampleEncoder | None = None, on_progress: Progress | None = None
+) -> list[Path]:
     """Writes the index of every shard from its packs alone.
 
     Args:
         path: A pack set, a ``.jsonl`` of packs, or a folder of ``*_packed.json`` files.
         encoder: Encoder that counts the tokens of images; by default the set's own. Without any,
             they are -1.
+        on_progress: Is told how many shards are done.
 
     Returns:
         Paths of the indexes written. For a pack set their bytes are those that its writer wrote.
@@ -30,6 +34,8 @@ def rebuild_index(path: str | Path, *, encoder: SampleEncoder | None = None) -> 
     shards, manifest = locate(folder)
     if encoder is None and manifest is not None and manifest.encoder is not None:
         encoder = SampleEncoder.load(folder / "encoder")
-    for shard in shards:
+    for number, shard in enumerate(shards):
+        if on_progress is not None:
+            on_progress("index", number, len(shards))
         write_atomically(shard.index_path, scan_shard(shard, encoder=encoder))
     return [shard.index_path for shard in shards]

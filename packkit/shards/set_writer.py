@@ -9,6 +9,8 @@ from typing import Literal, Self
 
 from packkit.base.errors import FormatError, OutputExistsError
 from packkit.base.files import write_atomically
+from packkit.base.pack_options import LARGEST_SHARD
+from packkit.base.values import LARGEST_COUNT, check_whole
 from packkit.encoding import SampleEncoder
 from packkit.images import image_size
 from packkit.samples import Pack
@@ -30,6 +32,7 @@ class PackWriter:
         storage: How packs lie on disk: ``shards`` or ``files``.
 
     Raises:
+        InputError: `capacity` or `shard_size` is out of range.
         OutputExistsError: `out` holds a pack set, the shards of a run that did not finish, or
             another file that the set would replace.
     """
@@ -43,6 +46,8 @@ class PackWriter:
         shard_size: int = 256 << 20,
         storage: Literal["shards", "files"] = "shards",
     ) -> None:
+        check_whole("capacity", capacity, 1, LARGEST_COUNT)
+        check_whole("shard_size", shard_size, 1, LARGEST_SHARD)
         self._out = Path(out)
         if (self._out / MANIFEST).exists():
             raise OutputExistsError(self._out, "already holds a pack set")

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from packkit.base.orders import LARGEST_STEP
+from packkit.base.values import check_whole
 from packkit.planning import plan_histogram
 from packkit.shards.index import ShardIndex
 from packkit.shards.reader import PackReader
@@ -110,7 +112,11 @@ def set_stats(reader: PackReader, *, packs_per_step: int = PACKS_PER_STEP) -> Se
     Args:
         reader: Open pack set.
         packs_per_step: Packs of one step, for the noise of the groups.
+
+    Raises:
+        InputError: `packs_per_step` is not in 1..`LARGEST_STEP`.
     """
+    check_whole("packs_per_step", packs_per_step, 1, LARGEST_STEP)
     indexes = [reader.index(number) for number in range(reader.shards)]
     lengths = reader.lengths
     samples_per_pack = _joined([np.diff(index.first_sample) for index in indexes])

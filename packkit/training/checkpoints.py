@@ -229,7 +229,10 @@ def _removed_if_broken(temporary: Path, path: Path, ranks: Ranks) -> Iterator[No
     except (OSError, CheckpointException) as error:
         if ranks.is_first:
             shutil.rmtree(temporary, ignore_errors=True)
-        raise CheckpointError(path, f"cannot save it: {_cause(error)}") from error
+        cause = _cause(error)
+        if isinstance(cause, OSError) and cause.filename is None:
+            cause.filename = str(path)
+        raise CheckpointError(path, f"cannot save it: {cause}") from cause
 
 
 @contextmanager
@@ -241,10 +244,10 @@ def _readable(path: Path) -> Iterator[None]:
         raise CheckpointError(path, f"cannot load it: {_cause(error)}") from error
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: BaseException) -> BaseException:
     """Returns the reason of a failure, the first that torch gathered from the ranks."""
     failures = getattr(error, "failures", None)
-    return str(next(iter(failures.values()))[0]) if failures else str(error)
+    return next(iter(failures.values()))[0] if failures else error
 
 
 @contextmanager

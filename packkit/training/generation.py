@@ -14,6 +14,8 @@ from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
 from packkit.base.errors import FormatError
+from packkit.base.pack_options import LARGEST_CAPACITY
+from packkit.base.values import check_whole
 from packkit.encoding import SampleEncoder
 from packkit.encoding.tokenizer import TextTokenizer
 from packkit.images.pixels import PixelDecoder
@@ -154,6 +156,7 @@ class Generator:
             prompts: Prompts to continue, at least one, with any number of images each.
             max_new_tokens: Number of tokens after which a text is cut.
         """
+        check_whole("max_new_tokens", max_new_tokens, 1, LARGEST_CAPACITY)
         embedded, mask = self._embed(prompts)
         end_ids = self._encoder.end_ids
         ids = self._model.llava.generate(

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration, SiglipVisionConfig
 
 from packkit.base.errors import InputError
+from packkit.base.pack_options import LARGEST_CAPACITY
+from packkit.base.values import check_whole
 from packkit.encoding import IGNORED
 from packkit.loading import PackBatch
 from packkit.training.attention import Attention, attention_inputs, choose_attention
@@ -50,8 +52,7 @@ class ModelConfig:
     activation_checkpointing: bool = False
 
     def __post_init__(self) -> None:
-        if self.image_tokens < 1:
-            raise InputError(f"image_tokens must be at least 1, got {self.image_tokens}")
+        check_whole("image_tokens", self.image_tokens, 1, LARGEST_CAPACITY)
 
 
 def count_features(vision: SiglipVisionConfig) -> int:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from packkit.base.errors import InputError
+from packkit.base.values import check_number, check_positive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +37,11 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         for name in ("lr", "eps"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
-        if not self.max_grad_norm > 0:
-            raise InputError(f"max_grad_norm must be positive, got {self.max_grad_norm}")
-        if not 0 <= self.weight_decay < math.inf:
-            raise InputError(f"weight_decay must not be negative, got {self.weight_decay}")
-        if not 0 <= self.warmup <= 1:
-            raise InputError(f"warmup must be in [0, 1], got {self.warmup}")
+            check_positive(name, getattr(self, name))
+        if self.max_grad_norm != math.inf:
+            check_positive("max_grad_norm", self.max_grad_norm)
+        check_number("weight_decay", self.weight_decay, 0)
+        check_number("warmup", self.warmup, 0, 1)
         if not all(0 <= beta < 1 for beta in self.betas):
             raise InputError(f"betas must be two numbers in [0, 1), got {list(self.betas)}")
 

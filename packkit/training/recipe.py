@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, Unpack
 
 from packkit.base.checked_toml import check_tables, read_tables
+from packkit.base.engine import LARGEST_WORKERS
 from packkit.base.errors import InputError
+from packkit.base.orders import LARGEST_SEED, LARGEST_STEP
+from packkit.base.values import LARGEST_COUNT, check_whole
+from packkit.loading.cursor import LARGEST_EPOCH
 from packkit.loading.options import BadImage, Decoder, LoaderKeywords, LoaderOptions
 from packkit.loading.order import Shuffle
 from packkit.training.model import ModelConfig
@@ -56,9 +60,10 @@ class DataConfig:
         return LoaderOptions(**{**values, **changes})
 
     def __post_init__(self) -> None:
-        for name in ("packs_per_step", "micro_packs", "epochs"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_whole("packs_per_step", self.packs_per_step, 1, LARGEST_STEP)
+        check_whole("micro_packs", self.micro_packs, 1, LARGEST_STEP)
+        check_whole("epochs", self.epochs, 1, LARGEST_EPOCH)
+        check_whole("threads", self.threads, 0, LARGEST_WORKERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +96,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not self.out:
             raise InputError("out must name a folder, got ''")
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"seed must be in [0, 2^63), got {self.seed}")
-        for name in ("checkpoint_every", "keep"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_whole("seed", self.seed, 0, LARGEST_SEED)
+        check_whole("checkpoint_every", self.checkpoint_every, 1, LARGEST_COUNT)
+        check_whole("keep", self.keep, 1, LARGEST_COUNT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

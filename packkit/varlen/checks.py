@@ -13,6 +13,9 @@ from torch import Tensor
 
 from packkit.base.errors import InputError
 
+LARGEST_TOTAL = (1 << 31) - 1
+"""Tokens of a batch at most: `cu_seqlens` counts them in int32."""
+
 
 def check_tensor(
     name: str, tensor: Tensor, *, dtype: torch.dtype, dim: int, device: torch.device
@@ -32,6 +35,9 @@ def check_segments(cu_seqlens: Tensor, total: int) -> None:
         raise InputError(f"cu_seqlens must have at least 2 entries, got {len(cu_seqlens)}")
     if total < 1:
         raise InputError(f"total must be at least 1 token, got {total}")
+    # The entries are int32. A number that torch.compile leaves open is compared alone.
+    if total > LARGEST_TOTAL:
+        raise InputError(f"total must be at most {LARGEST_TOTAL} tokens, got {total}")
 
 
 def check_cu_seqlens(cu_seqlens: Tensor, total: int) -> None:

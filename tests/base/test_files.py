@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from packkit.base import files
 from packkit.base.errors import ChecksumError
 from packkit.base.files import (
+    check_writable,
     make_folder,
     names_in_errors,
     split_sealed,
@@ -103,7 +104,7 @@ class Failing:
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
 def test_errors_of_open_files_name_them_and_leave_nothing(tmp_path, monkeypatch, code):
     monkeypatch.setattr(files.os, "fsync", Failing(code))
-    with pytest.raises(OSError, match=re.escape(f": '{tmp_path}/file.tmp'") + "$") as caught:
+    with pytest.raises(OSError, match=re.escape(f": '{tmp_path}/file.tmp'") + r"(\n|$)") as caught:
         write_atomically(tmp_path / "file", b"x")
     assert caught.value.errno == code
     assert os.listdir(tmp_path) == []
@@ -137,3 +138,15 @@ def test_sealed_files_come_back_or_are_damaged(tmp_path_factory, content, data):
         split_sealed(path, memoryview(stored))
     with pytest.raises(ChecksumError):
         split_sealed(path, memoryview(bytes(stored))[: data.draw(st.integers(0, 15))])
+
+
+def test_a_place_is_checked_and_left_as_it_was(tmp_path):
+    check_writable(tmp_path / "new" / "file")
+    assert os.listdir(tmp_path / "new") == []
+    (tmp_path / "file").write_bytes(b"old")
+    check_writable(tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    for wrong, code in ((tmp_path, errno.EISDIR), (tmp_path / "file" / "x", errno.EEXIST)):
+        with pytest.raises(OSError) as caught:
+            check_writable(wrong)
+        assert caught.value.errno == code

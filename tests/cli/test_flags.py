@@ -6,7 +6,7 @@ import sys
 import pytest
 from packing_inputs import caption, write_lines
 
-from packkit.cli.flags import flags_of, with_flags
+from packkit.cli.flags import flags_of, given_flags, with_flags, with_homes
 from packkit.cli.main import app
 
 FLAGS = {"max_len": "--max-len", "overwrite": "--overwrite", "seed": "--seed", "out": "--out"}
@@ -39,6 +39,37 @@ def test_flags_stand_behind_the_message(message, added):
 )
 def test_flags_are_those_of_the_command_that_is_called(arguments, name, flag):
     assert flags_of(app, arguments)[name] == flag
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        ("pack a --out b --seed 3", [("--out", "b"), ("--seed", "3")]),
+        ("pack a --out=b", [("--out", "b")]),
+        ("pack a --strict", [("--strict", ""), ("--out", "packs")]),
+        ("overlap a --against b", [("--against", "b")]),
+    ],
+)
+def test_flags_are_found_with_what_they_were_given(words, given):
+    assert given_flags(app, words.split()) == given
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("--out=~/x", "--out=/home/me/x"),
+        ("~/x", "/home/me/x"),
+        ("slake=~", "slake=/home/me"),
+        ("--benchmark=slake=~/x", "--benchmark=slake=/home/me/x"),
+        ("--out=~other/x", "--out=~other/x"),
+        ("a~/x", "a~/x"),
+        ("./~/x", "./~/x"),
+        ("--out=a/~", "--out=a/~"),
+    ],
+)
+def test_a_tilde_that_begins_a_path_is_the_home(word, meant, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert with_homes([word]) == [meant]
 
 
 def test_commands_without_an_option_have_no_flag_for_it():

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
@@ -88,6 +89,18 @@ def test_a_long_command_is_heard_where_its_output_is_no_terminal(packing):
         lines = [process.stderr.readline() for _ in range(3)]
         process.kill()
     assert all(line.startswith(b"packkit: 0:00:0") for line in lines), lines
+
+
+def test_ctrl_c_is_heard_at_once(packing):
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(packing, **pipes) as process:
+        assert b"at work" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read().splitlines()
+    assert process.returncode == 130
+    first, last = [line for line in said if line and not line.startswith(b"packkit: 0:00")]
+    assert first == b"packkit: stopping ..."
+    assert last == b"packkit: interrupted; the same command goes on from here"
 
 
 def test_on_a_terminal_it_draws_bars_instead(packing):

@@ -20,6 +20,7 @@ def run(monkeypatch, capsys):
 
     def run_main(application):
         monkeypatch.setattr(command_line, "app", lambda standalone_mode: application())
+        monkeypatch.setattr(command_line, "given_flags", lambda app, words: [("--out", "a")])
         with pytest.raises(SystemExit) as end:
             command_line.main()
         return end.value.code, *capsys.readouterr()
@@ -38,8 +39,11 @@ def raising(error):
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (OSError(errno.ENOSPC, "No space left on device", "a/b"), "a/b: No space left on device"),
-        (PermissionError(errno.EACCES, "Permission denied", b"a"), "a: Permission denied"),
+        (OSError(errno.EIO, "Input/output error", b"a/b"), "a/b: Input/output error"),
+        (
+            OSError(errno.EROFS, "Read-only file system", "a/b"),
+            "cannot write to a/b: its file system is read-only; name another --out",
+        ),
         (OSError(errno.EXDEV, "Cross-device link", "a", None, "b"), "a -> b: Cross-device link"),
         (OSError("no words of the system"), "no words of the system"),
         (CheckpointError("run/step", "cannot be read"), "run/step: cannot be read"),
@@ -48,6 +52,15 @@ def raising(error):
 )
 def test_expected_errors_name_their_file(run, error, words):
     assert run(raising(error)) == (1, "", f"packkit: {words}\n")
+
+
+def test_an_error_of_packkit_says_what_the_system_refused(run):
+    def save():
+        cause = OSError(errno.EROFS, "Read-only file system", "a/b")
+        raise CheckpointError("a", f"cannot save it: {cause}") from cause
+
+    said = "cannot save it: cannot write to a/b: its file system is read-only; name another --out"
+    assert run(save) == (1, "", f"packkit: a: {said}\n")
 
 
 def test_exit_codes(run, monkeypatch):

@@ -56,6 +56,13 @@ def test_fewer_than_one_token_is_refused(spec):
         image_policy(spec)
 
 
+@pytest.mark.parametrize("spec", [2**24 + 1, "fixed:100000000000", "9" * 5000])
+def test_more_tokens_than_a_pack_may_have_are_refused(spec):
+    assert image_policy(2**24).spec == "fixed:16777216"
+    with pytest.raises(InputError, match="image_tokens must be"):
+        image_policy(spec)
+
+
 @pytest.mark.parametrize(
     "spec", ["", "fixed", "fixed:", "fixed:-1", "fixed:1.5", "grid:28", True, None, 1.5, len]
 )

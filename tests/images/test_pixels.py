@@ -204,7 +204,7 @@ def test_wrong_options_are_refused():
     with pytest.raises(InputError, match="decoder must be one of pillow, turbo, got 'opencv'"):
         PixelDecoder("opencv", 384)
     for size in (0, -1):
-        with pytest.raises(InputError, match=f"size must be at least 1 pixel, got {size}"):
+        with pytest.raises(InputError, match=f"size must be at least 1, got {size}"):
             PixelDecoder("pillow", size)
 
 

@@ -58,8 +58,22 @@ def test_keywords_and_objects_add_up():
         {"pad_to_multiple_of": -1},
         {"threads": -1},
         {"prefetch": 0},
+        {"packs_per_step": 0},
+        {"packs_per_step": 2**20 + 1},
+        {"packs_per_step": True},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"world_size": 10**30, "rank": 0},
+        {"validation_fraction": float("nan")},
+        {"image_size": 0},
+        {"image_size": 8193},
+        {"max_pixels": 2**30 + 1},
+        {"pad_to_multiple_of": 2**24 + 1},
+        {"max_seqlen": 10**11},
+        {"threads": 1025},
+        {"prefetch": 1025},
     ],
 )
 def test_values_out_of_range_are_named_at_once(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
-        LoaderOptions(packs_per_step=1, **wrong)
+        LoaderOptions(**{"packs_per_step": 1, **wrong})

@@ -54,7 +54,11 @@ def test_stages_add_up_to_what_the_paper_says():
         (tables({**SOURCE, "take": "12.3456K"}), "source a: take: must be a whole number"),
         (tables({**SOURCE, "take": 0}), "source a: take: must be a whole number of at least 1"),
         (tables({**SOURCE, "take": 3, "repeat": 2.0}), "only one of take and repeat can be given"),
-        (tables({**SOURCE, "repeat": -1.0}), "source a: repeat must be positive, got -1.0"),
+        (
+            tables({**SOURCE, "repeat": -1.0}),
+            "source a: repeat must be positive and finite",
+        ),
+        (tables({**SOURCE, "weight": 10**400}), "source a: weight must be"),
         (tables({**SOURCE, "shortage": "some"}), "shortage"),
         (tables({**SOURCE, "modality": "ct"}), "modality must be one of CT, MRI"),
         (tables({**SOURCE, "max_reject_rate": 2.0}), r"max_reject_rate must be in \[0, 1\]"),

@@ -96,6 +96,14 @@ def test_seeds_and_sources_choose_apart():
             assert 200 < len(source & other) < 300
 
 
+@pytest.mark.parametrize(
+    "quantity", [samples(2**31), Quantity("repeat", 2.0**31), Quantity("repeat", 1.7e308)]
+)
+def test_more_samples_than_memory_holds_are_refused_before_they_are_taken(quantity):
+    with pytest.raises(InputError, match="samples to take must be"):
+        chosen([1, 2, 3], quantity, shortage="repeat")
+
+
 def test_shortage_is_an_error_unless_said_otherwise():
     with pytest.raises(InputError, match="4 samples asked for, 3 available after filters"):
         chosen([1, 2, 3], samples(4))

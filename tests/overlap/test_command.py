@@ -34,6 +34,12 @@ def test_an_image_makes_it_fail(run, write, pictures, tmp_path):
     assert shown.returncode == 1 and "the first 2 of 2 hits" in shown.stdout
 
 
+def test_a_place_that_takes_no_file_is_said_before_the_work(run, tmp_path):
+    done = run("nowhere", "--against", "nowhere", "--out", str(tmp_path))
+    said = f"packkit: {tmp_path} must be a file, but it is a folder; name another --out\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
 def test_a_question_alone_does_not(run, write, pictures):
     clean = run(
         write("train", ("What?", pictures[0])), "--against", write("eval", ("What?", pictures[1]))

@@ -39,6 +39,24 @@ OTHERS = {
 }
 
 
+LARGEST = {
+    "max_len": 2**24,
+    "shard_size": 2**40,
+    "workers": 1024,
+    "max_pixels": 2**30,
+    "max_images": 2**53 - 1,
+    "max_samples": 2**53 - 1,
+    "seed": 2**63 - 1,
+}
+
+
+def test_every_number_has_a_greatest_value_that_is_allowed():
+    numbers = {name for name, value in OTHERS.items() if type(value) is int}
+    # That of image_tokens is the encoder's.
+    assert numbers - {"image_tokens"} == set(LARGEST)
+    assert PackConfig(**LARGEST).max_len == 2**24
+
+
 def test_every_option_is_looked_at_and_classed():
     options = {option.name for option in fields(PackConfig)}
     assert set(OTHERS) == options
@@ -66,6 +84,13 @@ def test_identity_changes_with_what_decides_the_output(name):
         ({"max_reject_rate": 1.1}, r"max_reject_rate must be in \[0, 1\], got 1\.1"),
         ({"max_reject_rate": -0.1}, r"max_reject_rate must be in \[0, 1\], got -0\.1"),
         ({"seed": -1}, "seed must not be negative, got -1"),
+        ({"max_reject_rate": float("nan")}, r"max_reject_rate must be in \[0, 1\], got nan"),
+        *(({name: True}, f"{name} must be a whole number, got True") for name in LARGEST),
+        *(
+            ({name: most + 1}, f"{name} must be at most {most}, got {most + 1}")
+            for name, most in LARGEST.items()
+        ),
+        *(({name: 10**30}, f"{name} must be at most") for name in LARGEST),
     ],
 )
 def test_illegal_options_are_named(options, message):

@@ -20,6 +20,7 @@ from recipe_texts import (
     refusal,
 )
 
+from packkit.base.errors import InputError
 from packkit.mixture import read_mixture
 from packkit.training.recipe import read_recipe
 
@@ -89,9 +90,27 @@ def test_changes_set_numbers(rate):
     assert read_recipe(TINY, [f"optimizer.lr={rate!r}"]).optimizer.lr == rate
 
 
-@given(st.integers(1, 2**63 - 1))
+@given(st.integers(0, 2**63 - 1))
 def test_changes_set_whole_numbers(number):
-    assert read_recipe(TINY, [f"data.epochs={number}"]).data.epochs == number
+    assert read_recipe(TINY, [f"run.seed={number}"]).run.seed == number
+
+
+@pytest.mark.parametrize(
+    ("key", "most"),
+    [
+        ("run.seed", 2**63 - 1),
+        ("run.checkpoint_every", 2**53 - 1),
+        ("data.packs_per_step", 2**20),
+        ("data.micro_packs", 2**20),
+        ("data.epochs", 2**31 - 1),
+        ("data.threads", 1024),
+        ("model.image_tokens", 2**24),
+    ],
+)
+def test_numbers_have_a_greatest_value(key, most):
+    read_recipe(TINY, [f"{key}={most}"])
+    with pytest.raises(InputError, match=f"{key} must be at most {most}, got {most + 1}"):
+        read_recipe(TINY, [f"{key}={most + 1}"])
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -141,6 +141,7 @@ def test_dense_mask_kernel_equals_its_twin(device, lengths, dtype):
         ([0, 4, 2, 6], 6, "cu_seqlens must never fall, got 4 at 1 and 2 after it"),
         ([0], 6, "cu_seqlens must have at least 2 entries, got 1"),
         ([0, 0], 0, "total must be at least 1 token, got 0"),
+        ([0, 5], 2**31, "total must be at most 2147483647 tokens, got 2147483648"),
     ],
 )
 def test_segments_that_are_none_are_refused(cu_seqlens, total, message):

@@ -8,6 +8,7 @@ from packkit.infimed.chat.asking import (
     Task,
     TaskResult,
     UnreadableError,
+    failed_reply,
 )
 from packkit.infimed.chat.chat_model import (
     AccessError,
@@ -19,17 +20,19 @@ from packkit.infimed.chat.chat_model import (
     Reply,
     RetryableError,
     Schema,
+    UnreachableError,
 )
 from packkit.infimed.chat.gate import LimitName
 from packkit.infimed.chat.json_text import find_json, without_thoughts
 from packkit.infimed.chat.log import AnswerLog, read_answers
 from packkit.infimed.chat.openai_chat import OpenAIChat
-from packkit.infimed.chat.runner import TasksProgress, TasksReport, run_tasks
+from packkit.infimed.chat.runner import LARGEST_CONCURRENCY, TasksProgress, TasksReport, run_tasks
 from packkit.infimed.chat.sent_images import data_url, sent_size
 from packkit.infimed.chat.spending import NOTHING, Limits, Prices, Spending
 from packkit.infimed.chat.tokens import estimate_image_tokens, estimate_text_tokens
 
 __all__ = [
+    "LARGEST_CONCURRENCY",
     "NOTHING",
     "AccessError",
     "AdaptedError",
@@ -54,10 +57,12 @@ __all__ = [
     "TaskResult",
     "TasksProgress",
     "TasksReport",
+    "UnreachableError",
     "UnreadableError",
     "data_url",
     "estimate_image_tokens",
     "estimate_text_tokens",
+    "failed_reply",
     "find_json",
     "read_answers",
     "run_tasks",

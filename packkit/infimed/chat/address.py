@@ -36,18 +36,20 @@ class Address:
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, origin: str = "base_url") -> Self:
         """Reads an address such as ``https://user:password@host/v1?key=K``.
 
+        Args:
+            text: The address.
+            origin: Name of the option or variable that it comes from.
+
         Raises:
-            InputError: The text is no such address; the message does not repeat it.
+            InputError: The text is no such address; the message repeats it only where it holds
+                no login or query.
         """
         parts = _split(text)
         if parts is None:
-            raise InputError(
-                "base_url must be like http://localhost:8000/v1, and hold @, /, ? and # of a user "
-                "name, password or key as %40, %2F, %3F and %23"
-            )
+            raise InputError(f"{origin} must be like http://localhost:8000/v1, {_fault(text)}")
         login = None
         if parts.username is not None:
             login = unquote(parts.username), unquote(parts.password or "")
@@ -90,6 +92,31 @@ class Secrets:
     def hide(self, text: str) -> str:
         """Returns a text without the secrets."""
         return text if self._pattern is None else self._pattern.sub(_HIDDEN, text)
+
+
+def _fault(text: str) -> str:
+    """Returns what is wrong with a text that is no address, and the way out."""
+    if not text.strip():
+        return "got nothing: leave it unset where OpenAI's own endpoint is meant"
+    scheme, mark, _ = text.partition("://")
+    is_scheme = bool(mark) and re.fullmatch(r"[a-z][\w+.-]*", scheme, re.I | re.A) is not None
+    if is_scheme and scheme.lower() not in ("http", "https"):
+        return f"got the scheme {scheme}: write http:// or https://"
+    if not text.isprintable() or " " in text:
+        return "without spaces, line breaks and other characters that cannot be seen"
+    if re.search("[@?#]", text):
+        # What may hold a login or a key is not shown.
+        begin = "" if is_scheme else "begin with http:// or https://, "
+        return (
+            f"{begin}name a host, and hold @, /, ? and # of a user name, password or key as %40, "
+            "%2F, %3F and %23"
+        )
+    if not is_scheme and _split(f"http://{text}") is not None:
+        return f"got {text!r}: write http://{text}, or https://{text}"
+    reason = "it has no host, or a host or port that cannot be"
+    rest = text[len(scheme) + len(mark) :] if is_scheme else text
+    # What stands behind a colon and is no port may be a password.
+    return f"got {text!r}: {reason}" if re.fullmatch(r"[^:]*(:\d*)?(/.*)?", rest) else reason
 
 
 def _split(text: str) -> SplitResult | None:

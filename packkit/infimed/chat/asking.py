@@ -6,9 +6,9 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
-from packkit.base.errors import InputError
+from packkit.base.values import check_number, check_whole
 from packkit.infimed.chat.chat_model import (
     AccessError,
     AdaptedError,
@@ -19,11 +19,14 @@ from packkit.infimed.chat.chat_model import (
     Reply,
     RetryableError,
     Schema,
+    UnreachableError,
 )
 from packkit.infimed.chat.gate import Gate
 from packkit.infimed.chat.spending import NOTHING, Spending
 
 T = TypeVar("T")
+
+_SHOWN_CHARACTERS = 200
 
 State = Literal["ok", "parse_error", "refused", "http_error"]
 
@@ -34,6 +37,10 @@ class UnreadableError(ValueError):
 
 class RefusedError(ValueError):
     """A reply says that the model will not answer."""
+
+
+LARGEST_ATTEMPTS = 1000
+"""Times that a task is tried at most: the wait doubles, and a float holds no more doublings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class RetryPolicy:
         longest: Longest wait of all, seconds; where a server asks for more, the task is given up.
 
     Raises:
-        InputError: A count is under 1, or a wait is negative.
+        InputError: A count is not in 1..`LARGEST_ATTEMPTS`, or a wait is negative or not finite.
     """
 
     attempts: int = 6
@@ -58,9 +65,10 @@ class RetryPolicy:
     longest: float = 120.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or self.unreadable < 1 or self.base < 0 or self.longest < 0:
-            rule = "attempts and unreadable must be at least 1, base and longest at least 0 s"
-            raise InputError(f"{rule}, got {self}")
+        check_whole("attempts", self.attempts, 1, LARGEST_ATTEMPTS)
+        check_whole("unreadable", self.unreadable, 1, LARGEST_ATTEMPTS)
+        check_number("base", self.base, 0)
+        check_number("longest", self.longest, 0)
 
     def wait(self, failures: int, asked: float | None) -> float | None:
         """Returns how long to wait after a failure, seconds; None where that is too long.
@@ -109,6 +117,28 @@ class TaskResult(Generic[T]):
     reply: str = ""
     error: str = ""
     spent: Spending = NOTHING
+
+
+class FailedTask(Protocol):
+    """What is kept of a task without a value."""
+
+    @property
+    def state(self) -> State:
+        """Why there is no value."""
+
+    @property
+    def error(self) -> str:
+        """What went wrong."""
+
+    @property
+    def reply(self) -> str:
+        """Text of the last reply, where it could not be read; else empty."""
+
+
+def failed_reply(task: FailedTask) -> str:
+    """Describes what came of a task without a value, in one line: how a reply begins, if any."""
+    said = " ".join(task.reply.split())[:_SHOWN_CHARACTERS]
+    return f"{task.state}: {task.error}" + (f"; the reply begins: {said}" if said else "")
 
 
 ReadReply = Callable[[Task, Reply], T]
@@ -178,11 +208,15 @@ class Asker(Generic[T]):
             spent = NOTHING if result is None else result.spent
             latest, error = await self._attempt(task, messages)
             result = replace(latest, spent=spent + latest.spent)
+            is_first = not self.gate.replies
+            # Nothing was answered, and no request will be: that is said of no task.
+            if is_first and isinstance(error, AccessError | UnreachableError):
+                raise AccessError(str(error))
             self.record(task, result)
             if isinstance(error, AccessError):
                 raise error
             wait = patience.wait_after(error)
-            if wait is None and isinstance(error, RetryableError) and not self.gate.replies:
+            if wait is None and isinstance(error, RetryableError) and is_first:
                 raise AccessError(f"nothing is answered so far: {error}")
             if wait is None or not await self.gate.pause(wait):
                 break

@@ -51,6 +51,13 @@ class RetryableError(ChatError):
         self.retry_after = retry_after
 
 
+class UnreachableError(RetryableError):
+    """No server took the request that speaks OpenAI's chat completions and knows the model.
+
+    Once there was a reply, that server may come back; before the first one, none is there.
+    """
+
+
 class AdaptedError(ChatError):
     """The server rejects a parameter, which the model leaves out from now on: ask again."""
 
@@ -86,6 +93,7 @@ class ChatModel(Protocol):
                 can promise it; None for free text.
 
         Raises:
+            UnreachableError: No server of the right kind is there.
             RetryableError: The request may succeed later.
             AdaptedError: The request may succeed at once, with other parameters.
             FilteredError: A content filter stopped the request.

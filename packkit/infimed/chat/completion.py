@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
 
 from packkit.infimed.chat.address import Secrets
-from packkit.infimed.chat.chat_model import Reply, RetryableError
+from packkit.infimed.chat.chat_model import Reply, RetryableError, UnreachableError
 from packkit.infimed.chat.json_text import encodable
 
 _SHOWN_CHARACTERS = 500
+# What is read of a web page, whose text stands between tags.
+_READ_CHARACTERS = 20_000
+_PAGE = re.compile(r"\s*<(?:!doctype html|html)\b", re.I)
+_TAG = re.compile(r"<[^<>]*>")
+# How an endpoint is told apart that is a web site or a proxy, or lies beside the right path.
+_FOREIGN = "no OpenAI-compatible answer; is the address right?"
 # More than any model reads or writes at once; a larger count is no count.
 _MOST_TOKENS = 10**9
 
@@ -27,16 +34,19 @@ def read_completion(content: bytes, secrets: Secrets) -> Reply:
         secrets: Secrets that neither the reply nor an error may hold.
 
     Raises:
+        UnreachableError: The body is none of a server that speaks OpenAI's chat completions.
         RetryableError: The body holds no reply.
     """
-    try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError):
+    answer = json_object(content)
+    if answer is None:
         said = excerpt(content, secrets)
-        raise RetryableError(f"the answer holds no reply, and no JSON: {said}") from None
-    choices = _mapping(answer).get("choices")
+        raise UnreachableError(f"{_FOREIGN}: the answer is no JSON object: {said}") from None
+    if "choices" not in answer and not isinstance(answer.get("error"), dict):
+        said = excerpt(content, secrets)
+        raise UnreachableError(f"{_FOREIGN}: the answer holds no reply: {said}")
+    choices = answer.get("choices")
     choice = _mapping(choices[0] if isinstance(choices, list) and choices else None)
-    message, usage = choice.get("message"), _mapping(_mapping(answer).get("usage"))
+    message, usage = choice.get("message"), _mapping(answer.get("usage"))
     text = _text(_mapping(message).get("content"))
     if not isinstance(message, dict) or text is None:
         raise RetryableError(f"the answer holds no reply: {excerpt(content, secrets)}")
@@ -52,6 +62,15 @@ def read_completion(content: bytes, secrets: Secrets) -> Reply:
     )
 
 
+def json_object(content: bytes) -> dict[str, Any] | None:
+    """Returns the JSON object that a body is; None where it is something else."""
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
 def error_field(body: object, *names: str) -> str | None:
     """Returns the first of some fields of an error's body that is a text; None without any."""
     fields = (_mapping(body).get(name) for name in names)
@@ -59,10 +78,13 @@ def error_field(body: object, *names: str) -> str | None:
 
 
 def excerpt(said: str | bytes, secrets: Secrets) -> str:
-    """Returns the beginning of what a server says, in one line and without secrets."""
+    """Returns the beginning of what a server says, in one line, without secrets and tags."""
     text = said if isinstance(said, str) else said.decode("utf-8", "replace")
     # Hidden before it is cut: half of a secret is not known for one.
-    return encodable(" ".join(secrets.hide(text).split())[:_SHOWN_CHARACTERS])
+    hidden = secrets.hide(text)
+    if _PAGE.match(hidden):
+        hidden = "HTML: " + _TAG.sub(" ", hidden[:_READ_CHARACTERS])
+    return encodable(" ".join(hidden.split())[:_SHOWN_CHARACTERS])
 
 
 def retry_after(text: str | None) -> float | None:

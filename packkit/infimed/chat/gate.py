@@ -15,7 +15,8 @@ class Gate:
     """Admits the requests of one run; belongs to one event loop.
 
     When a request is admitted, the most that it may cost is reserved; when it is settled, what it
-    did cost takes that place. So the limit on costs holds while requests are in flight.
+    did cost takes that place. So the limit on costs holds while requests are in flight. Until the
+    first reply requests go one at a time: an endpoint that answers none is asked once, not by all.
 
     Args:
         limits: How much may be spent.
@@ -63,13 +64,14 @@ class Gate:
         most = self._price(prompt_tokens, completion_tokens)
         while not self.is_closed:
             limit = self._limit_reached(most)
-            if limit is None:
+            is_first = not self.replies and self.in_flight
+            if limit is None and not is_first:
                 self._sent += 1
                 self.in_flight += 1
                 self._reserved += most
                 return True
             # Requests that are settled may cost less than reserved, but they stay requests.
-            if limit == "max_requests" or not self.in_flight:
+            if limit is not None and (limit == "max_requests" or not self.in_flight):
                 self.reached = limit
                 return False
             self._settled.clear()

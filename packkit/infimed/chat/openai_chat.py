@@ -19,26 +19,34 @@ from packkit.infimed.chat.chat_model import (
     Reply,
     RetryableError,
     Schema,
+    UnreachableError,
 )
 from packkit.infimed.chat.completion import (
     error_field,
     excerpt,
+    json_object,
     read_completion,
     retry_after,
 )
+from packkit.infimed.chat.contact import is_unknown_model, way_out, why_unconnected
 from packkit.infimed.chat.dialect import Dialect, Rejection
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI
+    from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRYABLE = frozenset({408, 409, 425, 429})
-# 402 is how several providers say that an account is empty.
-_NO_ACCESS = frozenset({401, 402, 403, 404})
+# 402 is how several providers say that an account is empty; 405 and 501 are what servers of files
+# say of a request that is posted.
+_NO_ACCESS = frozenset({401, 402, 403, 404, 405, 410, 501})
 _REJECTED = frozenset({400, 422})
 _FILTERED = frozenset({"content_filter", "content_policy_violation"})
 _EMPTY_ACCOUNT = "insufficient_quota"
 
+_OPENAI_URL = "https://api.openai.com/v1"
+_VARIABLE = "OPENAI_BASE_URL"
+# A connection that takes longer is not made at all, however long the reply may take.
+_CONNECT_SECONDS = 10.0
 # A local server asks for no key, but the client insists on one.
 _NO_KEY = "none"
 # An answer has some 64 bytes a token at most, and what stands around its text.
@@ -80,8 +88,11 @@ class OpenAIChat:
             raise MissingExtraError("openai", "judge")
         if timeout <= 0 or max_tokens < 1:
             raise InputError(f"timeout and max_tokens must be over 0, got {timeout}, {max_tokens}")
-        text = base_url or os.environ.get("OPENAI_BASE_URL")
-        self._address = Address.parse(text) if text else None
+        self._origin = ""
+        text = base_url
+        if text is None:
+            text, self._origin = os.environ.get(_VARIABLE), _VARIABLE
+        self._address = None if text is None else Address.parse(text, self._origin or "base_url")
         key = (api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
         if not key and self._address is None:
             raise InputError("OPENAI_API_KEY must be set, or base_url name another endpoint")
@@ -105,6 +116,12 @@ class OpenAIChat:
 
     async def complete(self, messages: Messages, schema: Schema | None) -> Reply:
         """Sends exactly one request; see `ChatModel.complete` for its errors."""
+        try:
+            return await self._complete(messages, schema)
+        except RetryableError as error:
+            raise type(error)(f"{self._place}: {error}", error.retry_after) from None
+
+    async def _complete(self, messages: Messages, schema: Schema | None) -> Reply:
         import openai
 
         if self._client is None:
@@ -119,18 +136,17 @@ class OpenAIChat:
                     messages=cast("Any", messages),
                     **sent.parameters(schema, self._max_tokens),
                 )
-        except (TimeoutError, openai.APITimeoutError):
+        except TimeoutError:
             raise RetryableError(f"no answer within {self._timeout:g} s") from None
         except openai.APIConnectionError as error:
-            said = self._shown(str(error.__cause__ or error))
-            raise RetryableError(f"no connection: {said}") from None
+            self._raise_connection(error)
         except openai.APIStatusError as error:
             self._raise_status(error, sent)
         return read_completion(answer.content, self._secrets)
 
     async def __aenter__(self) -> Self:
         """Makes the client."""
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, Timeout
 
         from packkit.infimed.chat.bounded_client import BoundedClient
 
@@ -139,7 +155,7 @@ class OpenAIChat:
         self._client = AsyncOpenAI(
             base_url=None if address is None else address.url,
             api_key=self._api_key,
-            timeout=self._timeout,
+            timeout=Timeout(self._timeout, connect=min(self._timeout, _CONNECT_SECONDS)),
             max_retries=0,
             default_query=None if address is None else address.query,
             http_client=BoundedClient(
@@ -160,6 +176,20 @@ class OpenAIChat:
         if client is not None:
             await client.close()
 
+    def _raise_connection(self, error: APIConnectionError) -> NoReturn:
+        """Tells a connection that was never made from one that broke or was silent."""
+        from openai import APITimeoutError
+
+        why = why_unconnected(error)
+        if why is not None:
+            raise UnreachableError(f"no connection: {self._shown(why)}") from None
+        if isinstance(error, APITimeoutError):
+            raise RetryableError(f"no answer within {self._timeout:g} s") from None
+        if isinstance(error.__cause__, RetryableError):
+            raise RetryableError(str(error.__cause__)) from None
+        said = self._shown(str(error.__cause__ or error))
+        raise RetryableError(f"the connection broke: {said}") from None
+
     def _raise_status(self, error: APIStatusError, sent: Dialect) -> NoReturn:
         """Turns an answer that is no reply into the error that says what to do next."""
         status, headers = error.status_code, error.response.headers
@@ -169,6 +199,8 @@ class OpenAIChat:
         if status in _REDIRECTS:
             place = self._shown(headers.get("location", "another address").partition("?")[0])
             message = f"HTTP {status}: it redirects to {place}; name that address as base_url"
+        if status in _NO_ACCESS:
+            message += self._way_out(status, is_model=is_unknown_model(said, code, param))
         if status in _REDIRECTS | _NO_ACCESS or code == _EMPTY_ACCOUNT:
             raise AccessError(f"{self._place}: {message}") from None
         if code in _FILTERED:
@@ -182,11 +214,25 @@ class OpenAIChat:
                 if self._dialect == sent:
                     self._dialect = learned
                 raise AdaptedError(message) from None
+            if is_unknown_model(said, code, param):
+                message += self._way_out(status, is_model=True)
+                raise UnreachableError(message) from None
+            if json_object(error.response.content) is None:
+                raise UnreachableError(f"no OpenAI-compatible answer: {message}") from None
         raise ChatError(message) from None
+
+    def _way_out(self, status: int, *, is_model: bool) -> str:
+        has_key = self._api_key != _NO_KEY
+        return way_out(status, self._url, is_model=is_model, has_key=has_key)
 
     def _shown(self, said: str | bytes) -> str:
         return excerpt(said, self._secrets)
 
     @property
+    def _url(self) -> str:
+        return _OPENAI_URL if self._address is None else self._address.url.rstrip("/")
+
+    @property
     def _place(self) -> str:
-        return f"model {self._model} at {self._address.url if self._address else 'OpenAI'}"
+        origin = f" ({self._origin})" if self._address and self._origin else ""
+        return f"model {self._model} at {self._address.url if self._address else 'OpenAI'}{origin}"

@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from packkit.base.errors import InputError
+from packkit.base.values import check_whole
 from packkit.infimed.chat.asking import Asker, ReadReply, RecordResult, RetryPolicy, State, Task
 from packkit.infimed.chat.chat_model import ChatModel, Schema
 from packkit.infimed.chat.gate import Gate, LimitName
 from packkit.infimed.chat.spending import NOTHING, Limits, Spending
 
 T = TypeVar("T")
+
+LARGEST_CONCURRENCY = 4096
+"""Requests at the same time at most: each holds a connection, and so an open file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +88,9 @@ def run_tasks(
 
     Raises:
         AccessError: No request will be answered; what came before is recorded.
-        InputError: `concurrency` is under 1.
+        InputError: `concurrency` is not in 1..`LARGEST_CONCURRENCY`.
     """
-    if concurrency < 1:
-        raise InputError(f"concurrency must be at least 1, got {concurrency}")
+    check_whole("concurrency", concurrency, 1, LARGEST_CONCURRENCY)
 
     async def start() -> TasksReport:
         gate = Gate(limits, spent)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from packkit.base.errors import InputError
+from packkit.base.values import LARGEST_COUNT, check_number, check_positive, check_whole
 
 _MILLION = 1_000_000
 
@@ -19,7 +20,7 @@ class Prices:
         completion: Price of a million tokens written.
 
     Raises:
-        InputError: A price is negative.
+        InputError: A price is negative, or not finite.
 
     >>> Prices(2.5, 10.0).of(1000, 100)
     0.0035
@@ -29,8 +30,8 @@ class Prices:
     completion: float
 
     def __post_init__(self) -> None:
-        if not (self.prompt >= 0 and self.completion >= 0):
-            raise InputError(f"prices must be at least 0, got {self.prompt}, {self.completion}")
+        check_number("price_in", self.prompt, 0)
+        check_number("price_out", self.completion, 0)
 
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Returns what tokens cost."""
@@ -47,7 +48,7 @@ class Limits:
         prices: Prices of tokens, without which costs cannot be limited.
 
     Raises:
-        InputError: `max_cost` is given without prices, or a limit is not over 0.
+        InputError: `max_cost` is given without prices, or a limit is not over 0 and finite.
     """
 
     max_requests: int | None = None
@@ -57,10 +58,10 @@ class Limits:
     def __post_init__(self) -> None:
         if self.max_cost is not None and self.prices is None:
             raise InputError("max_cost needs the prices of tokens")
-        for name in ("max_requests", "max_cost"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise InputError(f"{name} must be over 0, got {value}")
+        if self.max_requests is not None:
+            check_whole("max_requests", self.max_requests, 1, LARGEST_COUNT)
+        if self.max_cost is not None:
+            check_positive("max_cost", self.max_cost)
 
 
 @dataclass(frozen=True, slots=True)

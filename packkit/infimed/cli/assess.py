@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from packkit.cli.app import ColumnsOption, DataRootOption, JsonOption, LayoutOption, parse_columns
+from packkit.cli.app import (
+    ColumnsOption,
+    DataRootOption,
+    JsonOption,
+    LayoutOption,
+    ReplyTokensOption,
+    parse_columns,
+)
 
 assess_app = typer.Typer(
     help="Have a language model score data sets by a rubric.", no_args_is_help=True
@@ -35,13 +42,11 @@ def assess_run_command(
         Path, typer.Option(help="File of results; name it again to continue a run.")
     ] = Path("scores.jsonl"),
     sample: SampleOption = 500,
-    seed: Annotated[int, typer.Option(min=0, help="Seed that decides which are drawn.")] = 0,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests at the same time.")] = 8,
-    max_tokens: Annotated[
-        int, typer.Option(min=1, help="Tokens a reply may have, its reasoning included.")
-    ] = 4096,
+    seed: Annotated[int, typer.Option(help="Seed that decides which are drawn.")] = 0,
+    concurrency: Annotated[int, typer.Option(help="Requests at the same time.")] = 8,
+    max_tokens: ReplyTokensOption = 4096,
     max_requests: Annotated[
-        int | None, typer.Option(min=1, help="Requests into this file, earlier runs included.")
+        int | None, typer.Option(help="Requests into this file, earlier runs included.")
     ] = None,
     max_cost: Annotated[
         float | None, typer.Option(help="What this file may cost, earlier runs included.")
@@ -89,13 +94,17 @@ def assess_run_command(
     with assessing() as on_progress:
         report = assess(inputs, out, config, on_progress=on_progress)
     print_json(report.to_dict()) if json else show_assess_run(report)
-    if report.failed:
+    if report.failed or report.is_fruitless:
         raise typer.Exit(1)
 
 
 @assess_app.command("report")
 def assess_report_command(
     scores: Annotated[Path, typer.Argument(metavar="SCORES", help="File that assess run wrote.")],
+    judge: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Whose scores, where the file has those of several."),
+    ] = None,
     rules: Annotated[
         Path | None, typer.Option(help="TOML of the rules (default: packkit's own).")
     ] = None,
@@ -112,7 +121,10 @@ def assess_report_command(
     from packkit.infimed.curation import plot_report, read_rules, report_on
 
     report = report_on(
-        scores, rules=None if rules is None else read_rules(rules), ratings=ratings or ()
+        scores,
+        judge=judge,
+        rules=None if rules is None else read_rules(rules),
+        ratings=ratings or (),
     )
     if png is not None:
         plot_report(report, png)
@@ -127,7 +139,7 @@ def assess_sheet_command(
     seed: Annotated[
         int,
         typer.Option(
-            min=0, help="Seed that decides which are drawn; that of assess run draws among its own."
+            help="Seed that decides which are drawn; that of assess run draws among its own."
         ),
     ] = 0,
     layout: LayoutOption = "auto",

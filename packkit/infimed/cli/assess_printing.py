@@ -60,7 +60,13 @@ def show_assess_run(report: AssessRun) -> None:
     for data_set in report.data_sets:
         for example in data_set.examples:
             show_line(f"unreadable: {data_set.name}: {example}")
-    show_facts("spent", [("this run", _spent(report.spent)), ("all runs", _spent(report.total))])
+    show_facts(
+        "spent",
+        [
+            ("this run", _spent(report.spent)),
+            ("all runs, failed requests included", _spent(report.total)),
+        ],
+    )
     if report.unmetered:
         show_line(
             f"{report.unmetered:,} replies came without a count of tokens: they count as none"
@@ -70,6 +76,10 @@ def show_assess_run(report: AssessRun) -> None:
     if report.reached is not None:
         option = "--" + report.reached.replace("_", "-")
         show_line(f"{option} is reached; with a higher one the same command continues the run")
+    if report.example:
+        show_line(f"without scores, for example: {report.example}")
+    if report.is_fruitless:
+        show_line("not one sample has scores: does the judge answer as it is asked to?")
     if report.failed:
         show_line(f"{report.failed:,} samples got no reply; the same command asks for them again")
 

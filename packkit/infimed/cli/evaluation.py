@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from packkit.cli.app import JsonOption
+from packkit.cli.app import JsonOption, NewTokensOption, ReplyTokensOption
 
 eval_app = typer.Typer(
     help="Have a model answer medical benchmarks, and score its answers.", no_args_is_help=True
@@ -54,14 +54,12 @@ def run_command(
         Literal["auto", "packkit", "transformers", "endpoint"],
         typer.Option(help="What runs the model; auto tells it from MODEL and --base-url."),
     ] = "auto",
-    max_new_tokens: Annotated[
-        int, typer.Option(min=1, help="Tokens that an answer may have.")
-    ] = 1024,
+    max_new_tokens: NewTokensOption = 1024,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Answers at once, of a local model (default: 8).")
+        int | None, typer.Option(help="Answers at once, of a local model (default: 8).")
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Requests at once, to an endpoint (default: 16).")
+        int | None, typer.Option(help="Requests at once, to an endpoint (default: 16).")
     ] = None,
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where a local model runs.")
@@ -75,16 +73,16 @@ def run_command(
     from packkit.infimed.evaluation.run import parse_benchmarks, run_benchmarks
 
     benchmarks = parse_benchmarks(benchmark)
-    answerer = open_answerer(
-        model,
-        backend=backend,
-        base_url=base_url,
-        max_new_tokens=max_new_tokens,
-        device=device,
-        batch_size=batch_size,
-        concurrency=concurrency,
-    )
     with answering() as on_progress:
+        answerer = open_answerer(
+            model,
+            backend=backend,
+            base_url=base_url,
+            max_new_tokens=max_new_tokens,
+            device=device,
+            batch_size=batch_size,
+            concurrency=concurrency,
+        )
         report = run_benchmarks(answerer, benchmarks, out, on_progress=on_progress)
     print_json(report.to_dict()) if json else show_run(report)
     if report.failed:
@@ -97,7 +95,7 @@ def score_command(
     scorer: Annotated[
         Literal["strict", "medevalkit"], typer.Option(help="Rules: see docs/evaluation.md.")
     ] = "strict",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what medevalkit draws at random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of what medevalkit draws at random.")] = 0,
     judge: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Decides on open questions (default: the rules do)."),
@@ -109,15 +107,13 @@ def score_command(
             "(default: OPENAI_BASE_URL, else OpenAI's own). The key is that of OPENAI_API_KEY."
         ),
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests at the same time.")] = 8,
-    max_tokens: Annotated[
-        int, typer.Option(min=1, help="Tokens a reply may have, its reasoning included.")
-    ] = 4096,
+    concurrency: Annotated[int, typer.Option(help="Requests at the same time.")] = 8,
+    max_tokens: ReplyTokensOption = 4096,
     max_requests: Annotated[
-        int | None, typer.Option(min=1, help="Requests from this folder, earlier ones included.")
+        int | None, typer.Option(help="Requests from this folder, earlier ones included.")
     ] = None,
     max_judge_failures: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of judged answers that may lack a verdict.")
+        float, typer.Option(help="Share of judged answers that may lack a verdict.")
     ] = 0.01,
     json: JsonOption = False,
 ) -> None:
@@ -174,8 +170,8 @@ def compare_command(
     a: SideA,
     b: SideB,
     scoring: Scoring = None,
-    samples: Annotated[int, typer.Option(min=1, help="Number of resamples.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
+    samples: Annotated[int, typer.Option(help="Number of resamples.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """Say whether A beats B on the same questions, by a paired bootstrap."""
@@ -200,7 +196,7 @@ def cases_command(
         typer.Option(help="Show cases where this one is right."),
     ] = "all",
     sample: Annotated[int, typer.Option(min=1, help="Cases on the page.")] = 50,
-    seed: Annotated[int, typer.Option(min=0, help="Seed that decides which are drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed that decides which are drawn.")] = 0,
     benchmark: Annotated[
         list[str] | None,
         typer.Option(

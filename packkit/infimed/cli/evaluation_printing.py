@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 def answering() -> Iterator[OnAnswer]:
     """Yields a callback that keeps one line on stderr up to date, of the answers so far."""
     with counting() as bars:
-        bar = bars.add_task("answering", total=None)
+        bar = bars.add_task("opening the model", total=None)
 
         def on_progress(done: int, total: int) -> None:
-            bars.update(bar, completed=done, total=total)
+            bars.update(bar, completed=done, total=total, description="answering")
 
         yield on_progress
 

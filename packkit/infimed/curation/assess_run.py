@@ -47,6 +47,8 @@ class AssessRun:
         reached: Limit that ended the run; None where none did.
         spent: What the requests of this run came to.
         total: What the requests of all runs into the file came to.
+        example: What came of the first sample without scores: its state, what went wrong, and how
+            the reply begins, if there is one; empty where all have scores.
         unmetered: Replies of this run for which the server did not say how many tokens they took.
         torn_bytes: Bytes of an unfinished last line, left by a run that was killed, that were cut
             off.
@@ -60,6 +62,7 @@ class AssessRun:
     reached: LimitName | None
     spent: Spending
     total: Spending
+    example: str
     unmetered: int
     torn_bytes: int
     seconds: float
@@ -68,6 +71,12 @@ class AssessRun:
     def failed(self) -> int:
         """Samples to which the judge did not reply at all."""
         return sum(report.states.get("http_error", 0) for report in self.data_sets)
+
+    @property
+    def is_fruitless(self) -> bool:
+        """Whether the judge was asked, and not one sample has scores."""
+        states = [report.states for report in self.data_sets]
+        return any(states) and not any("ok" in counts for counts in states)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as JSON."""

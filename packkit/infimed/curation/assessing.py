@@ -11,7 +11,19 @@ from time import monotonic
 
 from packkit.base.engine import LocalEngine, usable_cpus
 from packkit.base.errors import InputError
-from packkit.infimed.chat import AnswerLog, ChatModel, Limits, OpenAIChat, Prices, State, run_tasks
+from packkit.base.orders import LARGEST_SEED
+from packkit.base.pack_options import LARGEST_CAPACITY
+from packkit.base.values import LARGEST_COUNT, check_whole
+from packkit.infimed.chat import (
+    LARGEST_CONCURRENCY,
+    AnswerLog,
+    ChatModel,
+    Limits,
+    OpenAIChat,
+    Prices,
+    State,
+    run_tasks,
+)
 from packkit.infimed.curation.assess_run import (
     AssessProgress,
     AssessRun,
@@ -68,11 +80,10 @@ class AssessConfig:
     data_root: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("samples", "concurrency", "max_tokens"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.seed < 0:
-            raise InputError(f"seed must not be negative, got {self.seed}")
+        check_whole("samples", self.samples, 1, LARGEST_COUNT)
+        check_whole("concurrency", self.concurrency, 1, LARGEST_CONCURRENCY)
+        check_whole("max_tokens", self.max_tokens, 1, LARGEST_CAPACITY)
+        check_whole("seed", self.seed, 0, LARGEST_SEED)
         if (self.price_in is None) != (self.price_out is None):
             raise InputError("price_in and price_out must be given together")
         if self.max_cost is not None and self.price_in is None:
@@ -156,6 +167,7 @@ def assess(
             reached=report.reached,
             spent=report.spent,
             total=assessments.total,
+            example=assessments.example(),
             unmetered=report.unmetered,
             torn_bytes=log.torn_bytes,
             seconds=monotonic() - start,

@@ -16,6 +16,7 @@ from packkit.infimed.chat import (
     State,
     Task,
     TaskResult,
+    failed_reply,
 )
 from packkit.infimed.curation.assessments import IDENTITY, Assessment
 from packkit.infimed.curation.prompt import estimate_prompt_tokens, messages_for
@@ -124,6 +125,11 @@ class AssessmentLog:
             if item.data_set == data_set and line is not None:
                 states[line.state] = states.get(line.state, 0) + 1
         return states
+
+    def example(self) -> str:
+        """Describes the first sample without scores; empty where there is none."""
+        lines = (self._lines.get(item.identity) for item in self._items)
+        return next((failed_reply(line) for line in lines if line and line.state != "ok"), "")
 
     def _share_scores(self) -> None:
         """Gives samples the scores of an equal request that was sent for another sample."""

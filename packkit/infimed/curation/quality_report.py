@@ -42,24 +42,32 @@ class QualityReport:
 
 
 def report_on(
-    scores: str | Path, *, rules: Rules | None = None, ratings: Iterable[str | Path] = ()
+    scores: str | Path,
+    *,
+    judge: str | None = None,
+    rules: Rules | None = None,
+    ratings: Iterable[str | Path] = (),
 ) -> QualityReport:
     """Sums up the results of `packkit.infimed.curation.assess`, and decides about each data set.
 
     Args:
-        scores: File of the results, all of one judge.
+        scores: File of the results. A judge whose name has no score in it, such as one that was
+            mistyped, is left out.
+        judge: Name of the model whose scores count, where the file has those of several; None
+            where it has those of one.
         rules: Rules that decide; by default `packkit.infimed.curation.rules.shipped_rules`.
         ratings: Files of ratings that people saved on a sheet.
 
     Raises:
         FormatError: The file of results or a file of ratings holds something else.
-        InputError: There are no results, or results of several judges, or a rater has several
-            files.
+        InputError: There are no results, or scores of several judges and none is chosen, or a
+            rater has several files.
         MissingExtraError: The shipped rules are needed and pydantic is not installed.
         OSError: A file cannot be read.
     """
-    assessments = read_assessments(scores)
-    model, prompt_version = _judge_of(scores, assessments)
+    lines = read_assessments(scores)
+    model, prompt_version = _judge_of(scores, lines, judge)
+    assessments = [line for line in lines if _judge(line) == (model, prompt_version)]
     rules = rules or shipped_rules()
     data_sets = summarize(assessments)
     return QualityReport(
@@ -72,15 +80,24 @@ def report_on(
     )
 
 
-def _judge_of(path: str | Path, assessments: Sequence[Assessment]) -> tuple[str, str]:
-    """Returns the model and rubric version that all results share."""
-    judges = sorted({(line.model, line.prompt_version) for line in assessments})
-    if not judges:
+def _judge_of(path: str | Path, lines: Sequence[Assessment], chosen: str | None) -> tuple[str, str]:
+    """Returns the model and rubric version whose scores are reported."""
+    asked = {_judge(line) for line in lines}
+    if not asked:
         raise InputError(f"{path}: holds no results")
+    # A name that has no score at all is that of no judge.
+    known = sorted({_judge(line) for line in lines if line.state == "ok"} or asked)
+    judges = [judge for judge in known if chosen in (None, judge[0])]
+    names = ", ".join(f"{model} (prompt {version})" for model, version in judges or known)
+    if not judges:
+        raise InputError(f"{path}: holds no scores of judge {chosen}, only of {names}")
     if len(judges) > 1:
-        names = ", ".join(f"{model} (prompt {version})" for model, version in judges)
+        way_out = "judge must name one of them" if chosen is None else "have each write its own"
         raise InputError(
-            f"{path}: holds scores of several judges, which no figure may mix: {names}; "
-            "have each write a file of its own"
+            f"{path}: holds scores of several judges, which no figure may mix: {names}; {way_out}"
         )
     return judges[0]
+
+
+def _judge(line: Assessment) -> tuple[str, str]:
+    return line.model, line.prompt_version

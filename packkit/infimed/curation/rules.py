@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from packkit.base.checked_toml import check_tables, read_tables
 from packkit.base.errors import InputError
+from packkit.base.values import LARGEST_COUNT, check_number, check_whole
 from packkit.infimed.curation.rubric import RUBRIC, SCORES
 
 _STRICT: Any = {"extra": "forbid", "strict": True}
@@ -111,10 +112,8 @@ class Rules:
 
     def __post_init__(self) -> None:
         # A single score has no interval.
-        if self.min_samples < 2:
-            raise InputError(f"min_samples must be at least 2, got {self.min_samples}")
-        if not 0 <= self.min_coverage <= 1:
-            raise InputError(f"min_coverage must be in 0..1, got {self.min_coverage:g}")
+        check_whole("min_samples", self.min_samples, 2, LARGEST_COUNT)
+        check_number("min_coverage", self.min_coverage, 0, 1)
         if not self.thresholds:
             raise InputError("thresholds must hold at least one")
         for name, count in Counter(exclusion.data_set for exclusion in self.exclusions).items():

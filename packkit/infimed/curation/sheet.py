@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import orjson
 import xxhash
 
-from packkit.base.errors import InputError
 from packkit.base.files import write_atomically
-from packkit.base.orders import seeded_key
+from packkit.base.orders import LARGEST_SEED, seeded_key
 from packkit.base.pages import render_page
+from packkit.base.values import LARGEST_COUNT, check_whole
 from packkit.infimed.chat import data_url
 from packkit.infimed.curation.prompt import IMAGE_SIDE, turns_of
 from packkit.infimed.curation.rubric import IMAGING_RELEVANCE, RUBRIC, RUBRIC_VERSION, SCORES
@@ -51,10 +51,8 @@ class SheetConfig:
     data_root: str | None = None
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise InputError(f"samples must be at least 1, got {self.samples}")
-        if self.seed < 0:
-            raise InputError(f"seed must not be negative, got {self.seed}")
+        check_whole("samples", self.samples, 1, LARGEST_COUNT)
+        check_whole("seed", self.seed, 0, LARGEST_SEED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,9 @@ import xxhash
 
 from packkit.base.errors import FormatError, InputError, SampleError
 from packkit.base.files import write_atomically
-from packkit.base.orders import hash_keys, seeded_key
+from packkit.base.orders import LARGEST_SEED, hash_keys, seeded_key
 from packkit.base.pages import render_page
+from packkit.base.values import LARGEST_COUNT, check_whole
 from packkit.infimed.chat import data_url
 from packkit.infimed.evaluation.benchmarks import TITLES, read_benchmark
 from packkit.infimed.evaluation.pairs import Pair, WhoIsRight, first_difference, pair_verdicts
@@ -55,10 +56,8 @@ class CasesConfig:
     folders: Mapping[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.cases < 1:
-            raise InputError(f"cases must be at least 1, got {self.cases}")
-        if self.seed < 0:
-            raise InputError(f"seed must not be negative, got {self.seed}")
+        check_whole("cases", self.cases, 1, LARGEST_COUNT)
+        check_whole("seed", self.seed, 0, LARGEST_SEED)
         known = (*get_args(WhoIsRight), "all")
         if self.who not in known:
             raise InputError(f"who must be one of {', '.join(known)}, got {self.who!r}")

@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from packkit.base.errors import InputError
+from packkit.base.orders import LARGEST_SEED
+from packkit.base.values import check_whole
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS
 from packkit.infimed.evaluation.method import Method
 from packkit.infimed.evaluation.pairs import BenchmarkPairs, pair_verdicts
 from packkit.infimed.evaluation.scored_results import ScoredResults
+
+LARGEST_RESAMPLES = 1_000_000
+"""Resamples at most: more change no figure that is shown, and these take some 100 MiB."""
 
 _TAILS = (0.025, 0.975)
 _DIGITS = 12
@@ -138,10 +142,8 @@ def compare(
             of range.
         FormatError: A file of the results is not what it should be.
     """
-    if samples < 1:
-        raise InputError(f"samples must be at least 1, got {samples}")
-    if seed < 0:
-        raise InputError(f"seed must not be negative, got {seed}")
+    check_whole("samples", samples, 1, LARGEST_RESAMPLES)
+    check_whole("seed", seed, 0, LARGEST_SEED)
     counts = {name: _counts(pairs) for name, pairs in pair_verdicts(a, b).items()}
     leads = {name: _leads(shared, samples, seed, name) for name, shared in counts.items()}
     benchmarks = {

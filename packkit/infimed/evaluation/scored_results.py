@@ -89,7 +89,7 @@ def open_scored(name: str, scoring: str | None = None) -> ScoredResults:
         name: Folder of results, whose name becomes the label, or ``LABEL=PATH``; or one of the
             files in its ``scores``, which names the scoring too.
         scoring: Name of the scoring, such as ``medevalkit+gpt-4.1``; None where the folder has only
-            one.
+            one, beside those of judges that gave no verdict at all.
 
     Raises:
         InputError: There are no such scores, several where `scoring` is None, or scores of other
@@ -134,10 +134,19 @@ def _label_and_path(name: str) -> tuple[str, Path]:
     return "", Path(name)
 
 
+def _is_decided(results: Results, scoring: str) -> bool:
+    """Whether the judge of a scoring gave any verdict, or was asked for none."""
+    verdicts = read_verdicts(results.verdicts_file(scoring))
+    judged = [verdict for verdict in verdicts if verdict.by == "judge"]
+    return not judged or any(verdict.outcome != "judge_failed" for verdict in judged)
+
+
 def _scoring(results: Results, name: str | None) -> str:
     known = results.scorings()
     if not known:
         raise InputError(f"{results.folder}: holds no scores: score the results first")
+    if name is None and len(known) > 1:
+        known = [scoring for scoring in known if _is_decided(results, scoring)] or known
     if name is None and len(known) > 1:
         raise InputError(f"{results.folder}: scoring must name one of {', '.join(known)}")
     if name is not None and name not in known:

@@ -11,7 +11,18 @@ from itertools import chain
 from typing import NamedTuple
 
 from packkit.base.errors import InputError, PackkitError
-from packkit.infimed.chat import Address, ChatModel, Limits, OpenAIChat, RetryPolicy
+from packkit.base.orders import LARGEST_SEED
+from packkit.base.pack_options import LARGEST_CAPACITY
+from packkit.base.values import LARGEST_COUNT, check_number, check_whole
+from packkit.infimed.chat import (
+    LARGEST_CONCURRENCY,
+    Address,
+    ChatModel,
+    Limits,
+    OpenAIChat,
+    RetryPolicy,
+    failed_reply,
+)
 from packkit.infimed.evaluation.judge_prompt import JUDGE_PROMPT_VERSION
 from packkit.infimed.evaluation.judgements import Judgements, JudgeRequest, OnJudgement
 from packkit.infimed.evaluation.method import Method
@@ -72,15 +83,16 @@ class ScoreConfig:
     max_judge_failures: float = 0.01
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "max_tokens"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.max_judge_failures <= 1:
-            raise InputError(f"max_judge_failures must be 0 to 1, got {self.max_judge_failures}")
+        check_whole("seed", self.seed, 0, LARGEST_SEED)
+        check_whole("concurrency", self.concurrency, 1, LARGEST_CONCURRENCY)
+        check_whole("max_tokens", self.max_tokens, 1, LARGEST_CAPACITY)
+        if self.max_requests is not None:
+            check_whole("max_requests", self.max_requests, 1, LARGEST_COUNT)
+        check_number("max_judge_failures", self.max_judge_failures, 0, 1)
         if self.judge == "":
             raise InputError("judge must name a model, got ''")
-        if self.judge is None and self.base_url is not None:
-            url = Address.parse(self.base_url).url
+        url = None if self.base_url is None else Address.parse(self.base_url).url
+        if self.judge is None and url is not None:
             raise InputError(f"base_url needs a judge, got {url} alone")
 
 
@@ -236,8 +248,9 @@ def _ask_judge(
     failed = judgements.failed(requests)
     if len(failed) > allowed:
         records = filter(None, map(judgements.get, failed))
-        errors = dict.fromkeys(f"{record.state}: {record.error}" for record in records)
-        shown = list(errors)[:_SHOWN]
+        # One reply for each error is enough.
+        errors = {f"{record.state}: {record.error}": failed_reply(record) for record in records}
+        shown = list(errors.values())[:_SHOWN]
         raise JudgeFailuresError(len(failed), len(requests), config.max_judge_failures, shown)
 
 

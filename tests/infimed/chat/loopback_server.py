@@ -86,12 +86,12 @@ def failure(status, message="failed", *, param=None, code=None, **options):
 class LoopbackServer:
     """The server; `log` holds every request in the order of arrival, `paths` what they ask for."""
 
-    def __init__(self, script):
+    def __init__(self, script, port=0):
         self.script = script
         self.log = []
         self._lock = threading.Lock()
         self.paths = []
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
@@ -126,9 +126,9 @@ class LoopbackServer:
 
 
 @contextmanager
-def serving(script):
+def serving(script, port=0):
     """A running server that answers by a script, `request -> Answer`."""
-    server = LoopbackServer(script)
+    server = LoopbackServer(script, port)
     server.start()
     try:
         yield server

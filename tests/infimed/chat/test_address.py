@@ -32,12 +32,38 @@ def test_parts_of_an_address(text, url, login, query):
         *("http://u:secretword/x@host/v1", "http://u:secret?word@host"),
         *("http://u:secret#word@host", "http://u:/secretword@host/v1"),
         *("http://h /v1", "http://h/v1\n", "http://h\x1b[2J/v1"),
+        *("http://u:secretword", "http://u:secretword/v1", "u:secretword", "u:secretword/v1"),
     ],
 )
 def test_what_is_no_address_is_not_repeated(text):
     with pytest.raises(InputError, match="base_url must be like") as caught:
         Address.parse(text)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "localhost:8932/v1",
+            "got 'localhost:8932/v1': write http://localhost:8932/v1, or https://",
+        ),
+        ("127.0.0.1:8000", "got '127.0.0.1:8000': write http://127.0.0.1:8000, or https://"),
+        ("ftp://host/v1", "got the scheme ftp: write http:// or https://"),
+        ("http:///v1", "got 'http:///v1': it has no host"),
+        ("http://host:99999/v1", "got 'http://host:99999/v1': it has no host, or"),
+        ("http://h /v1", "without spaces, line breaks"),
+        ("http://h/v1\n", "without spaces, line breaks"),
+        ("me:secret@host/v1", "begin with http:// or https://, name a host"),
+        ("", "got nothing: leave it unset"),
+        (" ", "got nothing: leave it unset"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said_of_where_it_comes_from(text, words):
+    with pytest.raises(InputError) as caught:
+        Address.parse(text, "OPENAI_BASE_URL")
+    start = "OPENAI_BASE_URL must be like http://localhost:8000/v1, "
+    assert str(caught.value).startswith(start + words)
 
 
 SECRET = st.text(min_size=4, max_size=20)

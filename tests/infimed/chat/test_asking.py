@@ -1,5 +1,6 @@
 """Every task ends in one state, and requests that fail are tried again by the policy."""
 
+import math
 from collections import Counter
 
 import pytest
@@ -8,6 +9,7 @@ from numbered_tasks import PRICES, Script, number_of
 
 from packkit.base.errors import InputError
 from packkit.infimed.chat import AccessError, Limits, RetryPolicy
+from packkit.infimed.chat.asking import LARGEST_ATTEMPTS
 
 
 def test_each_task_ends_in_one_state_and_every_request_counts(ask):
@@ -72,15 +74,31 @@ def test_waits_double_and_are_jittered():
     assert policy.wait(1, 11.0) is None
 
 
-@pytest.mark.parametrize("option", [{"attempts": 0}, {"unreadable": 0}, {"base": -1.0}])
-def test_policies_that_make_no_sense(option):
-    with pytest.raises(InputError, match="must be at least 1, base and longest at least 0 s"):
+@pytest.mark.parametrize(
+    ("option", "rule"),
+    [
+        ({"attempts": 0}, "attempts must be at least 1, got 0"),
+        ({"attempts": 1001}, "attempts must be at most 1000, got 1001"),
+        ({"unreadable": 0}, "unreadable must be at least 1, got 0"),
+        ({"base": -1.0}, "base must be at least 0 and finite, got -1.0"),
+        ({"longest": math.inf}, "longest must be at least 0 and finite, got inf"),
+    ],
+)
+def test_policies_that_make_no_sense(option, rule):
+    with pytest.raises(InputError, match=rule):
         RetryPolicy(**option)
+
+
+def test_waits_of_the_most_attempts_are_numbers():
+    policy = RetryPolicy(attempts=LARGEST_ATTEMPTS)
+    assert policy.wait(LARGEST_ATTEMPTS, None) <= policy.longest
 
 
 def test_server_that_never_answers_ends_the_run(ask):
     with serving(lambda request: failure(503, "starting")) as server:
-        with pytest.raises(AccessError, match="nothing is answered so far: HTTP 503: starting"):
+        with pytest.raises(
+            AccessError, match=r"nothing is answered so far: model m at .*: HTTP 503: starting"
+        ):
             ask(server, 500, concurrency=2)
         server.settle()
     assert len(server.log) <= 8

@@ -1,6 +1,7 @@
 """Bodies of answers, whatever a server puts into them."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -104,3 +105,11 @@ def test_little_of_a_body_is_shown_and_no_half_of_a_secret():
     assert excerpt(b"a\nb", nothing) == "a b"
     for place in range(485, 505):
         assert "0" not in excerpt("x" * place + "0123456789", secrets)
+
+
+def test_of_a_web_page_its_text_is_shown():
+    page = b"<!DOCTYPE html>\n<html lang='en'><title>Not\nfound</title><p>Try sk-0<b></b>123</html>"
+    assert excerpt(page, Secrets(["sk-0123"])) == "HTML: Not found Try sk-0 123"
+    start = time.monotonic()
+    excerpt(b"<html>" + b"<" * 1_000_000, Secrets([]))
+    assert time.monotonic() - start < 1

@@ -97,10 +97,10 @@ def test_a_key_that_no_header_holds_is_refused_and_not_repeated(key):
             Answer(body=gzip.compress(bytes(50_000_000)), headers={"Content-Encoding": "gzip"}),
             "more than 1,049,856 bytes",
         ),
-        (Answer(body=b"plain", headers={"Content-Encoding": "gzip"}), "no connection"),
+        (Answer(body=b"plain", headers={"Content-Encoding": "gzip"}), "connection broke"),
         (reply("{}", drip=0.05), "no answer within 0.5 s"),
-        (Answer(body=b"{" * 100_000), "no JSON"),
-        (Answer(body=b"\xff\xfe{}"), "no JSON"),
+        (Answer(body=b"{" * 100_000), "no JSON object"),
+        (Answer(body=b"\xff\xfe{}"), "no JSON object"),
         (Answer(status=500, body=b"[" * 100_000), "HTTP 500"),
         (Answer(status=500, body={"error": {"code": [1], "message": [], "param": 3}}), "HTTP 500"),
         (
@@ -117,7 +117,7 @@ def test_absurd_answers_are_failed_requests(answer, words):
     ):
         complete(server.url, timeout=0.5, max_tokens=20)
     assert time.monotonic() - start < 5
-    assert len(str(caught.value)) < 600
+    assert len(str(caught.value)) < 700
 
 
 @pytest.mark.parametrize("count", [10**30, -5, 1.5, "7", None, float("nan"), [1]])

@@ -15,6 +15,7 @@ from packkit.infimed.chat import (
     FilteredError,
     OpenAIChat,
     RetryableError,
+    UnreachableError,
 )
 
 MESSAGES = [{"role": "user", "content": "hello"}]
@@ -92,11 +93,19 @@ def test_text_that_utf8_cannot_hold_is_mended():
         (failure(400, "filtered", code="content_filter"), FilteredError, "filtered"),
         (failure(400, "Invalid image"), ChatError, "400: Invalid image"),
         (failure(413), ChatError, "413"),
-        (Answer(body=b"{no JSON"), RetryableError, "no JSON"),
-        (Answer(body=b"<html>", headers={"Content-Type": "text/html"}), RetryableError, "no reply"),
+        (Answer(body=b"{no JSON"), UnreachableError, "no JSON object"),
+        (
+            Answer(body=b"<html>", headers={"Content-Type": "text/html"}),
+            UnreachableError,
+            "object: HTML:",
+        ),
+        (Answer(body=b'"hello"'), UnreachableError, "no JSON object"),
+        (Answer(body={"error": "Unexpected endpoint"}), UnreachableError, "Unexpected endpoint"),
+        (Answer(body={"status": "up"}), UnreachableError, "no OpenAI-compatible answer"),
+        (Answer(status=400, body=b"<html>https port"), UnreachableError, "https port"),
         (Answer(body={"error": {"message": "upstream"}}), RetryableError, "upstream"),
         (Answer(body={"choices": []}), RetryableError, "no reply"),
-        (reply("x" * 1000, cut_after=100), RetryableError, "no connection"),
+        (reply("x" * 1000, cut_after=100), RetryableError, "connection broke"),
         (reply("{}", delay=1.0), RetryableError, "no answer within 0.3 s"),
     ],
 )
@@ -124,7 +133,9 @@ def test_model_that_was_not_entered_is_a_mistake():
 def test_server_that_is_not_there():
     with serving(lambda request: reply("{}")) as server:
         pass
-    with pytest.raises(RetryableError, match="no connection"):
+    with pytest.raises(
+        UnreachableError, match=f"m at {server.url}: no connection: nothing listens"
+    ):
         complete(server)
 
 

@@ -25,8 +25,10 @@ def test_price_is_put_on_what_has_none():
     ("options", "words"),
     [
         ({"max_cost": 1.0}, "max_cost needs the prices"),
-        ({"max_cost": 0.0, "prices": PRICES}, "max_cost must be over 0, got 0"),
-        ({"max_requests": 0}, "max_requests must be over 0, got 0"),
+        ({"max_cost": 0.0, "prices": PRICES}, "max_cost must be positive and finite, got 0.0"),
+        ({"max_cost": float("nan"), "prices": PRICES}, "max_cost must be positive and finite"),
+        ({"max_requests": 0}, "max_requests must be at least 1, got 0"),
+        ({"max_requests": 2**53}, "max_requests must be at most 9007199254740991"),
     ],
 )
 def test_limits_that_make_no_sense(options, words):
@@ -37,3 +39,6 @@ def test_limits_that_make_no_sense(options, words):
 def test_prices_are_not_negative():
     with pytest.raises(InputError, match="at least 0"):
         Prices(-1.0, 1.0)
+    for wrong in (float("nan"), float("inf")):
+        with pytest.raises(InputError, match="price_out must be at least 0 and finite"):
+            Prices(1.0, wrong)

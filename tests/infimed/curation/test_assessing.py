@@ -168,12 +168,14 @@ def test_two_runs_do_not_write_to_one_file(tmp_path, cases, run, grade):
 
 def test_wrong_key_keeps_what_came_before(tmp_path, cases, run, grade):
     data = cases(tmp_path / "a.jsonl", range(6))
-    with serving(grade({5: [failure(401, "bad key")]})) as server:
+    scores = grade()
+    script = lambda request: failure(401, "bad key") if len(server.log) == 2 else scores(request)  # noqa: E731
+    with serving(script) as server:
         with pytest.raises(AccessError, match="bad key"):
             run(server, [data], concurrency=1)
         sent = len(server.log)
         before = read_assessments(tmp_path / "scores.jsonl")
-        assert sums(before)[0] == sent
+        assert sums(before)[0] == sent == 3
         run(server, [data])
     assert len(server.log) == sent + 6 - sum(line.state == "ok" for line in before)
 
@@ -206,8 +208,11 @@ def test_results_of_another_kind_are_not_written_over(tmp_path, cases, run, grad
         ({"price_in": 1.0}, "together"),
         ({"samples": 0}, "samples must be at least 1"),
         ({"seed": -1}, "seed"),
+        ({"samples": 2**53}, "samples must be at most"),
+        ({"concurrency": 10**8}, "concurrency must be at most 4096, got 100000000"),
+        ({"max_tokens": 10**11}, "max_tokens must be at most 16777216, got 100000000000"),
         ({"max_requests": 0}, "max_requests"),
-        ({"price_in": -1.0, "price_out": 1.0}, "prices must be at least 0"),
+        ({"price_in": -1.0, "price_out": 1.0}, "price_in must be at least 0 and finite, got -1.0"),
     ],
 )
 def test_options_that_make_no_sense(options, words):

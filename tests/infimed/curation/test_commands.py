@@ -2,14 +2,13 @@
 
 import itertools
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
+from dataclasses import replace
 
 import pytest
+from assess_commands import CONCURRENCY, invoke, packkit, packkit_assess, start, wait_for
 from loopback_server import failure, reply, serving
 from packing_inputs import caption, write_lines
 from review_inputs import assessment, rating, write_log
@@ -19,8 +18,6 @@ from packkit.base.errors import InputError
 from packkit.cli.main import app
 from packkit.infimed.curation import read_assessments
 
-CONCURRENCY = 4
-
 RULES = """
 version = 1
 name = "mine"
@@ -29,41 +26,6 @@ min_coverage = 0.5
 thresholds = [{ criterion = "overall", measure = "mean", at_least = 3 }]
 exclusions = [{ data_set = "b", reason = "[bold] no reason" }]
 """
-
-
-def command(folder, server, *arguments):
-    """The command line and environment of one start."""
-    words = [sys.executable, "-m", "packkit", "assess", "run", *map(str, arguments)]
-    words += ["--judge", "m", "--base-url", server.url, "--concurrency", str(CONCURRENCY)]
-    environment = {name: os.environ[name] for name in os.environ if "OPENAI" not in name}
-    # A killed process leaves its temporary folder behind.
-    settings = {"OPENAI_API_KEY": "k", "TMPDIR": str(folder)}
-    return words, {"cwd": folder, "env": {**environment, **settings}}
-
-
-def packkit(folder, server, *arguments):
-    words, options = command(folder, server, *arguments)
-    return subprocess.run(words, capture_output=True, text=True, check=False, **options)
-
-
-def invoke(folder, server, monkeypatch, *arguments):
-    """The same inside this process: it spares the start."""
-    words, options = command(folder, server, *arguments)
-    monkeypatch.chdir(folder)
-    return CliRunner().invoke(app, words[3:], env=options["env"])
-
-
-def start(folder, server, *arguments):
-    words, options = command(folder, server, *arguments)
-    output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(words, **output, **options)
-
-
-def wait_for(server, process, requests):
-    """Waits until the server has seen so many requests."""
-    while len(server.log) < requests:
-        assert process.poll() is None
-        time.sleep(0.002)
 
 
 def test_killed_again_and_again_it_pays_nothing_twice(tmp_path, cases, grade, case_number):
@@ -111,9 +73,13 @@ def test_wrong_key_ends_at_once(tmp_path, cases):
         result = packkit(tmp_path, server, "a.jsonl")
     assert result.returncode == 1
     (line,) = result.stderr.strip().splitlines()
-    assert line == (f"packkit: model m at {server.url}: HTTP 401: Incorrect API key provided")
-    assert 1 <= len(server.log) <= CONCURRENCY
-    assert server.log[-1].arrived - server.log[0].arrived < 2
+    assert line == (
+        f"packkit: model m at {server.url}: HTTP 401: Incorrect API key provided; "
+        "is OPENAI_API_KEY right?"
+    )
+    assert len(server.log) == 1
+    # Nothing was answered or paid, and nothing is said of any sample.
+    assert read_assessments(tmp_path / "scores.jsonl") == []
 
 
 def test_ctrl_c_keeps_what_is_answered(tmp_path, cases, grade):
@@ -176,11 +142,6 @@ def test_help_names_every_command(flag):
     result = CliRunner().invoke(app, ["assess", flag])
     assert result.exit_code == 0
     assert all(name in result.output for name in ("run", "report", "sheet"))
-
-
-def packkit_assess(*arguments):
-    command = ["assess", *map(str, arguments)]
-    return CliRunner(env={"COLUMNS": "200"}).invoke(app, command, catch_exceptions=False)
 
 
 @pytest.fixture
@@ -253,3 +214,10 @@ def test_sheet_says_what_it_holds(tmp_path):
     assert report["sheet"] in (tmp_path / "sheet.html").read_text("utf-8")
     shown = packkit_assess(*arguments).stdout
     assert report["sheet"] in shown and "needs no network" in shown
+
+
+def test_report_takes_the_judge_that_is_named(tmp_path):
+    lines = [replace(assessment(n), model=model) for n, model in enumerate(["other", "judge"])]
+    write_log(tmp_path / "scores.jsonl", [line.to_dict() for line in lines])
+    report = packkit_assess("report", tmp_path / "scores.jsonl", "--judge", "other", "--json")
+    assert json.loads(report.stdout)["model"] == "other"

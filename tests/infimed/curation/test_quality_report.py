@@ -1,6 +1,7 @@
 """Scores, verdicts and agreement in one report on a file of results."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from review_inputs import assessment, rating, write_log
@@ -40,3 +41,26 @@ def test_no_results_are_an_error(tmp_path):
     path.write_text("[]\n")
     with pytest.raises(FormatError, match=r"scores\.jsonl"):
         report_on(path)
+
+
+def test_a_judge_without_scores_is_none(tmp_path):
+    typo = [replace(assessment(n, state="http_error"), model="typo") for n in range(98)]
+    scored = [assessment(n) for n in range(200, 210)]
+    path = write_log(tmp_path / "scores.jsonl", [line.to_dict() for line in typo + scored])
+    report = report_on(path)
+    assert report.model == "judge"
+    assert [(found.samples, found.states) for found in report.data_sets] == [(10, {"ok": 10})]
+    # Where nobody has scores, the failures of the one who was asked are reported.
+    alone = write_log(tmp_path / "alone.jsonl", [line.to_dict() for line in typo])
+    assert report_on(alone).data_sets[0].states == {"http_error": 98}
+
+
+def test_one_of_several_judges_is_chosen(tmp_path):
+    lines = [assessment(0), replace(assessment(1, score=2), model="other")]
+    path = write_log(tmp_path / "scores.jsonl", [line.to_dict() for line in lines])
+    with pytest.raises(InputError, match="judge must name one of them"):
+        report_on(path)
+    report = report_on(path, judge="other")
+    assert (report.model, report.data_sets[0].scores["overall"].mean) == ("other", 2)
+    with pytest.raises(InputError, match=r"no scores of judge third, only of judge .*, other"):
+        report_on(path, judge="third")

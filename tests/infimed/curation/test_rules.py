@@ -13,7 +13,7 @@ from packkit.infimed.curation.rules import check_rules, read_rules
         (rule_tables(version=2), "version must be 1"),
         (rule_tables(minimum=3), "minimum is no key"),
         (rule_tables(min_samples=1), "min_samples must be at least 2, got 1"),
-        (rule_tables(min_coverage=90), r"min_coverage must be in 0\.\.1, got 90"),
+        (rule_tables(min_coverage=90), r"min_coverage must be in \[0, 1\], got 90"),
         ({**rule_tables(), "thresholds": []}, "thresholds must hold at least one"),
         (rule_tables({**THRESHOLD, "criterion": "beauty"}), "criterion must be one of accuracy"),
         (rule_tables({**THRESHOLD, "measure": "median"}), "measure"),

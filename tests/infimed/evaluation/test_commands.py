@@ -6,14 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 from benchmark_folders import write_benchmark
 from loopback_server import failure, reply, serving, user_text
 from typer.testing import CliRunner
 
+from packkit.base.errors import InputError
 from packkit.cli.main import app
-from packkit.infimed.chat import AnswerLog
+from packkit.infimed.chat import AccessError, AnswerLog
 from packkit.infimed.evaluation.benchmarks import BENCHMARKS, TITLES, read_benchmark
 from packkit.infimed.evaluation.question_prompt import prompt_for
 
@@ -140,7 +142,8 @@ def test_credentials_are_neither_printed_nor_written(benchmarks, tmp_path, answe
     told = b"".join([done.stdout, done.stderr, *kept])
     assert not [secret for secret in secrets if secret.encode() in told]
     assert b"\x1b" not in done.stdout + done.stderr and b"Traceback" not in done.stderr
-    assert b"[hidden]" in b"".join(kept)
+    # A refusal at the first request is said, and kept of no question.
+    assert b"[hidden]" in (done.stderr if answers == "refused" else b"".join(kept))
 
 
 def test_a_failing_judge_ends_with_1(results):
@@ -167,6 +170,40 @@ def test_options_of_score_reach_it(copies):
         assert "max_requests = 1 left answers" in str(limited.exception)
         done = invoke(*asked, "--max-judge-failures", 1)
     assert done.exit_code == 0, done.output
+
+
+def test_a_judge_that_gives_no_verdict_is_quoted(copies):
+    with serving(lambda request: reply("a \x1b[31m\npoem")) as server:
+        done = invoke("score", copies / "yes", "--judge", "poet", "--base-url", server.url)
+    assert done.exit_code == 1
+    assert "; the reply begins: a \x1b[31m poem. Score again" in str(done.exception)
+
+
+@pytest.mark.parametrize("command", ["run", "score"])
+def test_a_wrong_endpoint_is_told_at_once(benchmarks, copies, tmp_path, command):
+    words = {
+        "run": ("run", "typo", f"--benchmark=slake={benchmarks['slake']}", "--out", tmp_path / "o"),
+        "score": ("score", copies / "yes", "--judge", "typo"),
+    }[command]
+    with serving(lambda request: failure(404, "no such model")) as server:
+        pass
+    for address in ("localhost:8932/v1", ""):
+        start = time.monotonic()
+        done = invoke(*words, "--base-url", address)
+        assert isinstance(done.exception, InputError) and time.monotonic() - start < 2
+        assert "base_url must be like http://" in str(done.exception)
+    start = time.monotonic()
+    done = invoke(*words, "--base-url", server.url)
+    assert isinstance(done.exception, AccessError) and time.monotonic() - start < 2
+    assert f"model typo at {server.url}: no connection: nothing listens" in str(done.exception)
+    with serving(lambda request: failure(400, "no such model")) as server:
+        start = time.monotonic()
+        done = invoke(*words, "--base-url", server.url)
+        assert isinstance(done.exception, AccessError) and time.monotonic() - start < 2
+    assert "no model of this name" in str(done.exception) and len(server.log) == 1
+    # No question is said to have failed, and the next model finds the folder as it was.
+    kept = tmp_path / "o" / "answers.jsonl" if command == "run" else copies / "yes/judgements.jsonl"
+    assert "typo" not in kept.read_text()
 
 
 def test_options_of_compare_reach_it(copies):

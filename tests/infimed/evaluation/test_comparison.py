@@ -148,7 +148,7 @@ def test_nothing_in_common_is_said(tmp_path):
         compare(*both(tmp_path, {"slake": "r"}, {"mmmu": "r"}))
 
 
-@pytest.mark.parametrize("option", [{"samples": 0}, {"seed": -1}])
+@pytest.mark.parametrize("option", [{"samples": 0}, {"samples": 10**6 + 1}, {"seed": -1}])
 def test_options_are_checked(tmp_path, option):
     with pytest.raises(InputError, match=next(iter(option))):
         compare(*both(tmp_path, {"slake": "r"}, {"slake": "r"}), **option)

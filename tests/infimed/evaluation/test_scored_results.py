@@ -9,6 +9,18 @@ from packkit.base.errors import FormatError, InputError
 from packkit.infimed.evaluation.scored_results import open_all, open_scored
 
 
+def test_a_judge_without_verdicts_is_none(tmp_path):
+    results = results_of(tmp_path / "a", {"slake": "rr"})
+    write_scores(results, {"slake": "ff"}, judge="typo")
+    assert open_scored(str(results.folder)).scoring == "strict+typo"
+    write_scores(results, {"slake": "rf"}, judge="m1")
+    assert open_scored(str(results.folder)).scoring == "strict+m1"
+    assert open_scored(str(results.folder), "strict+typo").scoring == "strict+typo"
+    write_scores(results, {"slake": "rw"})
+    with pytest.raises(InputError, match=r"scoring must name one of strict, strict\+m1"):
+        open_scored(str(results.folder))
+
+
 def test_results_open_under_their_label(tmp_path, monkeypatch):
     results = results_of(tmp_path / "x=y", {"slake": "r"})
     with pytest.raises(InputError, match="holds no scores: score the results first"):

@@ -59,7 +59,11 @@ def test_missing_answers_leave_no_scores_behind(tmp_path):
     ("options", "message"),
     [
         ({"concurrency": 0}, "concurrency must be at least 1, got 0"),
-        ({"max_judge_failures": 1.5}, "max_judge_failures must be 0 to 1, got 1.5"),
+        ({"concurrency": 4097}, "concurrency must be at most 4096, got 4097"),
+        ({"max_tokens": 2**24 + 1}, "max_tokens must be at most 16777216"),
+        ({"seed": 2**63}, "seed must be at most"),
+        ({"max_requests": 2**53}, "max_requests must be at most"),
+        ({"max_judge_failures": 1.5}, "max_judge_failures must be in \\[0, 1\\], got 1.5"),
         ({"base_url": "http://x"}, "base_url needs a judge, got http://x alone"),
         ({"scorer": "lenient"}, "scorer must be one of"),
         ({"judge": ""}, "judge must name a model"),

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from packkit.base.errors import InputError
-from packkit.infimed.chat import Address
+from packkit.base.pack_options import LARGEST_CAPACITY
+from packkit.base.values import check_whole
+from packkit.infimed.chat import LARGEST_CONCURRENCY, Address
 from packkit.infimed.evaluation.answering.base import Answerer, Device, Keep, Request
 from packkit.infimed.evaluation.answering.endpoint import EndpointAnswerer
 
@@ -14,6 +16,9 @@ __all__ = ["AnswerBackend", "Answerer", "Device", "Keep", "Request", "open_answe
 
 AnswerBackend = Literal["auto", "packkit", "transformers", "endpoint"]
 """What runs a model; ``auto`` chooses by the other options."""
+
+LARGEST_BATCH = 4096
+"""Answers of a local model at the same time at most: each holds a cache on the device."""
 
 _BATCH_SIZE = 8
 _CONCURRENCY = 16
@@ -47,14 +52,11 @@ def open_answerer(
         CheckpointError: A checkpoint cannot be read.
         MissingExtraError: A package that the backend needs is not installed.
     """
-    counts = {
-        "max_new_tokens": max_new_tokens,
-        "batch_size": batch_size,
-        "concurrency": concurrency,
-    }
-    for name, value in counts.items():
-        if value is not None and value < 1:
-            raise InputError(f"{name} must be at least 1, got {value}")
+    check_whole("max_new_tokens", max_new_tokens, 1, LARGEST_CAPACITY)
+    if batch_size is not None:
+        check_whole("batch_size", batch_size, 1, LARGEST_BATCH)
+    if concurrency is not None:
+        check_whole("concurrency", concurrency, 1, LARGEST_CONCURRENCY)
     if backend == "auto":
         backend = "endpoint" if base_url is not None else _backend_of(model)
     if backend == "endpoint":
