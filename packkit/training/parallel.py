@@ -113,6 +113,8 @@ def start_ranks(device: Literal["auto", "cpu", "cuda"] = "auto") -> Iterator[Ran
         world_size = dist.get_world_size()
         check_launched(world_size, "launch with torchrun, which names MASTER_ADDR to each")
         yield Ranks(dist.get_rank(), world_size, gpu or torch.device("cpu"))
+        # Gloo can abort a rank whose peers still hold their connections to it.
+        dist.barrier()
     finally:
         dist.destroy_process_group()
 

@@ -142,7 +142,7 @@ def test_a_length_that_was_not_packed_is_named(tmp_path, write_packs, small_enco
     [
         ({"on_bad_image": "skip"}, "on_bad_image must be raise or mask, got 'skip'"),
         ({"decoder": "jpeg"}, "decoder must be one of pillow, turbo, got 'jpeg'"),
-        ({"image_size": 0}, "image_size must be at least 1 pixel, got 0"),
+        ({"image_size": 0}, "image_size must be at least 1, got 0"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(packs, options, message):
