@@ -13,6 +13,7 @@ from packkit.images import Base64Image
 Content = tuple[str | None, ...]
 """Parts of a turn or a document in reading order: a string is text, None is the next image."""
 
+_SHOWN_CHARACTERS = 40
 _SAMPLE_KEYS = frozenset({"id", "messages", "content", "images", "meta", "token_limit", "origin"})
 _PART_KEYS = frozenset({"type", "text"})
 
@@ -139,6 +140,14 @@ def origin_from_json(value: object) -> Origin | None:
 
 
 def kind_of(value: object) -> str:
-    """Returns the type of a JSON value, and the value itself where it is short, for messages."""
-    shown = repr(value)
-    return f"{type(value).__name__} {shown}" if len(shown) <= 40 else type(value).__name__
+    """Returns the type of a JSON value, and what is in it as far as that is short, for messages.
+
+    >>> kind_of(5), kind_of({"type": "x" * 50, "url": "y"}), kind_of([0] * 99)
+    ('int 5', 'dict with type, url', 'list of 99')
+    """
+    kind, shown = type(value).__name__, repr(value)
+    if len(shown) <= _SHOWN_CHARACTERS:
+        return f"{kind} {shown}"
+    if isinstance(value, dict):
+        return f"{kind} with {', '.join(map(str, value))[:_SHOWN_CHARACTERS]}"
+    return f"{kind} of {len(value)}" if isinstance(value, list | str) else kind

@@ -135,3 +135,57 @@ def test_only_sample_errors_escape(records_of, root, data):
         except SampleError:
             continue
         assert sample.image_count == len(sample.images)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [(2, "2"), (2.0, "2"), (2.5, "2.5"), ("2", "2"), (["yes"], "yes"), (["a", "b", "b"], "b")],
+)
+def test_answers_of_every_kind(root, answer, text):
+    fields = {"image": "a.jpg", "question": "How many?", "answer": answer}
+    sample = VqaLayout({}).to_sample(fields, root)
+    assert sample.messages[1].content == (text,)
+    is_several = isinstance(answer, list) and len(answer) > 1
+    assert sample.meta == ({"answer": answer} if is_several else {})
+
+
+def test_answers_as_vqav2_has_them(root):
+    answers = [{"answer": a, "answer_confidence": "yes"} for a in ("net", "nets", "net")]
+    fields = {"image": "a.jpg", "question": "What?", "answers": answers, "question_id": 7}
+    sample = VqaLayout({}).to_sample(fields, root)
+    assert (sample.id, sample.messages[1].content) == ("7", ("net",))
+    assert sample.meta == {"answers": answers}
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter"), [(1, "B"), ("B", "B"), (" b ", "B"), ("a liver", "B"), (0, "A")]
+)
+def test_choices_are_asked_by_letters(root, answer, letter):
+    fields = {"image": "a.jpg", "question": "Which?", "choices": ["a heart", "a liver"]}
+    sample = VqaLayout({}).to_sample({**fields, "answer": answer}, root)
+    assert sample.messages[0].content == (None, "Which?\nA. a heart\nB. a liver")
+    assert sample.messages[1].content == (letter,)
+    assert sample.meta == {}
+
+
+@pytest.mark.parametrize("answer", [2, -1, True, "C", "a kidney", None, 1.0, ["a liver"]])
+def test_answers_that_are_none_of_the_choices(root, answer):
+    fields = {"image": "a.jpg", "question": "Which?", "choices": ["a heart", "a liver"]}
+    with pytest.raises(SampleError, match="the answer must be one of the 2 choices"):
+        VqaLayout({}).to_sample({**fields, "answer": answer}, root)
+
+
+@pytest.mark.parametrize("choices", ["ab", [1, 2], ["a", ""], ["x"] * 27, {"A": "x"}])
+def test_choices_must_be_texts(root, choices):
+    fields = {"image": "a.jpg", "question": "Which?", "choices": choices, "answer": 0}
+    with pytest.raises(SampleError, match="choices must be a list of 1 to 26 texts"):
+        VqaLayout({}).to_sample(fields, root)
+
+
+def test_of_several_captions_the_first_is_trained_and_all_are_kept(root):
+    captions = ["A heart.", "The heart."]
+    sample = CaptionLayout({}).to_sample({"image": "a.jpg", "captions": captions}, root)
+    assert sample.content == (None, "A heart.")
+    assert sample.meta == {"captions": captions}
+    sample = CaptionLayout({}).to_sample({"image": "a.jpg", "caption": captions[:1]}, root)
+    assert (sample.content, sample.meta) == ((None, "A heart."), {})
