@@ -21,11 +21,13 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 """The formats that are accepted, as Pillow names them."""
 
 MAX_PIXELS = 50_000_000
+"""Largest image accepted by default, pixels: a PNG of ten kilobytes can hold more than that."""
+
 LARGEST_PIXELS = 1 << 30
 """Greatest `max_pixels` that may be set: decoded, such an image takes 3 GiB."""
+
 LARGEST_SIZE = 8192
 """Edge that images may be resized to at most, pixels: the pixels of one take 192 MiB."""
-"""Largest image accepted by default, pixels: a PNG of ten kilobytes can hold more than that."""
 
 HEAD_BYTES = 16 << 10
 """Most headers end within these first bytes; a large thumbnail can push them further."""
