@@ -1,10 +1,10 @@
 """What an image file says of itself before any pixel is decoded: format, size, orientation.
 
-JPEG, PNG and WebP headers are read here and not with Pillow, for three reasons. Pillow warns of
-broken EXIF blocks and of large images, and a warning cannot be silenced in one thread alone; it
-needs the whole of a WebP file and allocates its canvas; and it takes two to five times as long.
-Reading a header costs a few microseconds whatever the size of the image, so an image that would
-blow up in memory is refused before any of its pixels exist.
+Headers are read here, those of GIF, BMP and TIFF by `packkit.images.bitmap_headers`, and not with
+Pillow, for three reasons. Pillow warns of broken EXIF blocks and of large images, and a warning
+cannot be silenced in one thread alone; it needs the whole of a WebP file and allocates its canvas;
+and it takes two to five times as long. Reading a header costs a few microseconds whatever the size
+of the image, so an image that would blow up in memory is refused before any of its pixels exist.
 
 The orientation is that of the EXIF block alone; one in XMP or in a PNG text chunk is ignored.
 """
@@ -16,8 +16,9 @@ import zlib
 from typing import NamedTuple
 
 from packkit.base.errors import RejectReason, SampleError
+from packkit.images.bitmap_headers import bmp_size, gif_size, tiff_size
 
-FORMATS = ("JPEG", "PNG", "WEBP")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """The formats that are accepted, as Pillow names them."""
 
 MAX_PIXELS = 50_000_000
@@ -54,7 +55,7 @@ class ImageHeader(NamedTuple):
     """What an image file says of itself before any pixel is decoded.
 
     Attributes:
-        format: Format of the file, ``JPEG``, ``PNG`` or ``WEBP``.
+        format: Format of the file, one of `FORMATS`.
         width: Width in pixels as displayed, which is after the EXIF orientation.
         height: Height in pixels as displayed.
         orientation: EXIF code, 1 to 8, of how the stored pixels are turned for display; 1 is not
@@ -83,7 +84,7 @@ def read_header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
         max_pixels: Largest width x height accepted.
 
     Raises:
-        SampleError: The data is no readable JPEG, PNG or WebP, or larger than `max_pixels`.
+        SampleError: The data is no readable file of `FORMATS`, or larger than `max_pixels`.
 
     >>> read_header(b"RIFF\\x1a\\0\\0\\0WEBPVP8L\\x0d\\0\\0\\0/\\x3f\\xc0\\x0b\\0")
     ImageHeader(format='WEBP', width=64, height=48, orientation=1)
@@ -111,7 +112,14 @@ def _frame(data: bytes) -> tuple[str, _Frame]:
         return "PNG", _png(data)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP", _webp(data)
-    raise _invalid(f"not a JPEG, PNG or WebP file: it begins with {data[:8]!r}")
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF", _Frame(*gif_size(data), 1)
+    if data.startswith(b"BM"):
+        return "BMP", _Frame(*bmp_size(data), 1)
+    if data[:4] in _TIFF_BYTE_ORDERS:
+        # Pillow turns a TIFF upright by itself.
+        return "TIFF", _Frame(*tiff_size(data), 1)
+    raise _invalid(f"not a JPEG, PNG, WebP, GIF, BMP or TIFF file: it begins with {data[:8]!r}")
 
 
 def _jpeg(data: bytes) -> _Frame:

@@ -110,7 +110,7 @@ class PixelDecoder:
         """Writes the pixels of an encoded image into an array.
 
         Args:
-            data: A JPEG, PNG or WebP file.
+            data: A file of `packkit.images.FORMATS`.
             out: uint8 [3, size, size], of any strides; left as it was where an error is raised.
 
         Raises:
@@ -148,7 +148,7 @@ def displayed_image(data: bytes) -> Image:
     """Returns an image as it is displayed: upright, over white, in RGB, or in L where it is grey.
 
     Args:
-        data: A JPEG, PNG or WebP file.
+        data: A file of `packkit.images.FORMATS`.
 
     Raises:
         SampleError: The image cannot be decoded, or is larger than `MAX_PIXELS`.
@@ -166,15 +166,21 @@ def _decoded(data: bytes, header: ImageHeader) -> Iterator[Image]:
     Pillow's parts are taken by themselves: `Image.open` warns of large images, and a warning cannot
     be silenced in one thread alone. `read_header` has refused what is too large.
     """
+    from PIL.BmpImagePlugin import BmpImageFile
+    from PIL.GifImagePlugin import GifImageFile
     from PIL.Image import DecompressionBombError
     from PIL.JpegImagePlugin import JpegImageFile
     from PIL.PngImagePlugin import PngImageFile
+    from PIL.TiffImagePlugin import TiffImageFile
     from PIL.WebPImagePlugin import WebPImageFile
 
     readers: dict[str, Callable[[io.BytesIO], ImageFile]] = {
         "JPEG": JpegImageFile,
         "PNG": PngImageFile,
         "WEBP": WebPImageFile,
+        "GIF": GifImageFile,
+        "BMP": BmpImageFile,
+        "TIFF": TiffImageFile,
     }
     if header.format == "JPEG":
         # Pillow reads EXIF while it opens a JPEG, and warns where it is broken.

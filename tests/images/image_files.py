@@ -11,7 +11,7 @@ from PIL.Image import Resampling
 
 from packkit.base.errors import SampleError
 
-FORMATS = ["JPEG", "PNG", "WEBP"]
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
 
 
 def scene(size, mode="RGB"):

@@ -98,7 +98,6 @@ def test_absolute_path_outside(root):
         "http://example.org/a.jpg",
         "https://example.org/a.jpg",
         "HTTP://example.org/a.jpg",
-        "file:///etc/passwd",
         "s3://bucket/a.jpg",
         "data:image/png;base64,AAAA",
     ],
@@ -107,6 +106,21 @@ def test_urls_are_refused(root, name):
     with pytest.raises(SampleError, match=r"is a (data )?URL") as caught:
         DataRoot(root).image(name)
     assert caught.value.reason is RejectReason.MISSING_IMAGE
+
+
+def test_a_file_url_is_the_path_in_it(root):
+    with pytest.raises(SampleError) as caught:
+        DataRoot(root).image("file:///etc/passwd")
+    assert caught.value.reason is RejectReason.UNSAFE_PATH
+    path = os.path.join(DataRoot(root).folder, "a.jpg")
+    assert DataRoot(root).image(f"file://{path}").path == path
+
+
+def test_names_without_an_ending_get_the_suffix(root):
+    images = DataRoot(root, ".jpg")
+    assert images.image("deep/0001").path.endswith("deep/0001.jpg")
+    assert images.image("0001.png").path.endswith("0001.png")
+    assert images.within("none").suffix == images.suffix == ".jpg"
 
 
 def test_a_long_url_is_shown_in_part(root):

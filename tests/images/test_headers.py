@@ -143,9 +143,9 @@ def test_header_needs_the_first_bytes_only(name):
     assert read_header(padded) == read_header(FILES[name])
 
 
-@pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "EPS", "ICO", "PPM", "TGA", "JPEG2000"])
+@pytest.mark.parametrize("kind", ["EPS", "ICO", "PPM", "TGA", "JPEG2000"])
 def test_other_formats_are_refused(kind):
-    with pytest.raises(SampleError, match="not a JPEG, PNG or WebP file") as caught:
+    with pytest.raises(SampleError, match="not a JPEG, PNG, WebP, GIF, BMP or TIFF file") as caught:
         read_header(encoded(kind))
     assert caught.value.reason is RejectReason.INVALID_IMAGE
 
@@ -154,7 +154,7 @@ def test_other_formats_are_refused(kind):
     "data", [b"", b"\0", b"<svg/>", b"RIFF\0\0\0\0AVI ", b"\xff\xd8", b"\x89PNG"]
 )
 def test_what_is_no_image_is_refused(data):
-    with pytest.raises(SampleError, match="not a JPEG, PNG or WebP file"):
+    with pytest.raises(SampleError, match="not a JPEG, PNG, WebP, GIF, BMP or TIFF file"):
         read_header(data)
 
 

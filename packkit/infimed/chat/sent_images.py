@@ -9,6 +9,8 @@ import pybase64
 from packkit.images import read_header
 from packkit.images.pixels import displayed_image
 
+# What every server with eyes reads.
+_SENT = ("JPEG", "PNG", "WEBP", "GIF")
 _QUALITY = 90
 
 
@@ -32,11 +34,11 @@ def sent_size(width: int, height: int, side: int) -> tuple[int, int]:
 def data_url(data: bytes, side: int) -> str:
     """Returns an image as a data URL.
 
-    An image whose longer side is at most `side` is sent as it is, byte for byte. A larger one is
-    turned upright, laid over white, made smaller and sent as JPEG.
+    An image whose longer side is at most `side` is sent as it is, byte for byte, if servers take
+    its format. Any other is turned upright, laid over white, made smaller and sent as JPEG.
 
     Args:
-        data: Bytes of a JPEG, PNG or WebP file.
+        data: Bytes of a file of `packkit.images.FORMATS`.
         side: Longest side that an image may have, pixels.
 
     Raises:
@@ -44,7 +46,7 @@ def data_url(data: bytes, side: int) -> str:
     """
     header = read_header(data)
     size = sent_size(header.width, header.height, side)
-    if size == (header.width, header.height):
+    if size == (header.width, header.height) and header.format in _SENT:
         return _url(header.format, data)
     from PIL.Image import Resampling
 
