@@ -200,7 +200,7 @@ def image_from_field(value: object, root: DataRoot) -> bytes | ImageRef:
 
 def _base64_image(text: str) -> Base64Image:
     """Returns an image in standard base64, which is how packs hold it."""
-    if "\n" in text or "\r" in text or " " in text:
+    if "\n" in text or "\r" in text:
         text = "".join(text.split())
     if "-" in text or "_" in text:
         text = text.translate(_URL_SAFE)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from packkit.base.errors import InputError, SampleError
 from packkit.sources.base import Container, Fields, Span
+from packkit.sources.compression import COMPRESSIONS, inner_name
 from packkit.sources.containers.json_lines import BYTE_ORDER_MARK, Line, read_lines
-from packkit.sources.discover import inner_name
 from packkit.sources.registry import (
     container_named,
     installed_containers,
@@ -40,7 +40,10 @@ def detect_container(name: str, path: Path) -> Container:
         if lower.endswith(container.suffixes):
             return container
     known = sorted(suffix for c in installed_containers().values() for suffix in c.suffixes)
-    raise InputError(f"{name}: unknown ending; packkit reads {', '.join(known)}")
+    packed = ", ".join(COMPRESSIONS)
+    raise InputError(
+        f"{name}: unknown ending; packkit reads {', '.join(known)}, also compressed, as {packed}"
+    )
 
 
 def _detect_json(path: Path, *, is_lines: bool) -> str:

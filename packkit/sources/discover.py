@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,10 +15,8 @@ import orjson
 
 from packkit.base.errors import InputError
 from packkit.base.files import read_file
+from packkit.sources.compression import inner_name
 from packkit.sources.registry import installed_containers
-
-COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
-"""Endings of compressed files, lower case, and what Arrow calls the compression."""
 
 _SHARD_NAME = re.compile(r"shard-\d+")
 
@@ -58,16 +57,6 @@ def find_inputs(inputs: Sequence[str | Path], *, apart_from: Path | None = None)
             raise InputError(f"{path} is named {count} times")
     shared = os.path.commonpath([path.parent for path in paths]) if paths else ""
     return [InputFile(_name(path, shared), path) for path in paths]
-
-
-def inner_name(name: str) -> str:
-    """Returns a file name without the suffix of its compression.
-
-    >>> inner_name("00000.tar.gz")
-    '00000.tar'
-    """
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in COMPRESSIONS else name
 
 
 def _name(path: Path, shared: str) -> str:
@@ -131,13 +120,29 @@ def _files_of(folder: Path, above: tuple[str, ...], out: str | None) -> Iterator
         return
     # Open-Qwen2VL leaves the counts of a tar beside its packs.
     has_packs = any(path.name.endswith("_packed.json") for path in entries)
+    beside_tars = _beside_tars(entries)
+    if beside_tars:
+        warnings.warn(
+            f"{folder}: {len(beside_tars)} files such as {min(beside_tars)} are left out: they "
+            "stand beside tars of their names, as img2dataset writes them; name them to pack them",
+            stacklevel=2,
+        )
     for path in entries:
         if path.name.startswith(".") or (has_packs and "_stats." in path.name):
+            continue
+        if path.name in beside_tars:
             continue
         if path.is_dir():
             yield from _files_of(path, (*above, real), out)
         elif inner_name(path.name).lower().endswith(_suffixes()):
             yield _file(path)
+
+
+def _beside_tars(entries: Sequence[Path]) -> set[str]:
+    """Returns the names of what img2dataset notes of each tar that it writes beside it."""
+    stems = {path.name.removesuffix(".tar") for path in entries if path.name.endswith(".tar")}
+    names = {f"{stem}{ending}" for stem in stems for ending in (".parquet", "_stats.json")}
+    return names & {path.name for path in entries}
 
 
 def _shards(folder: Path) -> list[Path]:

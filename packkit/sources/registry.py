@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from packkit.base.errors import InputError
 from packkit.sources.base import Container, Layout
-from packkit.sources.containers.csv_table import CsvTable
+from packkit.sources.containers.csv_table import CsvTable, TsvTable
 from packkit.sources.containers.json_array import JsonArray, JsonObject, JsonSplits
 from packkit.sources.containers.json_lines import JsonLines
 from packkit.sources.containers.packs import PackFile, PackLines
@@ -38,6 +38,7 @@ CONTAINERS: tuple[type[Container], ...] = (
     Parquet,
     PipeLines,
     Tar,
+    TsvTable,
 )
 """Packkit's own containers."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from packkit.base.errors import FormatError, SourceChangedError
+from packkit.base.errors import SourceChangedError
 from packkit.base.files import (
     file_checksum,
     make_folder,
@@ -15,18 +15,16 @@ from packkit.base.files import (
     sync_folder,
     write_atomically,
 )
-from packkit.base.values import one_line
 from packkit.sources.base import Container, is_staged
+from packkit.sources.compression import decompressed, inner_name
 from packkit.sources.detect import detect_container, detect_layout
-from packkit.sources.discover import COMPRESSIONS, InputFile, inner_name
+from packkit.sources.discover import InputFile
 from packkit.sources.registry import layout_named
 
 AUTO = "auto"
 
 CHECKSUM_SUFFIX = ".xxh3"
 """Ending of the file beside a staged copy that holds its checksum (xxh3_128)."""
-
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,18 +152,4 @@ def _write_once(target: Path, source: Path, write: Callable[[Path, Path], object
 
 def _decompress(path: Path, copy: Path) -> None:
     with open(copy, "wb") as plain:
-        plain.writelines(_decompressed(path))
-
-
-def _decompressed(path: Path) -> Iterator[bytes]:
-    import pyarrow as pa
-
-    codec = COMPRESSIONS[path.suffix.lower()]
-    if not path.stat().st_size:
-        raise FormatError(path.name, "cannot be decompressed (no bytes at all)")
-    try:
-        with pa.input_stream(str(path), compression=codec) as packed:
-            while block := packed.read(_BLOCK_BYTES):
-                yield block
-    except (OSError, pa.ArrowException) as error:
-        raise FormatError(path.name, f"cannot be decompressed ({one_line(error)})") from None
+        plain.writelines(decompressed(path))

@@ -91,11 +91,12 @@ def test_other_endings(opened):
     assert opened("a.parquet", parquet_of(image=["a"], text=["b"])).container == "parquet"
     assert opened("a.csv", b"image,text\na.jpg,x\n").container == "csv"
     assert opened("a.txt", b"a|which?|that\n").container == "pipe-lines"
-    message = r"a\.tsv: unknown ending; packkit reads \.csv, \.json, \.jsonl"
+    assert opened("a.tsv", b"image\ttext\na.jpg\tx\n").container == "tsv"
+    message = r"a\.xls: unknown ending; packkit reads \.csv, .*also compressed, as \.gz, .*\.xz"
     with pytest.raises(InputError, match=message):
-        opened("a.tsv", b"x\ty")
-    with pytest.raises(InputError, match=r"a\.tsv\.gz: unknown ending"):
-        opened("a.tsv.gz", gzip.compress(b"x\ty"))
+        opened("a.xls", b"x\ty")
+    with pytest.raises(InputError, match=r"a\.xls\.gz: unknown ending"):
+        opened("a.xls.gz", gzip.compress(b"x\ty"))
 
 
 # Which layout

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from packkit.base.errors import InputError
-from packkit.sources.discover import find_inputs, inner_name
+from packkit.sources.compression import inner_name
+from packkit.sources.discover import find_inputs
 
 
 @pytest.fixture

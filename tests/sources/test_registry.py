@@ -32,6 +32,7 @@ def test_everything_of_our_own_is_installed():
         "parquet",
         "pipe-lines",
         "tar",
+        "tsv",
     ]
     assert list(installed_layouts()) == [
         "caption",

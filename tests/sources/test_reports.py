@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from packkit.base.errors import SampleError
+from packkit.base.errors import InputError, SampleError
 from packkit.sources import read_samples
 
 FOLDER = Path(__file__).parent / "reports"
@@ -52,6 +52,7 @@ EXPECTED = {
     "09_tar_dotted_keys.tar": ["[0]A liver.", "[1]A kidney."],
     "09c_tar_llava_json.tar": [ORGAN],
     "09d_tar_llava_list_json.tar": [ORGAN],
+    "09g_tar_nan_json.tar": ["[0]A liver."],
     "09i_tar_caption_text.tar": ["[0]A liver.", "[1]A kidney."],
     "09j_tar_not_adjacent.tar": ["empty_text", "empty_text", "missing_image", "missing_image"],
     "11_formats_llava.json": [ORGAN.replace("0", name) for name in ("g", "t", "b")],
@@ -59,6 +60,10 @@ EXPECTED = {
         f"user: {images}{SCAN}" for images in ("[0][1]", "[t]", "[g]", "[0]")
     ],
     "12b_tar_silent_messages.tar": [f"user: [0]{SCAN}"],
+    "14b_semicolon.csv": ["[0]A liver."],
+    "14c_tab.tsv": ["[0]A liver."],
+    "14d_tab.csv": ["[0]A liver."],
+    "16g_nan.json": ["[0]A liver.", "[1]A kidney."],
     "17c_vqa_number.jsonl": ["user: [0]How many kidneys? | assistant: 2", "invalid_sample"],
     "17e_vqa_rad_osf.json": [
         "user: [0]How many? | assistant: 2",
@@ -129,6 +134,14 @@ def test_columns_name_members_and_keys_of_a_tar(tmp_path, name, columns, expecte
     assert read(name, tmp_path, columns=columns) == expected
 
 
+def test_what_img2dataset_leaves_beside_its_tars_is_left_out_and_said(tmp_path):
+    with pytest.warns(UserWarning, match=r"2 files such as 00000\.parquet are left out"):
+        assert read("10_img2dataset", tmp_path) == ["[0]A liver."]
+    # Named, they are read.
+    with pytest.raises(InputError, match="no known layout has the keys caption, error_message"):
+        read("10_img2dataset/00000.parquet", tmp_path)
+
+
 def test_every_file_is_expected():
-    others = {"imgs", "33_tar_img_cap.tar", "09e_tar_caption_other_key.tar"}
+    others = {"imgs", "10_img2dataset", "33_tar_img_cap.tar", "09e_tar_caption_other_key.tar"}
     assert {path.name for path in FOLDER.iterdir()} - others == {*EXPECTED}

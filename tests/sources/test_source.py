@@ -103,7 +103,7 @@ def test_a_staged_copy_is_used_again_and_half_of_one_is_not(opened, monkeypatch,
     with open(first.path + ".tmp", "wb") as half:
         half.write(b"what a killed run left" * 1000)
     with monkeypatch.context() as patch:
-        patch.setattr(source_module, "_decompressed", lambda _: pytest.fail("staged again"))
+        patch.setattr(source_module, "decompressed", lambda _: pytest.fail("staged again"))
         patch.setattr("packkit.sources.containers.parquet._lines", lambda _: pytest.fail("again"))
         again = opened(name, data)
     assert again == first

@@ -25,7 +25,7 @@ from packkit.images.pixels import check_pixels
 from packkit.samples import Origin, Sample
 from packkit.samples.keys import sample_key
 from packkit.sources import read_samples
-from packkit.sources.discover import inner_name
+from packkit.sources.compression import inner_name
 
 _NAME = re.compile(r"[^/*?\[\]]+")
 _SHOWN = 3

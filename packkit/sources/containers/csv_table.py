@@ -28,24 +28,55 @@ from packkit.sources.containers.json_lines import JsonLines, StagedRows
 
 _READING = threading.Lock()
 _QUOTES = re.compile('"+')
+_HEADER_CHARACTERS = 1 << 20
+# Blank lines that may stand before a header.
+_BLANK_LINES = 100
 
 
 class CsvTable(StagedRows, JsonLines):
-    """A CSV file with a header, UTF-8; a row is a record, blank lines are skipped."""
+    """A CSV file with a header, UTF-8; a row is a record, blank lines are skipped.
+
+    Columns are parted by commas; where the header has none, by the semicolon, tab or bar in it.
+    """
 
     name: ClassVar[str] = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv",)
+    _delimiter: ClassVar[str | None] = None
 
     def stage(self, path: Path, copy: Path) -> None:
         """Writes every row as a JSON line.
 
         Raises:
-            FormatError: There is no header, it is not UTF-8, or a name is missing or repeated.
+            FormatError: There is no header, it is not UTF-8, a name is missing or repeated, or what
+                parts the columns cannot be told.
         """
+        delimiter = self._delimiter or _told_delimiter(path)
         with open(copy, "wb") as lines:
-            for row in _rows(path):
+            for row in _rows(path, delimiter):
                 lines.write(orjson.dumps(row))
                 lines.write(b"\n")
+
+
+class TsvTable(CsvTable):
+    """A table whose columns are parted by tabs."""
+
+    name: ClassVar[str] = "tsv"
+    suffixes: ClassVar[tuple[str, ...]] = (".tsv",)
+    _delimiter: ClassVar[str | None] = "\t"
+
+
+def _told_delimiter(path: Path) -> str:
+    """Returns what parts the columns of a header: a comma, or the one of the others that it has."""
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        lines = (file.readline(_HEADER_CHARACTERS) for _ in range(_BLANK_LINES))
+        header = next((line for line in lines if line.strip()), "")
+    if "," in header:
+        return ","
+    others = [delimiter for delimiter in ";\t|" if delimiter in header]
+    if len(others) > 1:
+        named = " and ".join(map(repr, others))
+        raise FormatError(path.name, f"the header has {named}, and no comma: what parts it?")
+    return others[0] if others else ","
 
 
 class _TooLargeError(Exception):
@@ -55,8 +86,9 @@ class _TooLargeError(Exception):
 class _RowLines:
     """The lines of a file, those of the row at hand kept."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], delimiter: str) -> None:
         self._file = file
+        self.delimiter = delimiter
         self.row: list[str] = []
         self.row_bytes = 0
         self.is_over = False
@@ -79,12 +111,12 @@ class _RowLines:
         self.row, self.row_bytes = [], 0
 
 
-def _rows(path: Path) -> Iterator[dict[str, str] | list[Any]]:
+def _rows(path: Path, delimiter: str) -> Iterator[dict[str, str] | list[Any]]:
     """Yields the columns of every row, or what its reject says."""
     # Bytes that are not UTF-8 cost their row, not the file.
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        lines = _RowLines(file)
-        reader = csv.reader(lines, strict=True)
+        lines = _RowLines(file, delimiter)
+        reader = csv.reader(lines, strict=True, delimiter=delimiter)
         bytes_read = 0
         with _large_fields():
             columns = _header(reader, path)
@@ -158,14 +190,15 @@ def _damage(lines: _RowLines, columns: Sequence[str], line: int, detail: str) ->
     """Returns what is said of a row that cannot be read, or of several that a quote swallowed."""
     if lines.is_over:
         return _unread(lines, line, f"a quote in line {_open_line(lines.row, line)} is not closed")
-    if any(_looks_like_a_row(text, columns) for text in lines.row[1:]):
+    if any(_looks_like_a_row(text, columns, lines.delimiter) for text in lines.row[1:]):
         last = line + len(lines.row) - 1
         return _unread(lines, line, f"{detail}, and up to line {last} there may be other rows")
     return [RejectReason.INVALID_SAMPLE, f"line {line}: {detail}"]
 
 
-def _looks_like_a_row(text: str, columns: Sequence[str]) -> bool:
-    return text.count('"') % 2 == 0 and len(next(csv.reader([text]), [])) == len(columns)
+def _looks_like_a_row(text: str, columns: Sequence[str], delimiter: str) -> bool:
+    fields = next(csv.reader([text], delimiter=delimiter), [])
+    return text.count('"') % 2 == 0 and len(fields) == len(columns)
 
 
 def _unread(lines: _RowLines, line: int, detail: str) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, ClassVar, NamedTuple
@@ -21,6 +22,8 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # What a file system that lost the bytes of a file gives in their place.
 _HOLE = bytes(512)
+# Python writes them, and JSON has none.
+_NOT_A_NUMBER = re.compile(rb"\b(?:NaN|Infinity)\b")
 _INT64_BOUND = 1 << 63
 
 
@@ -60,6 +63,8 @@ def parse_value(data: bytes) -> Any:  # noqa: ANN401
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
+        if (_NOT_A_NUMBER.search(data)) and (parsed := _without_constants(data)) is not None:
+            return parsed
         try:
             data.decode()
         except UnicodeDecodeError as not_text:
@@ -68,6 +73,21 @@ def parse_value(data: bytes) -> Any:  # noqa: ANN401
     if _has_large_float(value):
         json.loads(data, parse_int=_checked_int)
     return value
+
+
+def _without_constants(data: bytes) -> Any:  # noqa: ANN401
+    """Parses JSON in which Python wrote NaN or Infinity, as null; None where it is no JSON."""
+    try:
+        value = json.loads(data, parse_constant=lambda _: None, parse_int=_plain_int)
+        # By the strict rules for all the rest.
+        return orjson.loads(orjson.dumps(value))
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _plain_int(text: str) -> int:
+    _checked_int(text)
+    return int(text)
 
 
 def _has_large_float(value: object) -> bool:

@@ -2,13 +2,14 @@ import csv
 import io
 import threading
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packkit.base import reads
 from packkit.base.errors import FormatError, RejectReason, SampleError, UnreadError
-from packkit.sources.containers.csv_table import CsvTable
+from packkit.sources.containers.csv_table import CsvTable, TsvTable
 
 TEXTS = st.text(
     st.characters(exclude_categories=["Cs"]) | st.sampled_from('",;\r\n片é \t\0'), max_size=8
@@ -177,3 +178,30 @@ def test_a_full_disk_is_no_broken_input(tmp_path):
     path.write_text("a\n" + "x" * 100_000)
     with pytest.raises(OSError, match="No space left on device"):
         CsvTable().stage(path, "/dev/full")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_columns_are_parted_by_what_the_header_has(tmp_path, delimiter):
+    path, copy = tmp_path / "a.csv", tmp_path / "copy"
+    path.write_text(f'image{delimiter}text\n\na.jpg{delimiter}"x, y; z"\n')
+    CsvTable().stage(path, copy)
+    assert orjson.loads(copy.read_bytes()) == {"image": "a.jpg", "text": "x, y; z"}
+
+
+def test_a_header_with_several_marks_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("image;text|more\n")
+    with pytest.raises(FormatError, match=r"the header has ';' and '\|', and no comma"):
+        CsvTable().stage(path, tmp_path / "copy")
+    # With a comma it is parted by commas, whatever else its names hold.
+    path.write_text("image,text;more\na,b\n")
+    CsvTable().stage(path, tmp_path / "copy")
+    assert orjson.loads((tmp_path / "copy").read_bytes()) == {"image": "a", "text;more": "b"}
+
+
+def test_tabs_part_a_tsv_whatever_else_it_holds(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("filepath\ttitle, in words\na.jpg\tA heart, a lung\n")
+    TsvTable().stage(path, tmp_path / "copy")
+    expected = {"filepath": "a.jpg", "title, in words": "A heart, a lung"}
+    assert orjson.loads((tmp_path / "copy").read_bytes()) == expected

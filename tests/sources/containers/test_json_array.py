@@ -73,7 +73,7 @@ def test_cut_off_at_every_byte(scratch, all_records, values, space, span_bytes):
         (b'{"a": 1} {"b": 2}', RejectReason.TRUNCATED_FILE),
         (b'{"a": 1}{"b": 2} ; {"c": 3}', RejectReason.TRUNCATED_FILE),
         (b'[{"a": 1}, {"b": 2}]', RejectReason.TRUNCATED_FILE),
-        (b'{"a": NaN}', RejectReason.INVALID_JSON),
+        (b'{"a": nan}', RejectReason.INVALID_JSON),
         (b"nonsense", RejectReason.INVALID_JSON),
         (b"[]", RejectReason.INVALID_SAMPLE),
         (b"17", RejectReason.INVALID_SAMPLE),

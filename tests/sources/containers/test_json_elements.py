@@ -120,7 +120,7 @@ def test_brackets_too_few_or_too_many(scratch, all_records, split, span_bytes):
 
 
 def test_nested_objects_are_no_elements(scratch):
-    data = b'[{"n": [{"a": 1}, {"a": 2}, {"a": NaN}, {"a": 4}]}, {"n": 2}]'
+    data = b'[{"n": [{"a": 1}, {"a": 2}, {"a": nan}, {"a": 4}]}, {"n": 2}]'
     broken, whole = read(JsonArray(), scratch("a.json", data), 1, 1 << 20)
     assert broken.fields.reason is RejectReason.INVALID_JSON
     assert whole.fields == {"n": 2}
