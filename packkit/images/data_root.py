@@ -25,7 +25,7 @@ class DataRoot:
         if not os.path.isdir(folder):
             raise InputError(f"data_root {folder} is not a folder")
         self.folder = os.path.realpath(folder)
-        self._prefix = os.path.join(self.folder, "")
+        self._prefixes = (os.path.join(self.folder, ""), *_blobs_of(self.folder))
         self._real_folders: dict[str, str] = {}
         self._within: dict[tuple[str, ...], DataRoot] = {}
 
@@ -43,7 +43,7 @@ class DataRoot:
             folders = (os.path.join(self.folder, name) for name in names)
             folder = next(filter(os.path.isdir, folders), None)
             root = self if folder is None else DataRoot(folder, self.suffix)
-            root._prefix = self._prefix
+            root._prefixes = self._prefixes
             self._within[names] = root
         return root
 
@@ -73,6 +73,13 @@ class DataRoot:
         path = os.path.join(real, base)
         if base in ("", ".", "..") or os.path.islink(path):
             path = os.path.realpath(path)
-        if not path.startswith(self._prefix):
+        if not path.startswith(self._prefixes):
             raise SampleError(RejectReason.UNSAFE_PATH, f"{name!r} leads outside data_root")
         return FileImage(path)
+
+
+def _blobs_of(folder: str) -> list[str]:
+    """Returns where the files of a snapshot in a hub cache really are: links lead to them."""
+    inside, _, _ = folder.partition(f"{os.sep}snapshots{os.sep}")
+    blobs = os.path.join(inside, "blobs", "")
+    return [blobs] if inside != folder and os.path.isdir(blobs) else []

@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import orjson
 import xxhash
@@ -16,10 +16,20 @@ from packkit.base.files import make_folder, names_in_errors
 from packkit.samples import Sample
 from packkit.sources import InputFile, find_inputs
 
-Inputs = str | Path | Sequence[str | Path] | io.BufferedIOBase | Iterable[Sample]
-"""Paths (files, folders, globs), an open binary stream of JSON lines, or samples."""
+
+class TableDataset(Protocol):
+    """A data set of Hugging Face's ``datasets``, in memory, on disk or streamed."""
+
+    def with_format(self, type: str) -> Any:  # noqa: ANN401
+        """Returns the data set with rows as tables of Arrow, images not decoded."""
+
+
+Inputs = str | Path | Sequence[str | Path] | io.BufferedIOBase | Iterable[Sample] | TableDataset
+"""Paths (files, folders, globs), a binary stream of JSON lines, samples, or a data set."""
 
 _CHUNK_BYTES = 1 << 20
+# Rows of a data set that are held at a time.
+_TABLE_ROWS = 64
 
 
 class Intake(NamedTuple):
@@ -75,6 +85,10 @@ def take_in(inputs: Inputs, staging: Path, files: list[InputFile] | None = None)
     if isinstance(inputs, io.BufferedIOBase):
         chunks = iter(lambda: inputs.read(_CHUNK_BYTES), b"")
         return _stage(chunks, staging, os.getcwd())
+    if hasattr(inputs, "with_format"):
+        return _stage(
+            _arrow_stream(cast("TableDataset", inputs)), staging, os.getcwd(), "dataset.arrow"
+        )
     # Their images are staged with them.
     samples = _sample_lines(cast("Iterable[object]", inputs))
     return _stage(samples, staging, None)._replace(layout="packkit")
@@ -103,9 +117,44 @@ def _sample_lines(samples: Iterable[object]) -> Iterator[bytes]:
         yield orjson.dumps(sample.to_dict()) + b"\n"
 
 
-def _stage(chunks: Iterable[bytes], staging: Path, data_root: str | None) -> Intake:
+def _arrow_stream(dataset: TableDataset) -> Iterator[bytes]:
+    """Yields the rows of a data set as an Arrow stream."""
+    import pyarrow as pa
+
+    sink, writer = _Chunks(), None
+    for table in dataset.with_format("arrow").iter(batch_size=_TABLE_ROWS):
+        if writer is None:
+            writer = pa.ipc.new_stream(pa.PythonFile(sink, "w"), table.schema)
+        writer.write_table(table)
+        yield sink.taken()
+    if writer is not None:
+        writer.close()
+        yield sink.taken()
+
+
+class _Chunks(io.RawIOBase):
+    """Keeps what is written until it is taken."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:  # noqa: ANN401
+        self._data += data
+        return len(data)
+
+    def taken(self) -> bytes:
+        data, self._data = bytes(self._data), bytearray()
+        return data
+
+
+def _stage(
+    chunks: Iterable[bytes], staging: Path, data_root: str | None, name: str = "samples.jsonl"
+) -> Intake:
     make_folder(staging)
-    path = staging / "samples.jsonl"
+    path = staging / name
     digest = xxhash.xxh3_128()
     with names_in_errors(path), open(path, "wb") as file:
         for chunk in chunks:

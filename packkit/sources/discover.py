@@ -18,6 +18,8 @@ from packkit.base.files import read_file
 from packkit.sources.compression import inner_name
 from packkit.sources.registry import installed_containers
 
+# What Hugging Face's datasets write beside the tables of a data set, and beside those of splits.
+_SAVED_STATE, _SAVED_SPLITS = "state.json", "dataset_dict.json"
 _SHARD_NAME = re.compile(r"shard-\d+")
 
 
@@ -118,6 +120,9 @@ def _files_of(folder: Path, above: tuple[str, ...], out: str | None) -> Iterator
     if shards := _shards(folder):
         yield from shards
         return
+    if tables := _saved_tables(folder):
+        yield from tables
+        return
     # Open-Qwen2VL leaves the counts of a tar beside its packs.
     has_packs = any(path.name.endswith("_packed.json") for path in entries)
     beside_tars = _beside_tars(entries)
@@ -130,12 +135,26 @@ def _files_of(folder: Path, above: tuple[str, ...], out: str | None) -> Iterator
     for path in entries:
         if path.name.startswith(".") or (has_packs and "_stats." in path.name):
             continue
-        if path.name in beside_tars:
+        if path.name in beside_tars or path.name == _SAVED_SPLITS:
             continue
         if path.is_dir():
             yield from _files_of(path, (*above, real), out)
         elif inner_name(path.name).lower().endswith(_suffixes()):
             yield _file(path)
+
+
+def _saved_tables(folder: Path) -> list[Path]:
+    """Returns the tables of a data set that Hugging Face's ``save_to_disk`` wrote.
+
+    Raises:
+        InputError: A table is missing.
+    """
+    state = _read_object(folder / _SAVED_STATE)
+    names = [entry.get("filename") for entry in state.get("_data_files", ())]
+    tables = [folder / name for name in names if isinstance(name, str)]
+    if missing := [table for table in tables if not table.is_file()]:
+        raise InputError(f"{folder} is a damaged data set: {missing[0].name} is missing")
+    return tables
 
 
 def _beside_tars(entries: Sequence[Path]) -> set[str]:
@@ -170,14 +189,19 @@ def _shards(folder: Path) -> list[Path]:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     """Returns the manifest of a pack set; nothing where a file of that name is something else."""
+    manifest = _read_object(path)
+    return manifest if manifest.get("format") == "packkit" else {}
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Returns the JSON object of a file; nothing where it holds something else."""
     if not path.is_file():
         return {}
     try:
-        manifest = orjson.loads(read_file(path))
+        value = orjson.loads(read_file(path))
     except orjson.JSONDecodeError:
         return {}
-    is_manifest = isinstance(manifest, dict) and manifest.get("format") == "packkit"
-    return manifest if is_manifest else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _suffixes() -> tuple[str, ...]:

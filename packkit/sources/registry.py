@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from packkit.base.errors import InputError
 from packkit.sources.base import Container, Layout
+from packkit.sources.containers.arrow_file import ArrowFile
 from packkit.sources.containers.csv_table import CsvTable, TsvTable
 from packkit.sources.containers.json_array import JsonArray, JsonObject, JsonSplits
 from packkit.sources.containers.json_lines import JsonLines
@@ -28,6 +29,7 @@ from packkit.sources.layouts.webdataset import WebdatasetLayout
 T = TypeVar("T", type[Container], type[Layout])
 
 CONTAINERS: tuple[type[Container], ...] = (
+    ArrowFile,
     CsvTable,
     JsonArray,
     JsonLines,

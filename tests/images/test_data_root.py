@@ -228,3 +228,21 @@ def test_no_descriptor_is_left_open(root):
             except SampleError:
                 continue
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_links_of_a_hub_cache_lead_to_its_blobs_and_nowhere_else(tmp_path):
+    cache = tmp_path / "datasets--me--scans"
+    snapshot = cache / "snapshots" / "abc123"
+    (cache / "blobs").mkdir(parents=True)
+    (cache / "refs").mkdir()
+    (snapshot / "images").mkdir(parents=True)
+    (cache / "blobs" / "0ff").write_bytes(b"image")
+    (cache / "refs" / "main").write_bytes(b"abc123")
+    os.symlink("../../../blobs/0ff", snapshot / "images" / "a.jpg")
+    os.symlink("../../../refs/main", snapshot / "images" / "b.jpg")
+    for root in (DataRoot(snapshot), DataRoot(snapshot).within("images")):
+        name = "a.jpg" if root.folder.endswith("images") else "images/a.jpg"
+        assert root.image(name).read() == b"image"
+        with pytest.raises(SampleError) as caught:
+            root.image(name.replace("a.jpg", "b.jpg"))
+        assert caught.value.reason is RejectReason.UNSAFE_PATH

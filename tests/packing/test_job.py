@@ -9,6 +9,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import orjson
+import pyarrow as pa
 import pytest
 from packing_inputs import caption, png, set_bytes, write_lines
 
@@ -293,3 +294,49 @@ def test_killed_run_ends_byte_identical(tmp_path, tiny_tokenizer):
     assert kills >= 3
     assert set_bytes(out) == whole
     assert verify_packs(out).problems == []
+
+
+class Table:
+    """A data set as Hugging Face's ``datasets`` gives its rows, which is not installed here."""
+
+    def __init__(self, rows):
+        self._table = pa.Table.from_pylist(rows)
+
+    def with_format(self, type):
+        assert type == "arrow"
+        return self
+
+    def iter(self, batch_size):
+        for start in range(0, len(self._table), batch_size):
+            yield self._table.slice(start, batch_size)
+
+
+def table_rows(count):
+    return [
+        {
+            "id": str(number),
+            "images": [{"bytes": png(number), "path": None}],
+            "messages": [
+                {"role": "user", "content": f"<image>What is {number}?"},
+                {"role": "assistant", "content": "A heart."},
+            ],
+        }
+        for number in range(count)
+    ]
+
+
+def test_a_data_set_in_memory_is_packed_like_its_rows(tmp_path, quick_run):
+    rows = table_rows(150)
+    report = quick_run(Table(rows), tmp_path / "packs", seed=3)
+    assert (report.samples_read, report.samples_packed) == (150, 150)
+    samples = {
+        sample.id: sample for packed in PackReader(tmp_path / "packs") for sample in packed.data
+    }
+    for row in rows:
+        sample = samples[row["id"]]
+        assert sample.texts == (f"What is {row['id']}?", "A heart.")
+        assert sample.messages[0].content[0] is None
+        assert [sample.image_bytes(0)] == [image["bytes"] for image in row["images"]]
+    assert quick_run(Table(rows), tmp_path / "packs", seed=3).was_complete
+    with pytest.raises(OutputExistsError):
+        quick_run(Table(rows[1:]), tmp_path / "packs", seed=3)

@@ -19,7 +19,10 @@ def scratch(tmp_path_factory):
     return tmp_path_factory.mktemp("compression")
 
 
-@given(st.sampled_from([*PACKERS]), st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=4))
+@given(
+    st.sampled_from([*PACKERS]),
+    st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=4),
+)
 def test_streams_one_after_another_are_read_to_the_end(scratch, suffix, streams):
     path = scratch / f"a{suffix}"
     path.write_bytes(b"".join(map(PACKERS[suffix], streams)))

@@ -92,7 +92,7 @@ def test_other_endings(opened):
     assert opened("a.csv", b"image,text\na.jpg,x\n").container == "csv"
     assert opened("a.txt", b"a|which?|that\n").container == "pipe-lines"
     assert opened("a.tsv", b"image\ttext\na.jpg\tx\n").container == "tsv"
-    message = r"a\.xls: unknown ending; packkit reads \.csv, .*also compressed, as \.gz, .*\.xz"
+    message = r"a\.xls: unknown ending; packkit reads \.arrow, .*also compressed, as \.gz, .*\.xz"
     with pytest.raises(InputError, match=message):
         opened("a.xls", b"x\ty")
     with pytest.raises(InputError, match=r"a\.xls\.gz: unknown ending"):

@@ -308,3 +308,38 @@ def test_a_manifest_that_names_no_shards_is_refused(tmp_path, entry):
     (tmp_path / "manifest.json").write_text(json.dumps({"format": "packkit", "shards": [entry]}))
     with pytest.raises(InputError, match="its manifest names no shards"):
         find_inputs([tmp_path])
+
+
+def saved_dataset(folder, tables=("data-00000-of-00002.arrow", "data-00001-of-00002.arrow")):
+    """A folder as ``save_to_disk`` of Hugging Face's datasets writes it."""
+    folder.mkdir(parents=True)
+    state = {"_data_files": [{"filename": name} for name in tables], "_fingerprint": "x"}
+    (folder / "state.json").write_text(json.dumps(state))
+    (folder / "dataset_info.json").write_text("{}")
+    for name in (*tables, "cache-abc.arrow"):
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+def test_of_a_saved_data_set_its_tables_are_read_in_order(tmp_path):
+    folder = saved_dataset(tmp_path / "saved", ["data-2.arrow", "data-1.arrow"])
+    assert [file.name for file in find_inputs([folder])] == ["data-2.arrow", "data-1.arrow"]
+    os.remove(folder / "data-1.arrow")
+    with pytest.raises(InputError, match=r"saved is a damaged data set: data-1\.arrow is missing"):
+        find_inputs([folder])
+
+
+def test_of_saved_splits_each_is_read(tmp_path):
+    saved_dataset(tmp_path / "all" / "train")
+    saved_dataset(tmp_path / "all" / "test", ["data-00000-of-00001.arrow"])
+    (tmp_path / "all" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    assert [file.name for file in find_inputs([tmp_path / "all"])] == [
+        "test/data-00000-of-00001.arrow",
+        "train/data-00000-of-00002.arrow",
+        "train/data-00001-of-00002.arrow",
+    ]
+
+
+def test_a_state_of_something_else_is_data(tmp_path):
+    (tmp_path / "state.json").write_text('[{"image": "a.jpg", "text": "x"}]')
+    assert [file.name for file in find_inputs([tmp_path])] == ["state.json"]

@@ -21,6 +21,7 @@ from packkit.sources.registry import (
 
 def test_everything_of_our_own_is_installed():
     assert list(installed_containers()) == [
+        "arrow",
         "csv",
         "json-array",
         "json-object",

@@ -117,7 +117,7 @@ def test_rows_keep_order_and_number(scratch, all_records, rows, rows_per_group, 
     copy = scratch("copy", b"")
     pq.write_table(table, path, row_group_size=rows_per_group)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet, "_ROWS_PER_BATCH", rows_per_batch)
+        patch.setattr(parquet, "ROWS_PER_BATCH", rows_per_batch)
         Parquet().stage(path, copy)
     fields = [record.fields for record in all_records(Parquet(), copy)]
     assert fields == [{"text": text, "image": {"bytes": b64(image)}} for text, image in rows]
