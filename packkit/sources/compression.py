@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import lzma
 import os
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from packkit.base.errors import FormatError
 from packkit.base.values import one_line
 
-COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4", ".xz": "xz"}
-"""Endings of compressed files, lower case, and the compression."""
+COMPRESSIONS = {
+    ".gz": "gzip",
+    ".bz2": "bz2",
+    ".zst": "zstd",
+    ".lz4": "lz4",
+    ".xz": "xz",
+    ".zip": "zip",
+}
+"""Endings of compressed files, lower case, and the compression; of a zip its one file is meant."""
 
 # Short endings of compressed tars.
 _TARS = {".tgz": ".gz", ".tbz2": ".bz2", ".tzst": ".zst", ".txz": ".xz"}
 
+_FAILURES = (
+    *(OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error),
+    # Of a zip that is encrypted, or packed in a way that Python does not know.
+    *(RuntimeError, NotImplementedError),
+)
 _BLOCK_BYTES = 1 << 20
 # The largest dictionary that xz makes at its highest level is 64 MiB.
 _XZ_MEMORY = 256 << 20
@@ -46,13 +60,13 @@ def decompressed(path: Path) -> Iterator[bytes]:
     if not path.stat().st_size:
         raise FormatError(path.name, "cannot be decompressed (no bytes at all)")
     try:
-        if codec == "xz":
-            yield from _unpacked_xz(path)
+        if codec in _OWN:
+            yield from _OWN[codec](path)
             return
         with pa.input_stream(str(path), compression=codec) as packed:
             while block := packed.read(_BLOCK_BYTES):
                 yield block
-    except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
+    except (pa.ArrowException, *_FAILURES) as error:
         raise FormatError(path.name, f"cannot be decompressed ({one_line(error)})") from None
 
 
@@ -73,3 +87,27 @@ def _unpacked_xz(path: Path) -> Iterator[bytes]:
             data = unpacker.unused_data.lstrip(b"\0")
             while not data and (data := packed.read(_BLOCK_BYTES)):
                 data = data.lstrip(b"\0")
+
+
+def _unpacked_zip(path: Path) -> Iterator[bytes]:
+    """Yields the bytes of the one file in a zip.
+
+    Raises:
+        FormatError: There are several files, or none.
+    """
+    with zipfile.ZipFile(path) as archive:
+        files = [info for info in archive.infolist() if _is_data(info)]
+        if len(files) != 1:
+            raise FormatError(path.name, f"holds {len(files)} files, must be one: unpack it")
+        with archive.open(files[0]) as packed:
+            while block := packed.read(_BLOCK_BYTES):
+                yield block
+
+
+def _is_data(info: zipfile.ZipInfo) -> bool:
+    """Whether a file in a zip is not what a Mac notes of another."""
+    return not info.is_dir() and not info.filename.startswith("__MACOSX/")
+
+
+# What Arrow does not read.
+_OWN: Mapping[str, Callable[[Path], Iterator[bytes]]] = {"xz": _unpacked_xz, "zip": _unpacked_zip}

@@ -2,7 +2,9 @@
 
 import bz2
 import gzip
+import io
 import lzma
+import zipfile
 
 import pytest
 from hypothesis import given
@@ -34,6 +36,40 @@ def test_xz_streams_may_be_filled_up_with_zeros(scratch, zeros):
     path = scratch / "a.xz"
     path.write_bytes((lzma.compress(b"first ") + bytes(zeros)) * 2)
     assert b"".join(decompressed(path)) == b"first " * 2
+
+
+def zip_of(**files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+@given(st.binary(max_size=300))
+def test_of_a_zip_its_one_file_is_read(scratch, data):
+    path = scratch / "a.jsonl.zip"
+    path.write_bytes(zip_of(**{"a.jsonl": data, "__MACOSX/._a.jsonl": b"x", "folder/": b""}))
+    assert b"".join(decompressed(path)) == data
+    assert inner_name(path.name) == "a.jsonl"
+
+
+@pytest.mark.parametrize("files", [{}, {"a.jsonl": b"x", "b.jsonl": b"y"}])
+def test_a_zip_of_several_files_is_refused(scratch, files):
+    path = scratch / "several.zip"
+    path.write_bytes(zip_of(**files))
+    with pytest.raises(FormatError, match=f"holds {len(files)} files, must be one: unpack it"):
+        list(decompressed(path))
+
+
+def test_a_damaged_zip_is_told(scratch):
+    whole = bytearray(zip_of(**{"a.jsonl": bytes(range(256)) * 40}))
+    for place in (0, 60, len(whole) // 2, len(whole) - 10):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        (scratch / "damaged.zip").write_bytes(damaged[: len(whole) - 1] if not place else damaged)
+        with pytest.raises(FormatError, match="cannot be decompressed"):
+            list(decompressed(scratch / "damaged.zip"))
 
 
 def test_large_xz_files_come_in_blocks(scratch):
