@@ -28,8 +28,22 @@ _MARKER = re.compile(
 # A stop after a lone letter is an abbreviation's, as in "E. coli", or an option's, as in "B. Lung".
 _SENTENCE_END = re.compile(r"(?<!\b[A-Za-z])[.!](?=\s|$)|[。\n]")
 
+# Control tokens of chat templates: where a turn ends, and all others.
+_TURN_END = re.compile(
+    r"<\|(?:im_end|eot_id|end|endoftext|end_of_text)\|>|</s>|<end_of_turn>|<eos>"
+)
+_CONTROL = re.compile(r"<\|[a-z_]{1,40}\|>|</?s>|<(?:start_of_turn|bos|pad|unk)>", re.I)
+_TOKEN_BOX = re.compile(r"<\|begin_of_box\|>(.*?)(?:<\|end_of_box\|>|\Z)", re.S)
+
 _OPENING = ' "“‘(['
 _APOSTROPHE = re.compile(r"['’]")
+_DASH = re.compile(r"(?<=\d)\s*[-‐‑–—−]\s*(?=\d)")
+_UNIT = re.compile(r"(?<=\d)(?=[^\W\d_])")
+# A picture of this kind is the kind.
+_PICTURE = re.compile(
+    r"\b(ct|mri?|pet|x ray|xray|ultrasound|radiograph|spect|mammograph?y)\s+"
+    r"(?:scans?|images?|imaging|pictures?)$"
+)
 # Between two digits a stop, comma or colon is part of a number.
 _PUNCTUATION = re.compile(r"(?<!\d)[.,:]|[.,:](?!\d)|[;!?\"“”‘()\[\]{}。、《》「」…$_]")
 _HYPHEN = re.compile(r"(?<=\w)(?:(?<!\d)[-‐–]|[-‐–](?!\d))(?=\w)")
@@ -40,6 +54,14 @@ _LEAD_IN = re.compile(
 )
 _ARTICLE = re.compile(r"^an?\s+|\bthe\s+")
 _SEPARATOR = re.compile(r",(?!\d)|[、;]|\band\b", re.I)
+# Endings and what is left of them; those that end so in the singular stay.
+_PLURALS = (
+    *((f"{stem}es", stem) for stem in ("ss", "x", "ch", "sh")),
+    ("ies", "y"),
+    *((ending, ending) for ending in ("ss", "us", "is")),
+    ("s", ""),
+)
+_SHORT = 3
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)")
 
 
@@ -47,6 +69,20 @@ def without_reasoning(reply: str) -> str:
     """Returns what follows the last ``</think>``; an empty text where reasoning does not end."""
     said = reply.rpartition("</think>")[2]
     return "" if "<think>" in said else said
+
+
+def without_control_tokens(reply: str) -> str:
+    """Returns a reply without the control tokens that a server let through, up to its turn's end.
+
+    >>> without_control_tokens("B<|im_end|>\\n<|im_start|>user\\nAnd A?")
+    'B'
+    """
+    reply = _TOKEN_BOX.sub(lambda match: f"<answer>{match[1]}</answer>", reply)
+    for end in _TURN_END.finditer(reply):
+        said = _CONTROL.sub("", reply[: end.start()])
+        if said.strip():
+            return said
+    return _CONTROL.sub("", reply)
 
 
 def tidied(text: str) -> str:
@@ -85,12 +121,14 @@ def plain(text: str) -> str:
     """Returns a phrase for comparison, without what does not change its meaning.
 
     What is left out is markup, case, extra white space, punctuation, hyphens, articles, and a
-    lead-in such as "it is"; articles and lead-in stay where nothing else is left.
+    lead-in such as "it is"; articles and lead-in stay where nothing else is left. Dashes between
+    digits are alike, units stand apart from their number, and a CT scan is a CT.
 
     >>> plain("The image shows an X-ray.")
     'x ray'
     """
     text = _APOSTROPHE.sub("", tidied(text).casefold()).lstrip(_OPENING)
+    text = _UNIT.sub(" ", _DASH.sub("-", text))
     lead_in = _LEAD_IN.match(text)
     # Articles go before punctuation does: the A of "A. Lung" is none.
     bare = _ARTICLE.sub("", text[lead_in.end() :] if lead_in else text)
@@ -98,14 +136,27 @@ def plain(text: str) -> str:
 
 
 def _words(text: str) -> str:
-    return " ".join(_PUNCTUATION.sub(" ", _HYPHEN.sub(" ", text)).split())
+    words = " ".join(_PUNCTUATION.sub(" ", _HYPHEN.sub(" ", text)).split())
+    return _PICTURE.sub(r"\1", words)
+
+
+def singular(word: str) -> str:
+    """Returns an English word without the ending of a plural.
+
+    >>> [singular(word) for word in ("lungs", "masses", "bodies", "pelvis", "mass", "CT")]
+    ['lung', 'mass', 'body', 'pelvis', 'mass', 'CT']
+    """
+    for ending, kept in _PLURALS:
+        if len(word) > _SHORT + len(ending) - len(kept) and word.endswith(ending):
+            return word[: len(word) - len(ending)] + kept
+    return word
 
 
 def is_same(answer: str, gold: str) -> bool:
     """Whether two phrases are the same number, or name the same things in any order.
 
     >>> is_same("Heart and lung", "Lung, Heart"), is_same("60", "60.0"), is_same("lungs", "lung")
-    (True, True, False)
+    (True, True, True)
     """
     values = [_number(text) for text in (answer, gold)]
     if None not in values:
@@ -120,4 +171,5 @@ def _number(text: str) -> float | None:
 
 
 def _things(text: str) -> set[str]:
-    return {plain(part) for part in _SEPARATOR.split(tidied(text))} - {""}
+    parts = (plain(part) for part in _SEPARATOR.split(tidied(text)))
+    return {" ".join(map(singular, part.split())) for part in parts} - {""}

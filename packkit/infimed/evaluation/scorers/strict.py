@@ -18,14 +18,19 @@ from packkit.infimed.evaluation.scorers.phrases import (
     plain,
     sentences,
     tidied,
+    without_control_tokens,
     without_reasoning,
 )
+from packkit.infimed.evaluation.scorers.statements import yes_or_no_stated
 
 _UNPARSED = Reading(None)
 
 _QUOTES = " \t\n\"“”‘’'<>$[{"
 _LETTER = re.compile(
-    r"(?:(?:therefore|thus|hence|so)\b[,:]?\s+)?(?:(?:the\s+)?(?:option|choice|answer)\s+|选项?|选择)?"
+    r"(?:(?:therefore|thus|hence|so)\b[,:]?\s+)?"
+    r"(?:i\s+(?:think|believe|guess|(?:would\s+)?(?:say|choose|pick|select))\s+"
+    r"(?:that\s+)?(?:it(?:['’]s|\s+is)\s+)?)?"
+    r"(?:(?:the\s+)?(?:option|choice|answer)\s+|选项?|选择)?"
     r"[(\[\"“']?(?P<letter>[a-z])(?![a-z'’])"
     r"(?P<end>[\"”]?\s*[.):\],]+|\s+[-–—](?=\s)"
     r"|\s+is\s+(?:the\s+)?(?:correct|right|best)\b|[\s\"”'}]*$|\s+)(?P<rest>.*)",
@@ -43,6 +48,8 @@ _YES_OR_NO = re.compile(
     rf"""
     (?:^|[.!?。;\n])[ \t"“‘'(\[]*
     (?:(?:so|thus|hence|therefore|but|actually|wait)[,\s]+|(?:所以|因此)[,\s]*)*
+    (?:(?:based\s+on|according\s+to|judging\s+(?:by|from)|looking\s+at|from|in)\s+
+       [^.,:;!?\n]{{1,60}},\s*)?
     (?:
       (?P<yes> yes\b(?!\W*(?:/|\bor\b|\band\b)\W*no\b) | (?:{_YES_WORDS}){_CLOSE} )
     | no(?!\.\s*\d)(?:{_CLOSE}|(?=\s+(?:[-–—]\s|(?:there|it|this|that|the)\b)))
@@ -58,7 +65,7 @@ class StrictScorer:
     """The rules described in docs/evaluation.md under ``strict``."""
 
     name = "strict"
-    version = "1"
+    version = "2"
     seed = None
 
     def asks_judge(self, question: Question) -> bool:
@@ -67,7 +74,7 @@ class StrictScorer:
 
     def read(self, question: Question, reply: str) -> Reading:
         """Reads a reply."""
-        said = without_reasoning(reply)
+        said = without_control_tokens(without_reasoning(reply))
         text = tidied(said)
         if not plain(text):
             return _UNPARSED
@@ -75,12 +82,21 @@ class StrictScorer:
             return Reading(said.strip(), _names(text, question.gold))
         if question.kind == "choice":
             answer = _option_in(text, question.options)
-            return Reading(answer, answer == question.gold)
+            return Reading(answer, _is_option(answer, question))
         if (wanted := _yes_or_no(question.gold)) is not None:
             spoken = declared(text)
-            answer = _yes_or_no(text if spoken is None else spoken)
+            said = text if spoken is None else spoken
+            answer = _yes_or_no(said) or yes_or_no_stated(question.text, said)
             return Reading(answer, answer == wanted)
         return _read_phrase(text, question.gold)
+
+
+def _is_option(letter: str | None, question: Question) -> bool:
+    """Whether a letter is that of the right option, or of one with the very same text."""
+    if letter is None or letter == question.gold:
+        return letter is not None
+    options = question.options
+    return question.gold in options and plain(options[letter]) == plain(options[question.gold])
 
 
 def _read_phrase(text: str, gold: str) -> Reading:
@@ -125,13 +141,13 @@ def _line_and_first(line: str) -> list[str]:
 
 def _option(text: str, options: Mapping[str, str]) -> str | None:
     """Returns the letter that a phrase is or begins with, or whose option's text it repeats."""
-    text = text.strip(_QUOTES)
-    match = _LETTER.match(_REASON.split(text)[0].strip())
+    text = _REASON.split(text.strip(_QUOTES))[0].strip()
+    match = _LETTER.match(text)
     letter = match["letter"].upper() if match else ""
     if match and letter in options and not match["rest"]:
         return letter
     repeated = [other for other, words in options.items() if is_same(text, words)]
-    if len(repeated) == 1:
+    if len({plain(options[other]) for other in repeated}) == 1:
         return repeated[0]
     if not match or letter not in options:
         return None
