@@ -85,7 +85,11 @@ def detect_layout(name: str, path: Path, container: Container, columns: Mapping[
     if container.layouts:
         *special, last = container.layouts
         told = (layout for layout in special if layout_named(layout, {}).matches(fields or {}))
-        return next(told, last)
+        if (layout := next(told, None)) is not None:
+            return layout
+        # What is called data may be any list of records, and no pack.
+        if fields is None or {"messages", "content"} & fields.keys():
+            return last
     candidates = [
         layout for layout in installed_layouts().values() if columns.keys() <= set(layout.roles)
     ]

@@ -38,6 +38,28 @@ _PART_KEYS = frozenset({"type", "text", "index", "detail", *_IMAGE_KEYS})
 _MARKER = re.compile(rf"\n?{re.escape(IMAGE_MARKER)}\n?")
 
 
+def placed(text: str, images: int) -> Content:
+    """Returns a text with its images: where its markers stand, or first where it has none.
+
+    Args:
+        text: Text of a row, such as a caption or a question.
+        images: Number of images of the row.
+
+    Raises:
+        SampleError: Markers and images differ in number.
+    """
+    if IMAGE_MARKER not in text:
+        return (*(None for _ in range(images)), text)
+    pieces = _MARKER.split(text)
+    if len(pieces) - 1 != images:
+        detail = f"{len(pieces) - 1} places for images in the text, {images} images"
+        raise SampleError(RejectReason.IMAGE_COUNT, detail)
+    parts: list[str | None] = [pieces[0]] if pieces[0] else []
+    for piece in pieces[1:]:
+        parts += [None, piece] if piece else [None]
+    return tuple(parts)
+
+
 @dataclass(slots=True)
 class _Images:
     """The images of a record, taken as its text comes to them.

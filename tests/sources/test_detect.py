@@ -174,3 +174,11 @@ def test_columns(opened):
         opened("a.jsonl", lines(LLAVA), layout="llava", columns={"text": "report"})
     with pytest.raises(InputError, match="no layout 'nonsense' is installed"):
         opened("a.jsonl", lines(record), layout="nonsense")
+
+
+@pytest.mark.parametrize("key", ["data", "samples", "records", "rows", "examples", "annotations"])
+@pytest.mark.parametrize(("record", "layout"), [(LLAVA, "llava"), (CAPTION, "caption")])
+def test_records_under_a_key_are_of_any_layout(opened, key, record, layout):
+    source = opened("a.json", json.dumps({key: [record, record]}).encode())
+    assert source.layout == layout
+    assert read(source) == [record, record]

@@ -67,7 +67,18 @@ class JsonSplits(JsonArray):
 
     name: ClassVar[str] = "json-splits"
     suffixes: ClassVar[tuple[str, ...]] = ()
-    first_keys: ClassVar[tuple[str, ...]] = ("train", "val", "valid", "validation", "test")
+    first_keys: ClassVar[tuple[str, ...]] = (
+        "train",
+        "val",
+        "valid",
+        "validation",
+        "test",
+        "samples",
+        "records",
+        "rows",
+        "examples",
+        "annotations",
+    )
     _opening: ClassVar[bytes] = b"{["
 
 

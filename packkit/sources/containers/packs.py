@@ -64,7 +64,7 @@ class PackLines(JsonLines):
             rest = offset + size - start
             detail = f"the pack at byte {offset} is cut off or damaged"
             yield Record(start, rest, 0, UnreadError(rest, detail))
-        elif len(samples) != len(lengths):
+        elif lengths is not None and len(samples) != len(lengths):
             detail = f"a pack of {len(samples)} samples and {len(lengths)} lengths"
             # What is damaged may be several samples.
             fault = UnreadError(size, detail) if has_damage else invalid_sample(detail)
@@ -87,8 +87,8 @@ class PackFile(PackLines):
 
 def _samples_and_lengths(
     pack: bytes, elements: _Ranges, *, is_whole: bool
-) -> tuple[_Ranges, _Ranges]:
-    """Returns which elements of a pack's lists are samples, and which are lengths.
+) -> tuple[_Ranges, _Ranges | None]:
+    """Returns which elements of a pack's lists are samples, and which are lengths, if it has any.
 
     Raises:
         SampleError: The object does not have the list ``data``, or has elements elsewhere.
@@ -103,7 +103,7 @@ def _samples_and_lengths(
     is_pack = isinstance(outline.get("data"), list) or not is_whole
     if first != len(elements) or not is_pack:
         raise invalid_sample("a pack must have the list data, once")
-    return ranges["data"], ranges["lengths"]
+    return ranges["data"], ranges["lengths"] if "lengths" in outline else None
 
 
 def _outline(pack: bytes, elements: _Ranges, *, is_whole: bool) -> Fields:

@@ -16,6 +16,7 @@ from packkit.samples import Message, Sample
 from packkit.samples.sample_json import kind_of
 from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
 from packkit.sources.containers.tar import has_members
+from packkit.sources.turns import placed
 
 _IMAGE_NAMES = (
     *("image", "images", "image_path", "img_path", "file_name", "filepath", "image_name"),
@@ -109,7 +110,7 @@ class CaptionLayout(_Table):
             if len(text) > 1:
                 rest["meta"][self._column("text", fields)] = text
             text = text[0] if text else None
-        content = (None,) * len(images) + (self._as_text("text", text),)
+        content = placed(self._as_text("text", text), len(images))
         return Sample(content=content, images=images, **rest)
 
 
@@ -148,7 +149,7 @@ class VqaLayout(_Table):
         else:
             answer = self._answer(fields, rest["meta"])
         messages = (
-            Message("user", (None,) * len(images) + (asked,)),
+            Message("user", placed(asked, len(images))),
             Message("assistant", (answer,)),
         )
         return Sample(messages=messages, images=images, **rest)

@@ -16,7 +16,7 @@ from packkit.samples.sample_json import kind_of
 from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
 from packkit.sources.containers.tar import IMAGE_EXTENSIONS, KEY, ending
 from packkit.sources.conventions import is_media_name
-from packkit.sources.turns import read_conversation
+from packkit.sources.turns import placed, read_conversation
 
 _TEXT_ENDINGS = ("txt", "caption", "text", "cap")
 _TEXT_KEYS = ("caption", "text")
@@ -67,7 +67,7 @@ class WebdatasetLayout:
         text, used = self._text(fields, rest)
         return Sample(
             id=str(key),
-            content=(*(None for _ in images), text),
+            content=placed(text, len(images)),
             images=tuple(images),
             meta={**rest_as_meta(rest, used), **left},
         )

@@ -189,3 +189,20 @@ def test_of_several_captions_the_first_is_trained_and_all_are_kept(root):
     assert sample.meta == {"captions": captions}
     sample = CaptionLayout({}).to_sample({"image": "a.jpg", "caption": captions[:1]}, root)
     assert (sample.content, sample.meta) == ((None, "A heart."), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("<image>\nA heart.", (None, "A heart.")),
+        ("A heart. <image>", ("A heart. ", None)),
+        ("<image>A <image>\nB", (None, "A ", None, "B")),
+    ],
+)
+def test_markers_in_a_text_place_its_images(root, text, content):
+    images = ["a.jpg"] * content.count(None)
+    assert CaptionLayout({}).to_sample({"image": images, "text": text}, root).content == content
+    fields = {"image": images, "question": text, "answer": "x"}
+    assert VqaLayout({}).to_sample(fields, root).messages[0].content == content
+    with pytest.raises(SampleError, match="image_count"):
+        CaptionLayout({}).to_sample({"image": [*images, "b.png"], "text": text}, root)
