@@ -58,6 +58,7 @@ class RejectReason(StrEnum):
     UNUSED_MEDIA = "unused_media"
     UNUSED_MASK = "unused_mask"
     UNUSED_PROMPT = "unused_prompt"
+    UNUSED_TURNS = "unused_turns"
     UNKNOWN_MARKER = "unknown_marker"
 
 

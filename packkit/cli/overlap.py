@@ -11,6 +11,8 @@ from packkit.cli.app import (
     PACKS_PANEL,
     ColumnsOption,
     DataRootOption,
+    IgnoreOption,
+    ImageSuffixOption,
     JsonOption,
     LayoutOption,
     parse_columns,
@@ -26,6 +28,8 @@ def overlap_command(
     layout: LayoutOption = "auto",
     columns: ColumnsOption = "",
     data_root: DataRootOption = None,
+    image_suffix: ImageSuffixOption = "",
+    ignore: IgnoreOption = None,
     eval_layout: Annotated[str, typer.Option(help="Layout of EVAL, or auto.")] = "auto",
     eval_columns: Annotated[str, typer.Option(help="Fields of EVAL.")] = "",
     eval_data_root: Annotated[
@@ -44,13 +48,20 @@ def overlap_command(
     from packkit.overlap import OverlapSide, find_overlap
 
     training = OverlapSide(
-        paths=train, layout=layout, columns=parse_columns(columns), data_root=data_root
+        paths=train,
+        layout=layout,
+        columns=parse_columns(columns),
+        data_root=data_root,
+        image_suffix=image_suffix,
+        ignore=ignore or (),
     )
     evaluation = OverlapSide(
         paths=against,
         layout=eval_layout,
         columns=parse_columns(eval_columns),
         data_root=eval_data_root,
+        image_suffix=image_suffix,
+        ignore=ignore or (),
     )
     if out is not None:
         check_writable(out)

@@ -8,6 +8,7 @@ from packkit.images.headers import (
     LARGEST_SIZE,
     MAX_PIXELS,
     ImageHeader,
+    image_kind,
     read_header,
 )
 from packkit.images.references import (
@@ -33,6 +34,7 @@ __all__ = [
     "ImagePeek",
     "ImageRef",
     "RangeImage",
+    "image_kind",
     "image_size",
     "peek_header",
     "read_header",

@@ -105,20 +105,40 @@ def read_header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     return ImageHeader(kind, width, height, orientation)
 
 
-def _frame(data: bytes) -> tuple[str, _Frame]:
+def image_kind(data: bytes) -> str | None:
+    """Returns which of `FORMATS` a file begins as; None for anything else.
+
+    >>> image_kind(b"GIF89a..."), image_kind(b"A caption.")
+    ('GIF', None)
+    """
     if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG", _jpeg(data)
+        return "JPEG"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG", _png(data)
+        return "PNG"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WEBP", _webp(data)
+        return "WEBP"
     if data.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF", _Frame(*gif_size(data), 1)
+        return "GIF"
     if data.startswith(b"BM"):
-        return "BMP", _Frame(*bmp_size(data), 1)
-    if data[:4] in _TIFF_BYTE_ORDERS:
-        # Pillow turns a TIFF upright by itself.
-        return "TIFF", _Frame(*tiff_size(data), 1)
+        return "BMP"
+    return "TIFF" if data[:4] in _TIFF_BYTE_ORDERS else None
+
+
+def _frame(data: bytes) -> tuple[str, _Frame]:
+    match kind := image_kind(data):
+        case "JPEG":
+            return kind, _jpeg(data)
+        case "PNG":
+            return kind, _png(data)
+        case "WEBP":
+            return kind, _webp(data)
+        case "GIF":
+            return kind, _Frame(*gif_size(data), 1)
+        case "BMP":
+            return kind, _Frame(*bmp_size(data), 1)
+        case "TIFF":
+            # Pillow turns a TIFF upright by itself.
+            return kind, _Frame(*tiff_size(data), 1)
     raise _invalid(f"not a JPEG, PNG, WebP, GIF, BMP or TIFF file: it begins with {data[:8]!r}")
 
 

@@ -61,6 +61,8 @@ class MixtureSource:
         images: Folder of image paths, relative to the data folder; by default that of each file.
         layout: Layout of the records, or ``auto``.
         columns: Role in the layout -> name of the field.
+        image_suffix: Ending of image names that have none.
+        ignore: Keys and markers of records that do not matter.
         filters: Filters that decide which samples may be taken; see `make_filters`.
         take: Number of samples to take, as 180000 or ``"180K"``.
         repeat: Number of times the whole source is taken; 1.5 is all of it and half once more.
@@ -79,6 +81,8 @@ class MixtureSource:
     images: str | None = None
     layout: str = "auto"
     columns: dict[str, str] = field(default_factory=dict)
+    image_suffix: str = ""
+    ignore: list[str] = field(default_factory=list)
     filters: list[str | dict[str, Any]] = field(default_factory=list)
     take: int | str | None = None
     repeat: float | None = None

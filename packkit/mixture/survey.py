@@ -170,6 +170,8 @@ def open_mixture(
             staging=staging / str(number),
             layout=source.layout,
             columns=source.columns,
+            ignored=source.ignore,
+            image_suffix=source.image_suffix,
             data_root=None if source.images is None else data / source.images,
         )
         # Rejects are told by this name, over all sources.

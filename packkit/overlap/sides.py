@@ -31,12 +31,16 @@ class OverlapSide:
         layout: Layout of the records, or ``auto``.
         columns: Role in the layout -> name of the field.
         data_root: Folder of image paths; by default that of each file.
+        image_suffix: Ending of image names that have none.
+        ignore: Keys and markers of records that do not matter.
     """
 
     paths: Sequence[str | Path]
     layout: str = "auto"
     columns: Mapping[str, str] = field(default_factory=dict)
     data_root: str | Path | None = None
+    image_suffix: str = ""
+    ignore: Sequence[str] = ()
 
 
 class Place(NamedTuple):
@@ -123,6 +127,8 @@ def _described_all(
             layout=inputs.layout,
             columns=inputs.columns,
             data_root=inputs.data_root,
+            ignored=inputs.ignore,
+            image_suffix=inputs.image_suffix,
         )
         while batch := list(islice(samples, _BATCH)):
             yield from threads.map(_described, batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import lzma
 import os
 import zipfile
@@ -70,6 +71,13 @@ def decompressed(path: Path) -> Iterator[bytes]:
         raise FormatError(path.name, f"cannot be decompressed ({one_line(error)})") from None
 
 
+def _unpacked_gzip(path: Path) -> Iterator[bytes]:
+    """Yields the bytes of all streams; Arrow takes the zeros that fill a tape for damage."""
+    with gzip.open(path) as packed:
+        while block := packed.read(_BLOCK_BYTES):
+            yield block
+
+
 def _unpacked_xz(path: Path) -> Iterator[bytes]:
     """Yields the bytes of all streams; Arrow has no xz, and lzma's file no limit of memory."""
     with open(path, "rb") as packed:
@@ -109,5 +117,9 @@ def _is_data(info: zipfile.ZipInfo) -> bool:
     return not info.is_dir() and not info.filename.startswith("__MACOSX/")
 
 
-# What Arrow does not read.
-_OWN: Mapping[str, Callable[[Path], Iterator[bytes]]] = {"xz": _unpacked_xz, "zip": _unpacked_zip}
+# What Arrow does not read, or not all of.
+_OWN: Mapping[str, Callable[[Path], Iterator[bytes]]] = {
+    "gzip": _unpacked_gzip,
+    "xz": _unpacked_xz,
+    "zip": _unpacked_zip,
+}

@@ -49,8 +49,14 @@ _PROSE = re.compile(r"[.!?。！？](?:\s|$)|\S\s+\S+\s+\S+\s+\S")
 
 _PROMPT_KEYS = frozenset(
     {"system", "system_prompt", "sys_prompt", "system_message", "system_instruction"}
-    | {"tools", "functions", "function_call", "tool_calls", "history"}
+    | {"tools", "functions", "function_call", "tool_calls"}
 )
+# Earlier turns, and the better and the worse answer of a pair.
+_TURN_KEYS = frozenset(
+    {"history", "chosen", "rejected", "chosen_response", "rejected_response", "rejected_messages"}
+    | {"chosen_messages", "rejected_images", "kto_tag"}
+)
+_SPEAKER_KEYS = frozenset({"role", "from", "speaker"})
 _MASK_NAMES = MASK_KEYS | {
     *("loss_mask", "loss_weights", "weights", "train_mask", "trainable", "assistant_mask"),
     *("assistant_masks", "completion_mask", "label_mask"),
@@ -91,6 +97,22 @@ def is_prompt(key: str, value: object) -> bool:
     # Bodies and scanners are systems, too, but nobody writes sentences of them under such a key.
     names_system = any(word.lower() == "system" for word in _WORD.findall(key))
     return names_system and isinstance(value, str) and bool(_PROSE.search(value))
+
+
+def is_turns(key: str, value: object) -> bool:
+    """Whether a field holds turns, or answers of which one is better than the other.
+
+    >>> is_turns("rejected", "A lung."), is_turns("dialog", [{"role": "user", "content": "Hi"}])
+    (True, True)
+    """
+    # Of one answer alone the label says whether it is a good one.
+    if key.lower() in _TURN_KEYS or (key.lower() == "label" and isinstance(value, bool)):
+        return True
+    turns = value if isinstance(value, list) else [value]
+    return bool(turns) and all(
+        isinstance(turn, Mapping) and len(turn) > 1 and turn.keys() & _SPEAKER_KEYS
+        for turn in turns
+    )
 
 
 def is_media_name(name: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from packkit.base.errors import InputError, SampleError
+from packkit.base.errors import FormatError, InputError, SampleError
 from packkit.sources.base import Container, Fields, Span
 from packkit.sources.compression import COMPRESSIONS, inner_name
 from packkit.sources.containers.json_lines import BYTE_ORDER_MARK, Line, read_lines
@@ -19,7 +20,15 @@ from packkit.sources.registry import (
 
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _HEAD_BYTES = 1 << 20
-_ARRAY_UNDER_KEY = re.compile(rb'\s*\{\s*"([^"\\]*)"\s*:\s*\[')
+_KEY = re.compile(r'\s*[{,]\s*"([^"\\]*)"\s*:\s*')
+# What may be said of a whole file before its records.
+_TITLE_KEYS = frozenset(
+    {"version", "name", "title", "info", "description", "date", "year", "source", "url", "homepage"}
+    | {"license", "licenses", "author", "citation", "split", "task_type", "data_type"}
+    | {"data_subtype", "dataset", "dataset_name", "language", "count", "total"}
+)
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_PACK_KEYS = ("data", "lengths")
 _PACK_HEAD = re.compile(rb'\s*\{\s*"(?:data|lengths)"\s*:\s*\[')
 
 
@@ -32,6 +41,7 @@ def detect_container(name: str, path: Path) -> Container:
 
     Raises:
         InputError: No container has this ending.
+        FormatError: A JSON file is UTF-16, or has objects of several lines where lines are read.
     """
     lower = inner_name(name).lower()
     if lower.endswith(_JSON_SUFFIXES):
@@ -50,29 +60,49 @@ def _detect_json(path: Path, *, is_lines: bool) -> str:
     with open(path, "rb") as file:
         # The only line of an array may be all of a large file.
         head = file.read(_HEAD_BYTES).removeprefix(BYTE_ORDER_MARK)
+    if head.startswith(_UTF_16_MARKS):
+        raise FormatError(path.name, "is UTF-16, must be UTF-8: iconv -f UTF-16 -t UTF-8")
     if head.lstrip().startswith(b"["):
         return "json-array"
     if not is_lines and (splits := _container_of_arrays(head)) is not None:
         return splits
     lines = read_lines(path, Span(0, path.stat().st_size))
     first, second = (next(lines, Line(0, 0, b"")).data for _ in range(2))
+    if is_lines and first.strip() == b"{":
+        raise FormatError(
+            path.name, "has objects of several lines, must have one a line, as jq -c writes"
+        )
     # Many call JSON lines .json: then a line ends its object, and another begins one.
     is_lines = is_lines or (first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{"))
-    if _PACK_HEAD.match(first + second):
-        return "pack-lines" if is_lines else "pack-file"
-    return "jsonl" if is_lines else "json-object"
+    if is_lines:
+        return "pack-lines" if _PACK_HEAD.match(first) else "jsonl"
+    return "pack-file" if _key_of_first_array(head) in _PACK_KEYS else "json-object"
 
 
 def _container_of_arrays(head: bytes) -> str | None:
-    """Returns the container of a file that is one object of arrays, if its first key tells it."""
-    match = _ARRAY_UNDER_KEY.match(head)
-    first_key = "" if match is None else match[1].decode(errors="replace")
+    """Returns the container of a file that is one object of arrays, if its first one tells it."""
+    key = _key_of_first_array(head)
     names = (
         container.name
         for container in installed_containers().values()
-        if first_key in container.first_keys
+        if key in container.first_keys
     )
     return next(names, None)
+
+
+def _key_of_first_array(head: bytes) -> str | None:
+    """Returns the key of the first array in an object, where only a title stands before it."""
+    decoder, text, position = json.JSONDecoder(), head.decode(errors="replace"), 0
+    while match := _KEY.match(text, position):
+        if text.startswith("[", match.end()):
+            return match[1]
+        if match[1] not in _TITLE_KEYS:
+            return None
+        try:
+            _, position = decoder.raw_decode(text, match.end())
+        except (ValueError, RecursionError):
+            return None
+    return None
 
 
 def detect_layout(name: str, path: Path, container: Container, columns: Mapping[str, str]) -> str:

@@ -39,6 +39,8 @@ def read_samples(
     layout: str = AUTO,
     columns: Mapping[str, str] | None = None,
     data_root: str | Path | None = None,
+    ignored: Sequence[str] = (),
+    image_suffix: str = "",
 ) -> Iterator[tuple[Origin, Sample | SampleError]]:
     """Yields every sample that inputs hold, in the order of a packing run; images by reference.
 
@@ -48,6 +50,8 @@ def read_samples(
         layout: Name of the layout; ``auto`` tells it from the first record of each file.
         columns: Role in the layout -> name of the field.
         data_root: Folder of image paths; by default the folder of each file.
+        ignored: Keys and markers of records that do not matter.
+        image_suffix: Ending of image names that have none.
 
     Yields:
         Where a record stands, and its sample or why it makes none.
@@ -58,7 +62,13 @@ def read_samples(
     """
     for file in find_inputs(inputs):
         source = open_source(
-            file, staging=staging, layout=layout, columns=columns, data_root=data_root
+            file,
+            staging=staging,
+            layout=layout,
+            columns=columns,
+            data_root=data_root,
+            ignored=ignored,
+            image_suffix=image_suffix,
         )
         yield from _samples_of(source)
 

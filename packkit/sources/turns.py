@@ -29,7 +29,8 @@ _SPEAKERS = {
     "system": "system",
 }
 # Where the_cauldron and FineVision say which of their sets a pair of turns is from.
-_PAIR_KEYS = frozenset({"user", "assistant", "image", "images", "source"})
+_PAIR_KEYS = frozenset({"user", "assistant", "source"})
+_OWN_KEYS = frozenset({"image", "images"})
 _IMAGE_TYPES = frozenset({"image", "image_url", "input_image"})
 _TEXT_TYPES = frozenset({"text", "input_text", "output_text"})
 _IMAGE_KEYS = ("image", "image_url", "path", "url", "bytes")
@@ -52,12 +53,16 @@ def placed(text: str, images: int) -> Content:
         return (*(None for _ in range(images)), text)
     pieces = _MARKER.split(text)
     if len(pieces) - 1 != images:
-        detail = f"{len(pieces) - 1} places for images in the text, {images} images"
-        raise SampleError(RejectReason.IMAGE_COUNT, detail)
+        raise _unplaced(len(pieces) - 1, images)
     parts: list[str | None] = [pieces[0]] if pieces[0] else []
     for piece in pieces[1:]:
         parts += [None, piece] if piece else [None]
     return tuple(parts)
+
+
+def _unplaced(places: int, images: int) -> SampleError:
+    detail = f"{places} places for images in the text, {images} images"
+    return SampleError(RejectReason.IMAGE_COUNT, detail)
 
 
 @dataclass(slots=True)
@@ -139,9 +144,7 @@ def read_conversation(
         messages = _images_first(messages, len(images))
         return Conversation(tuple(messages), tuple(images))
     if len(taken.used) < len(images):
-        places = sum(message.content.count(None) for message in messages)
-        detail = f"{places} places for images in the text, {len(images)} images"
-        raise SampleError(RejectReason.IMAGE_COUNT, detail)
+        raise _unplaced(len(taken.used), len(images))
     return Conversation(tuple(messages), tuple(taken.taken))
 
 
@@ -153,26 +156,44 @@ def _read_turn(turn: object, images: _Images) -> list[Message]:
     if "user" in turn or "assistant" in turn:
         return _read_pair(turn, images)
     role_key, content_key = _only(turn, _ROLE_KEYS), _only(turn, _CONTENT_KEYS)
-    for key in turn.keys() - {role_key, content_key} - MASK_KEYS:
-        _refuse(key, turn[key])
     role = _role(turn[role_key])
-    content = _read_content(turn[content_key], images, has_markers=role != "system")
+    known = MASK_KEYS if role == "system" else MASK_KEYS | _OWN_KEYS
+    for key in turn.keys() - {role_key, content_key} - known:
+        _refuse(key, turn[key])
+    if role == "system":
+        content = _read_content(turn[content_key], images, has_markers=False)
+    else:
+        content = _read_own(turn, turn[content_key], images)
     return [Message(role, content, _mask(turn))]
 
 
 def _read_pair(turn: Mapping[str, Any], images: _Images) -> list[Message]:
-    for key in turn.keys() - _PAIR_KEYS - MASK_KEYS:
+    for key in turn.keys() - _PAIR_KEYS - _OWN_KEYS - MASK_KEYS:
         _refuse(key, turn[key])
-    its_images = images_of(turn, images.root)
-    messages = []
-    for role in ("user", "assistant"):
-        if role in turn:
-            content = _read_content(turn[role], images, has_markers=True)
-            if its_images and role == "user":
-                content = (None,) * len(its_images) + content
-                images.taken += its_images
-            messages.append(Message(role, content, _mask(turn) if role == "assistant" else None))
-    return messages
+    first, *others = (role for role in ("user", "assistant") if role in turn)
+    contents = {first: _read_own(turn, turn[first], images)}
+    for role in others:
+        contents[role] = _read_content(turn[role], images, has_markers=True)
+    mask = _mask(turn)
+    return [
+        Message(role, content, mask if role == "assistant" else None)
+        for role, content in contents.items()
+    ]
+
+
+def _read_own(turn: Mapping[str, Any], content: object, images: _Images) -> Content:
+    """Reads a content whose turn may bring images: they stand where it has places, or first."""
+    brought = images_of(turn, images.root)
+    if not brought:
+        return _read_content(content, images, has_markers=True)
+    its = _Images(images.root, brought)
+    parts = _read_content(content, its, has_markers=True)
+    if not its.taken:
+        its.taken, parts = brought, (None,) * len(brought) + parts
+    elif len(its.used) < len(brought):
+        raise _unplaced(parts.count(None), len(brought))
+    images.taken += its.taken
+    return parts
 
 
 def _only(turn: Mapping[str, Any], names: tuple[str, ...]) -> str:

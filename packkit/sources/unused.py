@@ -18,6 +18,7 @@ from packkit.sources.conventions import (
     is_mask_key,
     is_media_key,
     is_prompt,
+    is_turns,
     looks_like_media,
     unread_marker,
 )
@@ -48,7 +49,7 @@ def check_all_read(
         texts_are_plain: Whether no marker stands for anything in this layout.
 
     Raises:
-        SampleError: Something is left that looks like media, a marker, a mask or a prompt.
+        SampleError: Something is left that looks like media, a marker, a mask, a prompt or turns.
     """
     given = fields.get("meta")
     # What a user put under meta on purpose is carried along as it is.
@@ -71,8 +72,13 @@ def check_field(key: str, value: object, *, has_images: bool) -> None:
     names media. Where none was read, any value under such a key may be the missing one.
 
     Raises:
-        SampleError: The field looks like media, a mask or a prompt.
+        SampleError: The field looks like media, a mask, a prompt or turns.
     """
+    # False is what a mask says; of all else it is nothing.
+    if is_mask_key(key) and isinstance(value, bool | int | float):
+        raise _unread(RejectReason.UNUSED_MASK, key)
+    if is_turns(key, value) and value is not None and value not in ("", []):
+        raise _unread(RejectReason.UNUSED_TURNS, key)
     if not value:
         return
     names_media = is_media_key(key)
@@ -83,6 +89,22 @@ def check_field(key: str, value: object, *, has_images: bool) -> None:
         raise _unread(RejectReason.UNUSED_MASK, key)
     if is_prompt(key, value):
         raise _unread(RejectReason.UNUSED_PROMPT, key)
+
+
+def check_parts_read(rest: Fields, names: Collection[str]) -> None:
+    """Checks that no field that was not read is called after a part of the prompt.
+
+    Args:
+        rest: Fields that a layout did not read.
+        names: Names of parts that a prompt may do without, such as ``choices``.
+
+    Raises:
+        SampleError: A key has such a name in it, and a value that may be the part.
+    """
+    for key, value in rest.items():
+        is_part = isinstance(value, str | list | Mapping) and bool(value)
+        if is_part and any(name in key.lower() for name in names):
+            raise _unread(RejectReason.UNUSED_PROMPT, key)
 
 
 def _unread(reason: RejectReason, key: str) -> SampleError:

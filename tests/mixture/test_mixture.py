@@ -50,6 +50,17 @@ def build(tmp_path, small_encoder):
     return run
 
 
+def test_what_a_source_ignores_costs_no_sample(tmp_path, mixture, resolve, build):
+    records = [caption(number, source="a") | {"loss_mask": [number]} for number in range(5)]
+    write_lines(tmp_path / "a.jsonl", records)
+    source = {"use": "a", "path": "a.jsonl"}
+    with pytest.raises(RejectRateError, match="5 of 5 samples rejected"):
+        resolve(mixture(source))
+    packs = build(resolve(mixture({**source, "ignore": ["loss_mask"]})))
+    (samples,) = samples_by_source(packs).values()
+    assert len(samples) == 5
+
+
 def samples_by_source(packs):
     """Lengths and images of the samples of a set, by origin."""
     samples = {}

@@ -31,8 +31,6 @@ RECORDS = {
     "negative_limit": GOOD | {"token_limit": -1},
     "boolean_limit": GOOD | {"token_limit": True},
     "float_limit": GOOD | {"token_limit": 1e300},
-    "integer": b'{"content": "x", "meta": {"n": 18446744073709551616}}',
-    "negative_integer": b'{"content": "x", "meta": {"n": [-9223372036854775809]}}',
     "huge_integer": b'{"content": "x", "n": %s}' % (b"9" * 5000),
     "nan": b'{"content": "x", "meta": {"n": nan}}',
     "surrogate": b'{"content": "x \\ud800"}',

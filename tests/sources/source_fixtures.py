@@ -10,6 +10,7 @@ from PIL import Image
 
 from packkit.base.errors import SampleError
 from packkit.images import DataRoot, RangeImage
+from packkit.sources import SampleReader, Source
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6),
@@ -53,6 +54,27 @@ def root(tmp_path_factory, picture):
     for name, kind in (("a.jpg", "JPEG"), ("b.png", "PNG"), ("deep/c.webp", "WEBP")):
         (folder / name).write_bytes(picture(kind))
     return DataRoot(folder)
+
+
+@pytest.fixture(scope="session")
+def read(root):
+    """Reads a record of a layout, given keys that do not matter."""
+
+    def read(fields, layout="llava", ignored=()):
+        source = Source(
+            name="a.jsonl",
+            path="a.jsonl",
+            container="jsonl",
+            layout=layout,
+            columns={},
+            root=root.folder,
+            size=0,
+            mtime_ns=0,
+            ignored=tuple(ignored),
+        )
+        return SampleReader(source).read(fields)
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,13 @@ def test_xz_streams_may_be_filled_up_with_zeros(scratch, zeros):
     assert b"".join(decompressed(path)) == b"first " * 2
 
 
+@pytest.mark.parametrize("zeros", [0, 1, 512, 100_000])
+def test_gzip_streams_may_be_filled_up_with_zeros(scratch, zeros):
+    path = scratch / "a.gz"
+    path.write_bytes((gzip.compress(b"first ") + bytes(zeros)) * 2)
+    assert b"".join(decompressed(path)) == b"first " * 2
+
+
 def zip_of(**files):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

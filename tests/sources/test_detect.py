@@ -16,7 +16,7 @@ from written_sources import (
     tar_of,
 )
 
-from packkit.base.errors import InputError, SampleError
+from packkit.base.errors import FormatError, InputError, SampleError
 from packkit.sources import detect, find_inputs, open_source
 
 # Which container
@@ -39,6 +39,17 @@ JSON_FILES = {
     "splits": (json.dumps({"train": [LLAVA], "val": [LLAVA]}).encode(), "json-splits", 2),
     "indented splits": (json.dumps({"test": [LLAVA, LLAVA]}, indent=2).encode(), "json-splits", 2),
     "domains": (json.dumps({"chest_xray": [LLAVA], "mri": []}).encode(), "llava-med-domains", 1),
+    "a title before": (
+        json.dumps({"version": 1, "annotations": [LLAVA]}).encode(),
+        "json-splits",
+        1,
+    ),
+    "a title of its own": (
+        json.dumps({"info": {"of": [1, 2]}, "license": "x", "data": [LLAVA, LLAVA]}).encode(),
+        "pack-file",
+        2,
+    ),
+    "a record with a list": (b'{"id": "x", "train": [{}], "content": "x"}', "json-object", 1),
     "a split that is no list": (b'{"train": {}, "content": "x"}', "json-object", 1),
     "nothing": (b"", "json-object", 1),
     "no JSON": (b"junk", "json-object", 1),
@@ -84,6 +95,20 @@ def test_the_only_line_of_an_array_is_not_read_to_tell_what_it_is(
     path.write_bytes(data + b" " * 100)
     monkeypatch.setattr(detect, "read_lines", lambda *_: pytest.fail("read"))
     assert detect._detect_json(path, is_lines=False) == container
+
+
+def test_objects_of_several_lines_are_no_json_lines(opened):
+    data = "\n".join(json.dumps(LLAVA, indent=1) for _ in range(3)).encode()
+    with pytest.raises(FormatError, match=r"a\.jsonl: has objects of several lines, must have one"):
+        opened("a.jsonl", data)
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-be"])
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_utf_16_is_told_once_a_file(opened, name, codec):
+    data = ("\ufeff" * (codec != "utf-16") + json.dumps(LLAVA) + "\n").encode(codec)
+    with pytest.raises(FormatError, match="is UTF-16, must be UTF-8"):
+        opened(name, data)
 
 
 def test_other_endings(opened):

@@ -106,6 +106,29 @@ def test_texts_images_and_masks_come_out_as_they_went_in(root, turns, style, dat
     assert read == images
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("What?", (None, None, "What?")),
+        ("This<image>or<image>?", ("This", None, "or", None, "?")),
+        ([{"type": "text", "text": "What?"}, {"type": "image"}, {"type": "image"}], None),
+    ],
+)
+@pytest.mark.parametrize("spelling", ["turn", "pair"])
+def test_images_of_a_turn_stand_in_it(root, content, expected, spelling):
+    turn = user(content) if spelling == "turn" else {"user": content}
+    turns = [{**turn, "images": DATA[1:3]}, {**turn, "images": DATA[3:5]}]
+    conversation = read_conversation([user("<image>"), *turns], [DATA[0]], root)
+    expected = expected or ("What?", None, None)
+    assert [message.content for message in conversation.messages] == [(None,), expected, expected]
+    assert list(conversation.images) == DATA[:5]
+
+
+def test_images_of_an_answer_stand_in_the_answer(root):
+    conversation = read_conversation([{"assistant": "A.", "image": DATA[0]}], [], root)
+    assert conversation.messages == (Message("assistant", (None, "A.")),)
+
+
 def reason_of(turns, root, images=(), **more):
     with pytest.raises(SampleError) as caught:
         read_conversation(turns, images, root, **more)
@@ -135,7 +158,11 @@ def user(content):
             "got type",
         ),
         ([user([{"type": "image", "image": "a.jpg", "url": "b.jpg"}])], 0, "invalid_sample", "got"),
-        ([{**user("a"), "image": "a.jpg"}], 0, "unused_media", "turn 0: the key 'image'"),
+        ([{**user("a"), "image_path": "a.jpg"}], 0, "unused_media", "the key 'image_path'"),
+        ([{"role": "system", "content": "a", "image": "a.jpg"}], 0, "unused_media", "turn 0: the"),
+        ([{**user("<image>"), "images": ["a.jpg"] * 2}], 0, "image_count", "1 places for images"),
+        ([{**user("<image>" * 2), "image": "a.jpg"}], 0, "image_count", "asks for image 1, 1 are"),
+        ([{**user("a"), "image": "a.jpg"}], 1, "image_count", "0 places for images"),
         ([{**user("a"), "loss": 0.5}], 0, "invalid_sample", "loss must be true, false, 0 or 1"),
         ([{**user("a"), "loss": 0, "weight": 1}], 0, "invalid_sample", "loss and weight disagree"),
         ([{**user("a"), "loss_mask": [1]}], 0, "unused_mask", "the key 'loss_mask'"),

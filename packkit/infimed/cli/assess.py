@@ -10,6 +10,8 @@ import typer
 from packkit.cli.app import (
     ColumnsOption,
     DataRootOption,
+    IgnoreOption,
+    ImageSuffixOption,
     JsonOption,
     LayoutOption,
     ReplyTokensOption,
@@ -61,6 +63,8 @@ def assess_run_command(
     layout: LayoutOption = "auto",
     columns: ColumnsOption = "",
     data_root: DataRootOption = None,
+    image_suffix: ImageSuffixOption = "",
+    ignore: IgnoreOption = None,
     json: JsonOption = False,
 ) -> None:
     """Have a language model score samples of data sets by a rubric.
@@ -85,6 +89,8 @@ def assess_run_command(
         layout=layout,
         columns=parse_columns(columns),
         data_root=None if data_root is None else str(data_root),
+        image_suffix=image_suffix,
+        ignore=tuple(ignore or ()),
     )
     if dry_run:
         with assessing() as on_progress:
@@ -145,6 +151,8 @@ def assess_sheet_command(
     layout: LayoutOption = "auto",
     columns: ColumnsOption = "",
     data_root: DataRootOption = None,
+    image_suffix: ImageSuffixOption = "",
+    ignore: IgnoreOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write a page on which a person scores samples by the same rubric, without their names."""
@@ -158,6 +166,8 @@ def assess_sheet_command(
         layout=layout,
         columns=parse_columns(columns),
         data_root=None if data_root is None else str(data_root),
+        image_suffix=image_suffix,
+        ignore=tuple(ignore or ()),
     )
     report = make_sheet(inputs, out, config)
     print_json(report.to_dict()) if json else show_sheet(report)

@@ -107,6 +107,8 @@ def draw(
     layout: str,
     columns: Mapping[str, str],
     data_root: str | Path | None,
+    ignored: Sequence[str] = (),
+    image_suffix: str = "",
 ) -> DrawnSet:
     """Draws samples of a data set, and checks that all their images can be decoded.
 
@@ -118,6 +120,8 @@ def draw(
         layout: Name of the layout, or ``auto``.
         columns: Role in the layout -> name of the field, for tables.
         data_root: Folder of image paths; by default that of each input file.
+        ignored: Keys and markers of records that do not matter.
+        image_suffix: Ending of image names that have none.
 
     Raises:
         InputError: An input names no file, or none of its records makes a sample.
@@ -125,7 +129,13 @@ def draw(
     """
     drawing = _Drawing(input_set.name, samples, seed)
     records = read_samples(
-        input_set.paths, staging=staging, layout=layout, columns=columns, data_root=data_root
+        input_set.paths,
+        staging=staging,
+        layout=layout,
+        columns=columns,
+        data_root=data_root,
+        ignored=ignored,
+        image_suffix=image_suffix,
     )
     for origin, sample in records:
         drawing.add(origin, sample)

@@ -39,6 +39,8 @@ class SheetConfig:
         layout: Layout of the records, or ``auto``.
         columns: Role in the layout -> name of the field, for tables.
         data_root: Folder of image paths; by default that of each input file.
+        image_suffix: Ending of image names that have none.
+        ignore: Keys and markers of records that do not matter.
 
     Raises:
         InputError: A value is out of range.
@@ -49,6 +51,8 @@ class SheetConfig:
     layout: str = "auto"
     columns: Mapping[str, str] = field(default_factory=dict)
     data_root: str | None = None
+    image_suffix: str = ""
+    ignore: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         check_whole("samples", self.samples, 1, LARGEST_COUNT)
@@ -158,6 +162,8 @@ def _drawn_sets(inputs: Sequence[str], config: SheetConfig, staging: Path) -> It
             layout=config.layout,
             columns=config.columns,
             data_root=config.data_root,
+            ignored=config.ignore,
+            image_suffix=config.image_suffix,
         )
 
 

@@ -2,7 +2,8 @@
 
 Values that JSON has no form for take the nearest one: bytes become ``{"bytes": base64}``, times ISO
 8601 text to the microsecond, decimals and durations text, maps lists of pairs, and NaN and the
-infinities null. A row that holds what Python or JSON cannot, such as a date past the year 9999, is
+infinities null. Columns ``image.bytes`` and ``image.path`` of a table that was flattened are an
+``image`` again. A row that holds what Python or JSON cannot, such as a date past the year 9999, is
 a reject.
 """
 
@@ -49,7 +50,8 @@ def plain_schema(schema: pa.Schema, name: str) -> pa.Schema:
 def json_lines(batch: pa.RecordBatch) -> Iterator[bytes]:
     """Yields a line of JSON for each row: an object, or an array of what its reject says."""
     try:
-        lines = [orjson.dumps(_json_value(row), default=str) for row in batch.to_pylist()]
+        rows = map(_joined, batch.to_pylist())
+        lines = [orjson.dumps(_json_value(row), default=str) for row in rows]
     except BROKEN_ROW as error:
         if len(batch) > 1:
             for row_number in range(len(batch)):
@@ -91,6 +93,15 @@ def _reason(error: Exception) -> RejectReason:
 
 def _reject(reason: RejectReason, detail: str) -> bytes:
     return orjson.dumps([reason, detail.encode(errors="backslashreplace").decode()])
+
+
+def _joined(row: dict[str, Any]) -> dict[str, Any]:
+    """Returns a row whose images are objects again where a flattened table has their parts."""
+    for name in [name for name in row if name.endswith(".bytes")]:
+        image = name.removesuffix(".bytes")
+        if image not in row:
+            row[image] = {"bytes": row.pop(name), "path": row.pop(f"{image}.path", None)}
+    return row
 
 
 def _json_value(value: Any) -> Any:  # noqa: ANN401

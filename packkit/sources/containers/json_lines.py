@@ -45,8 +45,7 @@ def parse_object(data: bytes) -> Fields:
     """Parses a JSON object.
 
     Raises:
-        SampleError: The bytes are not UTF-8, not JSON, not an object, or hold an integer that no
-            64 bits hold.
+        SampleError: The bytes are not UTF-8, not JSON, or not an object.
     """
     value = parse_value(data)
     if not isinstance(value, dict):
@@ -55,10 +54,10 @@ def parse_object(data: bytes) -> Fields:
 
 
 def parse_value(data: bytes) -> Any:  # noqa: ANN401
-    """Parses JSON of any kind.
+    """Parses JSON of any kind; an integer that no 64 bits hold, such as a long id, is its digits.
 
     Raises:
-        SampleError: The bytes are not UTF-8, not JSON, or hold an integer that no 64 bits hold.
+        SampleError: The bytes are not UTF-8, or not JSON.
     """
     try:
         value = orjson.loads(data)
@@ -70,24 +69,17 @@ def parse_value(data: bytes) -> Any:  # noqa: ANN401
         except UnicodeDecodeError as not_text:
             raise SampleError(RejectReason.INVALID_UTF8, str(not_text)) from None
         raise SampleError(RejectReason.INVALID_JSON, str(error)) from None
-    if _has_large_float(value):
-        json.loads(data, parse_int=_checked_int)
-    return value
+    return json.loads(data, parse_int=_whole) if _has_large_float(value) else value
 
 
 def _without_constants(data: bytes) -> Any:  # noqa: ANN401
     """Parses JSON in which Python wrote NaN or Infinity, as null; None where it is no JSON."""
     try:
-        value = json.loads(data, parse_constant=lambda _: None, parse_int=_plain_int)
+        value = json.loads(data, parse_constant=lambda _: None, parse_int=_whole)
         # By the strict rules for all the rest.
         return orjson.loads(orjson.dumps(value))
     except (ValueError, TypeError, RecursionError):
         return None
-
-
-def _plain_int(text: str) -> int:
-    _checked_int(text)
-    return int(text)
 
 
 def _has_large_float(value: object) -> bool:
@@ -108,10 +100,12 @@ def _has_large_float(value: object) -> bool:
     return False
 
 
-def _checked_int(text: str) -> int:
-    if len(text) > len(str(-_INT64_BOUND)) or not -_INT64_BOUND <= int(text) < 2 * _INT64_BOUND:
-        raise invalid_sample(f"integer {text[:40]} does not fit into 64 bits")
-    return 0
+def _whole(digits: str) -> int | str:
+    # Python refuses to read numbers of thousands of digits.
+    if len(digits) > len(str(-_INT64_BOUND)):
+        return digits
+    number = int(digits)
+    return number if -_INT64_BOUND <= number < 2 * _INT64_BOUND else digits
 
 
 class JsonLines:

@@ -56,6 +56,9 @@ def _sentence_of(info: object, number: int, count: int) -> int:
         # True is an int too, but not an index.
         case {"matched_text_index": int(index)} if type(index) is int and 0 <= index < count:
             return index
+        # Tables with a gap have fractions throughout.
+        case {"matched_text_index": float(index)} if index.is_integer() and 0 <= index < count:
+            return int(index)
     raise invalid_sample(f"image {number} must have a matched_text_index in 0..{count - 1}")
 
 

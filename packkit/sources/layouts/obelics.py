@@ -58,6 +58,8 @@ class ObelicsLayout(FixedLayout):
         content: list[str | None] = []
         images: list[bytes | ImageRef] = []
         for position, (value, text) in enumerate(zip(values, texts, strict=True)):
+            if value is None and text in (None, ""):
+                continue
             if (value is None) == (text is None) or not isinstance(text, str | None):
                 raise invalid_sample(f"position {position} must hold either an image or a text")
             if text is None:

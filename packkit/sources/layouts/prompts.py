@@ -17,6 +17,7 @@ from packkit.samples import Message, Sample
 from packkit.samples.sample_json import kind_of
 from packkit.sources.base import Fields, id_from_field, rest_as_meta, text_from_field
 from packkit.sources.turns import images_of, read_conversation
+from packkit.sources.unused import check_parts_read
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "prompt": ("prompt", "query", "instruction"),
@@ -52,7 +53,9 @@ class PromptLayout:
             names = " and ".join("|".join(names) for names in self._names.values())
             raise invalid_sample(f"must have {names}")
         asked, answered = _turns(fields, prompt, "user"), _turns(fields, completion, "assistant")
-        if "input" in fields and prompt == "instruction" and fields["input"]:
+        if fields.get("input"):
+            if prompt != "instruction" or isinstance(fields[prompt], list):
+                raise invalid_sample("input is read beside an instruction that is a text")
             asked[0]["content"] += "\n" + text_from_field(fields, "input")
         turns = [*_history(fields.get("history")), *asked, *answered]
         conversation = read_conversation(
@@ -61,12 +64,13 @@ class PromptLayout:
         messages = conversation.messages
         if isinstance(fields[prompt], list):
             messages = _untrained(messages, len(messages) - len(answered))
-        used = {*_BESIDE, prompt, completion}
+        rest = rest_as_meta(fields, {*_BESIDE, prompt, completion})
+        check_parts_read(rest, ("input",))
         return Sample(
             id=id_from_field(fields, "id"),
             messages=messages,
             images=conversation.images,
-            meta=rest_as_meta(fields, used),
+            meta=rest,
         )
 
     def _column(self, role: str, fields: Fields) -> str | None:

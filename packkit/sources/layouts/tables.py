@@ -6,8 +6,10 @@ column that is called otherwise.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any, ClassVar
 
 from packkit.base.errors import RejectReason, SampleError, invalid_sample
@@ -17,12 +19,15 @@ from packkit.samples.sample_json import kind_of
 from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
 from packkit.sources.containers.tar import has_members
 from packkit.sources.turns import placed
+from packkit.sources.unused import check_parts_read
 
 _IMAGE_NAMES = (
     *("image", "images", "image_path", "img_path", "file_name", "filepath", "image_name"),
     *("image_file", "img"),
 )
-_ID_NAMES = ("id", "image_id", "key", "uid", "qid", "question_id", "__key__")
+_ID_NAMES = ("id", "image_id", "key", "uid", "qid", "question_id", "index", "__key__")
+# A letter that is a word of a key.
+_LETTER = re.compile("(?<![A-Za-z])[A-Z](?![A-Za-z])")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -118,7 +123,8 @@ class VqaLayout(_Table):
     """Rows with ``image``, ``question`` and ``answer``: a conversation of two turns.
 
     Of several answers the one that most people gave is trained, the first of those; all are kept
-    in ``meta``. With ``choices`` the question lists them by letters, and the answer is a letter.
+    in ``meta``. With ``choices``, or columns ``A``, ``B`` and so on, the question lists them by
+    letters, and the answer is a letter. A ``hint`` stands before the question.
     """
 
     name: ClassVar[str] = "vqa"
@@ -127,9 +133,10 @@ class VqaLayout(_Table):
         "question": ("question",),
         "answer": ("answer", "answers"),
         "choices": ("choices", "options"),
+        "hint": ("hint",),
         "id": _ID_NAMES,
     }
-    _optional: ClassVar[frozenset[str]] = frozenset({"id", "choices"})
+    _optional: ClassVar[frozenset[str]] = frozenset({"id", "choices", "hint"})
     roles: ClassVar[tuple[str, ...]] = tuple(_names)
 
     def to_sample(self, fields: Fields, root: DataRoot) -> Sample:
@@ -140,9 +147,11 @@ class VqaLayout(_Table):
         """
         images = self._images(fields, root)
         asked, rest = self._text("question", fields), self._rest(fields)
-        choices = self._value("choices", fields)
-        if choices:
-            texts = _choice_texts(choices)
+        if self._value("hint", fields):
+            asked = f"{self._text('hint', fields)}\n{asked}"
+        texts = self._choices(fields, rest["meta"])
+        check_parts_read(rest["meta"], ("choices", "options", "hint"))
+        if texts:
             lines = (f"{letter}. {text}" for letter, text in zip(_LETTERS, texts, strict=False))
             asked = "\n".join([asked, *lines])
             answer = _letter(self._value("answer", fields), texts)
@@ -153,6 +162,24 @@ class VqaLayout(_Table):
             Message("assistant", (answer,)),
         )
         return Sample(messages=messages, images=images, **rest)
+
+    def _choices(self, fields: Fields, meta: dict[str, Any]) -> list[str]:
+        """Returns the texts of the choices; columns of letters are no ``meta`` then.
+
+        Raises:
+            SampleError: They are no list of texts.
+        """
+        choices = self._value("choices", fields)
+        if choices:
+            return _choice_texts(choices)
+        lettered = list(takewhile(lambda letter: meta.get(letter) not in (None, ""), _LETTERS))
+        texts = [meta.pop(letter) for letter in lettered] if len(lettered) > 1 else []
+        for key in meta:
+            if _LETTER.search(key) and isinstance(meta[key], str):
+                raise SampleError(
+                    RejectReason.UNUSED_PROMPT, f"the key {key!r}, as of a choice, is not read"
+                )
+        return _choice_texts(texts) if texts else []
 
     def _answer(self, fields: Fields, meta: dict[str, Any]) -> str:
         value = self._value("answer", fields)
@@ -174,6 +201,8 @@ def _has_answer(item: object) -> bool:
 
 
 def _choice_texts(choices: object) -> list[str]:
+    if isinstance(choices, Mapping) and [*choices] == [*_LETTERS[: len(choices)]]:
+        choices = [*choices.values()]
     texts = choices if isinstance(choices, list) else None
     if not texts or len(texts) > len(_LETTERS) or not all(isinstance(t, str) and t for t in texts):
         raise invalid_sample(
@@ -188,6 +217,9 @@ def _letter(answer: object, choices: list[str]) -> str:
     match answer:
         case bool():
             pass
+        # Tables with a gap in a column of whole numbers have fractions throughout.
+        case float(number) if number.is_integer() and 0 <= number < len(choices):
+            return letters[int(number)]
         case int(number) if 0 <= number < len(choices):
             return letters[number]
         case str(text) if choices.count(text) == 1:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from packkit.base.errors import RejectReason, SampleError, invalid_sample
-from packkit.images import DataRoot, ImageRef
+from packkit.images import DataRoot, ImageRef, image_kind
 from packkit.samples import Sample
 from packkit.samples.sample_json import kind_of
 from packkit.sources.base import Fields, id_from_field, image_from_field, rest_as_meta
@@ -20,6 +20,8 @@ from packkit.sources.turns import placed, read_conversation
 
 _TEXT_ENDINGS = ("txt", "caption", "text", "cap")
 _TEXT_KEYS = ("caption", "text")
+# The first bytes of every kind of image, as far as they tell it.
+_HEAD = 16
 _TURN_KEYS = ("conversations", "messages", "texts")
 
 
@@ -89,8 +91,13 @@ class WebdatasetLayout:
         return {
             name: fields[name]
             for name in _members(fields)
-            if name not in names and is_media_name(f".{name}")
+            if name not in names and (is_media_name(f".{name}") or self._is_image(fields[name]))
         }
+
+    def _is_image(self, member: object) -> bool:
+        """Whether a member begins as an image does, whatever its name."""
+        head = member.peek(_HEAD).head if hasattr(member, "peek") else member
+        return isinstance(head, bytes) and image_kind(head) is not None
 
     def _text(self, fields: Fields, info: Mapping[str, Any]) -> tuple[str, set[str]]:
         """Returns the text, and the keys of the ``json`` member that it took."""

@@ -12,7 +12,7 @@ from packkit.sources.containers.json_array import JsonArray, JsonObject
 
 TEXTS = st.text(st.sampled_from('[]{},:"\\ \né片ab'), max_size=12)
 OBJECTS = st.dictionaries(TEXTS, TEXTS | st.lists(TEXTS, max_size=3), max_size=3)
-# orjson makes floats of integers that no 64 bits hold.
+# Those that no 64 bits hold are read as text.
 INTEGERS = st.integers(-(2**63), 2**64 - 1)
 SPACES = st.sampled_from(["", " ", "\n", "\r\n  ", "\t"])
 

@@ -34,6 +34,16 @@ def b64(data):
     return base64.b64encode(data).decode()
 
 
+def test_images_of_a_flattened_table_are_whole_again(staged):
+    image = pa.array([{"bytes": b"a", "path": "p.jpg"}], HF_IMAGE)
+    table = pa.table({"image": image, "text": ["x"]}).flatten()
+    assert table.column_names == ["image.bytes", "image.path", "text"]
+    (row,) = staged(table)
+    assert row == {"image": {"bytes": b64(b"a"), "path": "p.jpg"}, "text": "x"}
+    table = pa.table({"image": ["p.jpg"], "image.bytes": [b"a"]})
+    assert staged(table) == [{"image": "p.jpg", "image.bytes": {"bytes": b64(b"a")}}]
+
+
 def test_images_in_every_form(staged):
     table = pa.table(
         {

@@ -61,6 +61,10 @@ def test_the_page_is_kept_and_the_similarities_are_not(root):
     assert LAYOUT.to_sample(fields, root).meta == {"url": "u", "could_have_url_duplicate": 0}
 
 
+def test_an_index_of_a_table_with_gaps_is_a_fraction(root):
+    assert LAYOUT.to_sample(record(["x", "y"], ("a.jpg", 1.0)), root).content == ("x", None, "y")
+
+
 @pytest.mark.parametrize(
     ("fields", "reason", "detail"),
     [
@@ -69,7 +73,7 @@ def test_the_page_is_kept_and_the_similarities_are_not(root):
         (record(["x"], ("a.jpg", 1)), RejectReason.INVALID_SAMPLE, "image 0 must .* in 0..0"),
         (record(["x"], ("a.jpg", -1)), RejectReason.INVALID_SAMPLE, "image 0 must"),
         (record(["x"] * 2, ("a.jpg", True)), RejectReason.INVALID_SAMPLE, "image 0 must"),
-        (record(["x"], ("a.jpg", 0.0)), RejectReason.INVALID_SAMPLE, "image 0 must"),
+        (record(["x"], ("a.jpg", 0.5)), RejectReason.INVALID_SAMPLE, "image 0 must"),
         (record(["x"], ("a.jpg", 0), (None, 0)), RejectReason.MISSING_IMAGE, "is empty"),
         (record(["x"], ("../a.jpg", 0)), RejectReason.UNSAFE_PATH, "outside data_root"),
         (record(["", ""]), RejectReason.EMPTY_TEXT, "neither a message nor a part"),

@@ -95,7 +95,7 @@ def test_metadata_is_kept_as_it_is(root):
 @pytest.mark.parametrize(
     ("images", "texts", "detail"),
     [
-        ([None], [None], "position 0 must hold either an image or a text"),
+        (["a.jpg"], ["x"], "position 0 must hold either an image or a text"),
         ([None, "a.jpg"], ["x", "y"], "position 1 must hold either an image or a text"),
         ([None], [5], "position 0 must hold either an image or a text"),
         ([None], [], "must be lists of one length"),
@@ -109,11 +109,17 @@ def test_what_does_not_line_up_is_rejected(root, images, texts, detail):
     assert caught.value.reason is RejectReason.INVALID_SAMPLE
 
 
-@pytest.mark.parametrize("texts", [[], [""], ["", ""]])
+@pytest.mark.parametrize("texts", [[], [""], ["", ""], [None], [None, ""]])
 def test_a_document_of_nothing_is_rejected(root, texts):
     with pytest.raises(SampleError) as caught:
         LAYOUT.to_sample({"images": [None] * len(texts), "texts": texts}, root)
     assert caught.value.reason is RejectReason.EMPTY_TEXT
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_position_of_nothing_is_left_out(root, nothing):
+    fields = {"images": ["a.jpg", None, None], "texts": [None, nothing, "x"]}
+    assert LAYOUT.to_sample(fields, root).content == (None, "x")
 
 
 @given(st.data())

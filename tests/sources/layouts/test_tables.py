@@ -158,7 +158,8 @@ def test_answers_as_vqav2_has_them(root):
 
 
 @pytest.mark.parametrize(
-    ("answer", "letter"), [(1, "B"), ("B", "B"), (" b ", "B"), ("a liver", "B"), (0, "A")]
+    ("answer", "letter"),
+    [(1, "B"), (1.0, "B"), ("B", "B"), (" b ", "B"), ("a liver", "B"), (0, "A")],
 )
 def test_choices_are_asked_by_letters(root, answer, letter):
     fields = {"image": "a.jpg", "question": "Which?", "choices": ["a heart", "a liver"]}
@@ -168,14 +169,36 @@ def test_choices_are_asked_by_letters(root, answer, letter):
     assert sample.meta == {}
 
 
-@pytest.mark.parametrize("answer", [2, -1, True, "C", "a kidney", None, 1.0, ["a liver"]])
+CHOICES = [
+    {"choices": ["a heart", "a liver"]},
+    {"options": {"A": "a heart", "B": "a liver"}},
+    {"A": "a heart", "B": "a liver", "C": None},
+]
+
+
+@pytest.mark.parametrize("choices", CHOICES)
+def test_choices_stand_in_a_list_or_by_their_letters_and_a_hint_first(root, choices):
+    fields = {"image": "a.jpg", "question": "Which?", "hint": "Look up.", "answer": "B", **choices}
+    sample = VqaLayout({}).to_sample(fields, root)
+    assert sample.texts == ("Look up.\nWhich?\nA. a heart\nB. a liver", "B")
+    assert sample.meta == {}
+
+
+@pytest.mark.parametrize("key", ["my_choices", "options_x", "hint2", "B", "choice_C"])
+def test_what_may_be_a_part_of_the_question_is_not_left_out(root, key):
+    fields = {"image": "a.jpg", "question": "Which?", "answer": "2", key: "a heart"}
+    with pytest.raises(SampleError, match=f"unused_prompt: the key '{key}'"):
+        VqaLayout({}).to_sample(fields, root)
+
+
+@pytest.mark.parametrize("answer", [2, -1, True, "C", "a kidney", None, 0.5, ["a liver"]])
 def test_answers_that_are_none_of_the_choices(root, answer):
     fields = {"image": "a.jpg", "question": "Which?", "choices": ["a heart", "a liver"]}
     with pytest.raises(SampleError, match="the answer must be one of the 2 choices"):
         VqaLayout({}).to_sample({**fields, "answer": answer}, root)
 
 
-@pytest.mark.parametrize("choices", ["ab", [1, 2], ["a", ""], ["x"] * 27, {"A": "x"}])
+@pytest.mark.parametrize("choices", ["ab", [1, 2], ["a", ""], ["x"] * 27, {"B": "x"}])
 def test_choices_must_be_texts(root, choices):
     fields = {"image": "a.jpg", "question": "Which?", "choices": choices, "answer": 0}
     with pytest.raises(SampleError, match="choices must be a list of 1 to 26 texts"):

@@ -9,6 +9,7 @@ from packkit.base.errors import invalid_sample
 from packkit.images import DataRoot
 from packkit.samples import Sample
 from packkit.sources.base import Fields, FixedLayout, rest_as_meta, text_from_field
+from packkit.sources.unused import check_parts_read
 
 _USED = {"pair_id", "fig_caption", "in_text_mention"}
 
@@ -33,13 +34,14 @@ class FigureCaptionsLayout(FixedLayout):
         Raises:
             SampleError: Figure or caption is missing, or a mention is not text.
         """
-        name = text_from_field(fields, "pair_id")
+        name, rest = text_from_field(fields, "pair_id"), rest_as_meta(fields, _USED)
+        check_parts_read(rest, ("mention",))
         paragraphs = [text_from_field(fields, "fig_caption"), *_mentions(fields)]
         return Sample(
             id=name,
             content=(None, "\n\n".join(paragraphs)),
             images=(root.within("images").image(f"{name}.jpg"),),
-            meta=rest_as_meta(fields, _USED),
+            meta=rest,
         )
 
 
