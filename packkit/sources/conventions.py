@@ -24,6 +24,7 @@ _MARKER = re.compile(
         [a-z_-]*\d*\s*\|>
     | <(?:begin|start|end)_of_(?:image|img|video|audio)>
     | <(?:im_patch|im_start|im_end|boi|eoi|fake_token_around_image|image_soft_token)>
+    | <(?:ref-object|bbox)>
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -50,7 +51,10 @@ _PROSE = re.compile(r"[.!?。！？](?:\s|$)|\S\s+\S+\s+\S+\s+\S")
 _PROMPT_KEYS = frozenset(
     {"system", "system_prompt", "sys_prompt", "system_message", "system_instruction"}
     | {"tools", "functions", "function_call", "tool_calls"}
+    | {"instruction", "instructions", "preamble"}
 )
+# What ms-swift puts in the places of <ref-object> and <bbox>.
+_OBJECT_KEYS = frozenset({"ref", "bbox"})
 # Earlier turns, and the better and the worse answer of a pair.
 _TURN_KEYS = frozenset(
     {"history", "chosen", "rejected", "chosen_response", "rejected_response", "rejected_messages"}
@@ -92,7 +96,8 @@ def is_prompt(key: str, value: object) -> bool:
     >>> is_prompt("system_text", "Answer briefly."), is_prompt("organ_system", "cardiovascular")
     (True, False)
     """
-    if key.lower() in _PROMPT_KEYS:
+    is_objects = key == "objects" and isinstance(value, Mapping) and value.keys() & _OBJECT_KEYS
+    if key.lower() in _PROMPT_KEYS or is_objects:
         return True
     # Bodies and scanners are systems, too, but nobody writes sentences of them under such a key.
     names_system = any(word.lower() == "system" for word in _WORD.findall(key))
@@ -135,7 +140,8 @@ def looks_like_media(value: object, *, links: bool = True) -> bool:
         case list():
             return any(looks_like_media(item, links=links) for item in value)
         case Mapping():
-            return _is_media_struct(value)
+            inner = value.values() if links else ()
+            return _is_media_struct(value) or any(map(looks_like_media, inner))
     # Bytes, and references that the container made.
     return True
 

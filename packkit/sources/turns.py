@@ -25,8 +25,8 @@ _ROLE_KEYS = ("role", "from", "speaker")
 _CONTENT_KEYS = ("content", "value", "text")
 _SPEAKERS = {
     **dict.fromkeys(("user", "human", "prompter"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt"), "assistant"),
-    "system": "system",
+    **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt", "ai"), "assistant"),
+    **dict.fromkeys(("system", "developer"), "system"),
 }
 # Where the_cauldron and FineVision say which of their sets a pair of turns is from.
 _PAIR_KEYS = frozenset({"user", "assistant", "source"})

@@ -27,6 +27,9 @@ TURNS = [{"from": "human", "value": "What?"}, {"from": "gpt", "value": "A heart.
         ("data", "data:image/png;base64,AAAA", "unused_media"),
         ("data", "/9j/" + "A" * 5000, "unused_media"),
         ("part", RangeImage("a.tar", 0, 1), "unused_media"),
+        ("meta_data", {"of": {"scan": "a.jpg"}}, "unused_media"),
+        ("objects", {"ref": ["lung"], "bbox": [[1, 2, 3, 4]]}, "unused_prompt"),
+        ("instruction", "Answer briefly.", "unused_prompt"),
         ("loss", 1, "unused_mask"),
         ("train", True, "unused_mask"),
         ("loss_mask", [0, 1], "unused_mask"),
@@ -65,6 +68,9 @@ def test_a_key_that_looks_trained_rejects_and_can_be_ignored(read, key, value, r
         ("note", "See fig. 2."),
         ("score", 0.5),
         ("labels", ["CT"]),
+        ("label", "CT"),
+        ("objects", [{"name": "lung"}]),
+        ("meta_data", {"of": {"page": "a.html"}}),
     ],
 )
 def test_what_looks_like_none_is_carried_along(read, key, value):
@@ -80,6 +86,7 @@ def test_what_looks_like_none_is_carried_along(read, key, value):
         ("file", "a.jpg", True),
         ("image_id", "0", True),
         ("image_width", 640, True),
+        ("meta_data", {"of": {"scan": "a.jpg"}}, True),
         ("image_path", "a.jpg", False),
         ("video", "a.mp4", False),
         ("mask", {"bytes": "AAAA", "path": None}, False),
@@ -98,8 +105,8 @@ def test_beside_an_image_that_is_read_others_are_told_by_key_or_bytes(read, key,
 MARKERS = (
     "<image1> <image_00> <|image_1|> <image_placeholder> <|vision_start|> <|image_pad|> [IMG] "
     "[IMAGE_2] <ImageHere> <|image|> <img></img> <Image> <image/> <video> <|video_pad|> <audio> "
-    "<|audio|> <start_of_image> <IMG_CONTEXT> <im_patch> <image_soft_token> <|begin_of_image|> "
-    "</img>"
+    "<|audio|> <ref-object> <bbox> <start_of_image> <IMG_CONTEXT> <im_patch> <image_soft_token> "
+    "<|begin_of_image|> </img>"
 )
 
 
